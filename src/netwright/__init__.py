@@ -1,0 +1,77 @@
+"""Netwright: neural architecture search for PyTorch.
+
+``import netwright as nw`` is cheap: every name is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from netwright import evaluators, strategies, testing, zoo
+    from netwright.architecture import Architecture
+    from netwright.space import SearchSpace, choose, inputs, one_of, repeat, scope
+    from netwright.study import Study
+    from netwright.tasks import ImageClassifier, NeuralArchitectureSearch, TabularClassifier, TabularRegressor
+    from netwright.trial import Objective, Proposal, State, Trial
+
+_WHERE = {
+    "Architecture": "architecture",
+    "ImageClassifier": "tasks",
+    "NeuralArchitectureSearch": "tasks",
+    "Objective": "trial",
+    "Proposal": "trial",
+    "SearchSpace": "space",
+    "State": "trial",
+    "Study": "study",
+    "TabularClassifier": "tasks",
+    "TabularRegressor": "tasks",
+    "Trial": "trial",
+    "choose": "space",
+    "inputs": "space",
+    "one_of": "space",
+    "repeat": "space",
+    "scope": "space",
+}
+_ROOMS = ("evaluators", "strategies", "testing", "zoo")
+
+__all__ = [
+    "Architecture",
+    "ImageClassifier",
+    "NeuralArchitectureSearch",
+    "Objective",
+    "Proposal",
+    "SearchSpace",
+    "State",
+    "Study",
+    "TabularClassifier",
+    "TabularRegressor",
+    "Trial",
+    "__version__",
+    "choose",
+    "evaluators",
+    "inputs",
+    "one_of",
+    "repeat",
+    "scope",
+    "strategies",
+    "testing",
+    "zoo",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"netwright.{name}")
+    if name in _WHERE:
+        value = getattr(importlib.import_module(f"netwright.{_WHERE[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'netwright' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__
