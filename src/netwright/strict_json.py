@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 from netwright.errors import InputError
@@ -17,17 +18,26 @@ MAX_BYTES = 16 * 2**20
 MAX_DEPTH = 64
 MAX_DIGITS = 400
 
+_NO_BRACKETS = re.compile(r'(?:"(?:[^"\\]++|\\.)*+"?|[^"\[\]{}]++)++', re.DOTALL)
+"""Strings (an unfinished one reaches to the end) and all else but brackets; possessive, so that it never goes back."""
+
+_LONE = "{} holds a lone surrogate, which no UTF-8 text can"
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
 
 def loads(text: str | bytes, *, what: str = "JSON", max_bytes: int = MAX_BYTES) -> Any:
     """The value of ``text``; raises :class:`InputError`, naming ``what``, for anything that is not strict JSON."""
-    size = len(text)
-    if size > max_bytes:
-        raise InputError(f"{what} is {size:,} bytes long, at most {max_bytes:,} are read")
-    if isinstance(text, bytes):
-        try:
+    if len(text) > max_bytes:
+        raise InputError(f"{what} is {len(text):,} bytes long, at most {max_bytes:,} are read")
+    try:
+        if isinstance(text, bytes):
             text = text.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise InputError(f"{what} is not UTF-8 at byte {error.start}") from None
+        elif not text.isascii() and (size := len(text.encode("utf-8"))) > max_bytes:
+            raise InputError(f"{what} is {size:,} bytes long, at most {max_bytes:,} are read")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{what} is not UTF-8 at byte {error.start}") from None
+    except UnicodeEncodeError:
+        raise InputError(_LONE.format(what)) from None
     _check_depth(text, what)
     try:
         value = json.loads(
@@ -39,11 +49,11 @@ def loads(text: str | bytes, *, what: str = "JSON", max_bytes: int = MAX_BYTES) 
         )
     except json.JSONDecodeError as error:
         raise InputError(f"{what} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
-    try:
-        text.encode("utf-8")
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except UnicodeEncodeError:
-        raise InputError(f"{what} holds a lone surrogate, which no UTF-8 text can") from None
+    if _SURROGATE.search(text):
+        try:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+        except UnicodeEncodeError:
+            raise InputError(_LONE.format(what)) from None
     return value
 
 
@@ -54,23 +64,14 @@ def dumps(value: Any, *, indent: int | None = None, sort: bool = False) -> str:
 
 
 def _check_depth(text: str, what: str) -> None:
+    """Before the parser, which recurses. Only brackets are walked through: 16 MB must stay quick."""
     depth = 0
-    inside = escaped = False
-    for character in text:
-        if inside:
-            if escaped:
-                escaped = False
-            elif character == "\\":
-                escaped = True
-            elif character == '"':
-                inside = False
-        elif character == '"':
-            inside = True
-        elif character in "[{":
+    for bracket in _NO_BRACKETS.sub("", text):
+        if bracket in "[{":
             depth += 1
             if depth > MAX_DEPTH:
                 raise InputError(f"{what} is nested deeper than {MAX_DEPTH} levels")
-        elif character in "]}":
+        else:
             depth -= 1
 
 
