@@ -20,13 +20,14 @@ class Heritage:
     """The weights that a candidate starts from.
 
     ``same`` says whether they are its own, from a smaller budget (a promotion); ``epochs`` counts the epochs of the
-    whole lineage so far.
+    whole lineage so far; ``sha256`` is what the journal says of the file, by which ``load_weights`` knows it.
     """
 
     number: int
     weights: Path
     same: bool
     epochs: float = 0.0
+    sha256: str | None = None
 
 
 def _no_report(step: int, metrics: Mapping[str, float]) -> None:

@@ -1,0 +1,150 @@
+"""Train: the score of an architecture is that of its network, trained."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from netwright.errors import InputError
+from netwright.evaluators.base import Candidate
+from netwright.training.data import Data
+from netwright.training.inheritance import inherit
+from netwright.training.loop import fit
+from netwright.training.metrics import Direction, direction
+from netwright.training.recipes import Recipe
+from netwright.training.splits import Split
+from netwright.training.weights import load_weights
+
+
+class Train:
+    """Trains a candidate on ``split.train`` and scores it on ``split.validation``.
+
+    Answers with ``val_accuracy`` (``val_r2`` and ``val_rmse`` for regression), ``val_loss``, ``train_loss``,
+    ``epochs`` (trained now) and ``lineage_epochs`` (with those of the ancestors whose weights were the start). The
+    same of the kept epoch are reported after each epoch.
+
+    The candidate's budget is a number of epochs, rounded up; without one it is ``epochs``, and without that the
+    recipe's. Answers to decisions named ``recipe.<field>`` replace that field. A child that inherits from its parent
+    trains ⌈``inherit_factor`` × budget⌉ epochs; a promotion trains what its lineage has not yet, at least one epoch,
+    under a schedule of its own. ``keep=False`` keeps no weights, so that nothing can inherit from them.
+
+    ``test`` is a test set of its own, for data whose split has no test part; only the verdict looks at it.
+    """
+
+    inherits = True
+    costs = ("params", "macs", "memory")
+
+    def __init__(
+        self,
+        data: Data,
+        recipe: Recipe | None = None,
+        *,
+        split: Split,
+        epochs: int | None = None,
+        inherit_factor: float = 0.5,
+        keep: bool = True,
+        test: Data | None = None,
+    ) -> None:
+        if not 0 < inherit_factor <= 1:
+            raise InputError(f"Train: inherit_factor is more than 0 and at most 1, found {inherit_factor!r}")
+        if len(split) != len(data):
+            raise InputError(f"Train: the split is of {len(split)} examples, the data have {len(data)}")
+        if len(split.validation) == 0:
+            raise InputError("Train: the split has no validation part", hint="Give validation= a fraction above 0")
+        if test is not None and (test.input_shape, test.classes) != (data.input_shape, data.classes):
+            raise InputError(
+                f"Train: the test set has inputs of shape {test.input_shape} and the classes {test.classes}, "
+                f"the data have {data.input_shape} and {data.classes}"
+            )
+        if recipe is None:
+            recipe = Recipe.regression() if data.task == "regression" else Recipe.tables()
+            recipe = Recipe.images() if len(data.input_shape) == 3 else recipe
+        self.data, self.test, self.split = data, test, split
+        self.keep, self.inherit_factor = keep, inherit_factor
+        self.recipe = recipe if epochs is None else recipe.replace(epochs=epochs)
+        self._parts: dict[str, tuple[Tensor, Tensor, Tensor, Tensor]] = {}
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one input, without the batch; by it the costs are measured."""
+        return self.data.input_shape
+
+    @property
+    def fingerprint(self) -> str:
+        """The identity of the data."""
+        return self.data.fingerprint
+
+    @property
+    def metric(self) -> str:
+        """The metric that a search improves where nothing else is asked for."""
+        return "val_r2" if self.data.task == "regression" else "val_accuracy"
+
+    @property
+    def metrics(self) -> dict[str, Direction]:
+        """The names of what it answers with, and the direction in which each is better."""
+        scores = ("val_r2", "val_rmse") if self.data.task == "regression" else ("val_accuracy",)
+        names = (*scores, "val_loss", "train_loss", "epochs", "lineage_epochs")
+        return {name: direction(name) for name in names}
+
+    def budget(self, candidate: Candidate) -> int:
+        """The whole budget of a candidate in epochs, before anything is inherited."""
+        if candidate.budget is None:
+            return self.recipe.override(candidate.architecture).epochs
+        if isinstance(candidate.budget, str) or not (math.isfinite(candidate.budget) and candidate.budget > 0):
+            raise InputError(f"Train: a budget is a number of epochs above 0, found {candidate.budget!r}")
+        return math.ceil(candidate.budget)
+
+    def epochs(self, candidate: Candidate) -> int:
+        """How many epochs a candidate trains now."""
+        budget, heritage = self.budget(candidate), candidate.heritage
+        if heritage is None:
+            return budget
+        if heritage.same:
+            return max(1, math.ceil(budget - heritage.epochs))
+        return math.ceil(self.inherit_factor * budget)
+
+    def __call__(self, candidate: Candidate) -> dict[str, float]:
+        recipe, epochs = self.recipe.override(candidate.architecture), self.epochs(candidate)
+        network = candidate.network()
+        extra: dict[str, float] = {}
+        before = 0.0
+        if candidate.heritage is not None:
+            loaded = load_weights(candidate.heritage.weights)
+            inherit(network, loaded)
+            before = candidate.heritage.epochs
+            if loaded.previous:
+                extra["inherited_previous_copy"] = 1.0
+        X, y, X_validation, y_validation = self._tensors(candidate.device)
+        fitted = fit(
+            network,
+            X,
+            y,
+            recipe,
+            X_validation=X_validation,
+            y_validation=y_validation,
+            epochs=epochs,
+            seed=candidate.seed,
+            device=candidate.device,
+            report=lambda step, metrics: candidate.report(step, **metrics),
+            task=self.data.task,
+        )
+        if self.keep:
+            candidate.keep(network.state_dict())
+        lineage = before + fitted.epochs
+        return {**fitted.metrics, "epochs": float(fitted.epochs), "lineage_epochs": lineage, **extra}
+
+    def _tensors(self, device: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The two parts on the device, made once a process."""
+        if device not in self._parts:
+            X, y, split = self.data.X, self.data.y, self.split
+            parts = [np.asarray(array[part]) for part in (split.train, split.validation) for array in (X, y)]
+            a, b, c, d = (torch.from_numpy(part).to(device) for part in parts)
+            self._parts[device] = (a, b, c, d)
+        return self._parts[device]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_parts": {}}

@@ -1,0 +1,126 @@
+"""The pinned networks made by hand against which every search is judged: plain torch modules, nothing to decide.
+
+They are pinned: a search that is better than a baseline that moved has shown nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from torch import Tensor, nn
+
+from netwright.errors import InputError, nearest
+
+
+class Convolutions(nn.Module):
+    """3×3 convolutions without bias, each with BatchNorm and ReLU, with poolings between; then the global average.
+
+    ``layers`` holds a number of channels for a convolution and ``"pool"`` for 2×2 max pooling. The input is
+    (N, C, H, W); a pooling that would leave nothing is left out.
+    """
+
+    def __init__(self, input_shape: tuple[int, ...], outputs: int, layers: tuple[int | str, ...]) -> None:
+        super().__init__()
+        channels, side = input_shape[0], min(input_shape[1:])
+        body: list[nn.Module] = []
+        for layer in layers:
+            if isinstance(layer, int):
+                body += [nn.Conv2d(channels, layer, 3, padding=1, bias=False), nn.BatchNorm2d(layer), nn.ReLU()]
+                channels = layer
+            elif side >= 2:
+                body.append(nn.MaxPool2d(2))
+                side //= 2
+        self.body = nn.Sequential(*body)
+        self.head = nn.Linear(channels, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features: Tensor = self.body(x).mean((2, 3))
+        outputs: Tensor = self.head(features)
+        return outputs
+
+
+class Perceptron(nn.Module):
+    """Linear layers with ReLU between, on rows of features (N, F)."""
+
+    def __init__(self, input_shape: tuple[int, ...], outputs: int, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        sizes = (input_shape[0], *widths)
+        hidden = [m for i, o in pairwise(sizes) for m in (nn.Linear(i, o), nn.ReLU())]
+        self.body = nn.Sequential(*hidden)
+        self.head = nn.Linear(sizes[-1], outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs: Tensor = self.head(self.body(x))
+        return outputs
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A hand-made network and the fields of the training recipe (``Recipe(**baseline.recipe)``) that go with it."""
+
+    name: str
+    description: str
+    make: Callable[[tuple[int, ...], int], nn.Module] = field(repr=False)
+    recipe: Mapping[str, Any]
+
+    def build(self, input_shape: tuple[int, ...], outputs: int) -> nn.Module:
+        """The network with fresh weights for inputs of this shape (without the batch) and so many outputs."""
+        return self.make(tuple(input_shape), outputs)
+
+
+def _digits(input_shape: tuple[int, ...], outputs: int) -> nn.Module:
+    return Convolutions(input_shape, outputs, (16, "pool", 32, "pool", 48))
+
+
+def _images(input_shape: tuple[int, ...], outputs: int) -> nn.Module:
+    return Convolutions(input_shape, outputs, (24, "pool", 48, 48, "pool", 96, 96))
+
+
+def _tables(input_shape: tuple[int, ...], outputs: int) -> nn.Module:
+    return Perceptron(input_shape, outputs, (128, 128))
+
+
+BASELINES: Mapping[str, Baseline] = {
+    baseline.name: baseline
+    for baseline in (
+        Baseline(
+            "digits",
+            "convolutions 16, 32, 48 (3×3, BatchNorm, ReLU), a pooling after each of the first two, global average",
+            _digits,
+            {
+                "epochs": 30, "batch_size": 64, "optimizer": "sgd", "lr": 0.1, "schedule": "one_cycle",
+                # Eight pixels leave no margin for a crop; small turns and shifts between pixels take its place.
+                "weight_decay": 5e-4, "label_smoothing": 0.05, "augment": ("affine",), "affine": 0.5,
+            },
+        ),
+        Baseline(
+            "images",
+            "convolutions 24, pool, 48, 48, pool, 96, 96 (3×3, BatchNorm, ReLU), global average",
+            _images,
+            {
+                "epochs": 24, "batch_size": 128, "optimizer": "sgd", "lr": 0.1, "schedule": "one_cycle",
+                "weight_decay": 5e-4, "label_smoothing": 0.05, "augment": ("crop", "flip"), "padding": 1,
+            },
+        ),
+        Baseline(
+            "tables",
+            "a perceptron of 128, 128 with ReLU",
+            _tables,
+            {
+                "epochs": 40, "batch_size": 128, "optimizer": "adamw", "lr": 3e-3, "schedule": "one_cycle",
+                "weight_decay": 1e-2, "clip": 1.0,
+            },
+        ),
+    )
+}  # fmt: skip
+
+
+def baseline(name: str) -> Baseline:
+    """The pinned baseline of this name: ``digits``, ``images`` or ``tables``."""
+    try:
+        return BASELINES[name]
+    except KeyError:
+        raise InputError(f"no baseline is called '{name}'", hint=nearest(name, BASELINES).capitalize()) from None
