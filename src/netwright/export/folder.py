@@ -1,0 +1,156 @@
+"""The folder of a finished network: model.py, weights.safetensors, architecture.json, card.md and a manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors.torch import save
+from torch import nn
+
+from netwright import strict_json
+from netwright.architecture import Architecture
+from netwright.errors import CheckError, InputError
+from netwright.export.checking import TOLERANCE, difference, state_of
+from netwright.graphs import write_source
+
+SCHEMA = 1
+MANIFEST = "manifest.json"
+MAX_ROWS = 64
+
+
+def package(
+    network: nn.Module,
+    architecture: Architecture,
+    example: torch.Tensor | tuple[torch.Tensor, ...],
+    folder: Path | str,
+    card: str,
+    extra: Mapping[str, Any] | None = None,
+) -> Path:
+    """Writes the network into ``folder``: model.py, weights.safetensors, architecture.json, card.md, manifest.json.
+
+    Before anything is written the source runs in a process that cannot import Netwright, and its outputs are compared
+    with the network's on up to 64 rows of ``example``, which should be real data; a difference above 1e-5 is a
+    :class:`CheckError`. The folder appears whole or not at all, and replaces one of an earlier package. ``extra`` is
+    kept in the manifest: anything JSON that predictions need, such as the constants of a preprocessing.
+    """
+    folder = Path(folder)
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise InputError(f"{folder} is no folder that a network can be written to")
+    inputs = tuple(value.detach().cpu()[:MAX_ROWS] for value in (example if isinstance(example, tuple) else (example,)))
+    source = _checked_source(network, inputs)
+    files = {
+        "model.py": source.encode(),
+        "weights.safetensors": save(state_of(network), metadata={"format": "pt"}),
+        "architecture.json": f"{architecture.to_json()}\n".encode(),
+        "card.md": card.encode(),
+    }
+    manifest = {
+        "schema": SCHEMA,
+        "netwright": version("netwright"),
+        "torch": torch.__version__,
+        "inputs": [
+            {"shape": list(value.shape[1:]), "dtype": str(value.dtype).removeprefix("torch.")} for value in inputs
+        ],
+        "files": {
+            name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            for name, content in files.items()
+        },
+        "extra": dict(extra or {}),
+    }
+    _write(folder, {**files, MANIFEST: f"{strict_json.dumps(manifest, indent=2)}\n".encode()})
+    return folder
+
+
+def read_manifest(folder: Path | str) -> dict[str, Any]:
+    """The manifest of a package, after every file has been compared with its size and hash; else InputError."""
+    folder = Path(folder)
+    try:
+        text = (folder / MANIFEST).read_bytes()
+    except OSError as error:
+        raise InputError(f"{folder} is no folder of an exported network: it has no readable {MANIFEST}") from error
+    manifest = strict_json.loads(text, what=str(folder / MANIFEST))
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
+        raise InputError(f"{folder / MANIFEST} is no manifest of an exported network")
+    if manifest.get("schema") != SCHEMA:
+        raise InputError(
+            f"{folder} was written in version {manifest.get('schema')!r} of this format, version {SCHEMA} is read"
+        )
+    for name, entry in manifest["files"].items():
+        # A name is a name: nothing outside the folder is opened.
+        if Path(name).name != name:
+            raise InputError(f"{folder / MANIFEST} names a file outside its folder: {name!r}")
+        try:
+            content = (folder / name).read_bytes()
+        except OSError as error:
+            raise InputError(f"{folder / name} is missing", hint="Export the network again.") from error
+        if hashlib.sha256(content).hexdigest() != entry.get("sha256"):
+            raise InputError(f"{folder / name} is not as it was written", hint="Export the network again.")
+    return manifest
+
+
+def _checked_source(network: nn.Module, inputs: tuple[torch.Tensor, ...]) -> str:
+    """The first source that answers as the network does: that of torch.fx, or else that of torch.export."""
+    problems: list[str] = []
+    methods: tuple[Literal["fx", "export"], ...] = ("fx", "export")
+    for method in methods:
+        try:
+            source = write_source(network, inputs, method=method)
+            worst = difference(source, network, inputs)
+        except CheckError as error:
+            problems.append(error.message)
+            continue
+        if worst <= TOLERANCE:
+            return source
+        problems.append(f"by torch.{method} its outputs differ by {worst:.3g}, at most {TOLERANCE:g} is allowed")
+    raise CheckError(
+        f"the source of {type(network).__name__} does not equal the network: {'; '.join(problems)}",
+        hint="Replace conditions on the values of tensors by operations on tensors, such as torch.where.",
+    )
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    """All files, the manifest last, in a new folder that takes the name of the old one when it is complete."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    old = folder.with_name(f".{folder.name}-replaced")
+    try:
+        # Made by mkdtemp for its owner alone, but a package is an ordinary folder.
+        new.chmod(0o777 & ~_umask())
+        for name, content in files.items():
+            with (new / name).open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        _sync(new)
+        if folder.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            folder.rename(old)
+        new.rename(folder)
+        _sync(folder.parent)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        if not folder.exists() and old.exists():
+            old.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
