@@ -10,7 +10,7 @@ from typing import Any, Literal
 from netwright.architecture import Architecture
 
 Budget = float | int | str | None
-"""How much a candidate may cost: epochs for ``Train``, ``"proxy"`` for a proxy, None for the evaluator's full budget."""
+"""How much a candidate may cost: epochs for ``Train``, ``"proxy"`` for a proxy, None for the full budget."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ class Strategy(ABC):
     def ask(self, rng: np.random.Generator) -> Proposal | None:
         """The next proposal; None when nothing is left to propose."""
 
-    def tell(self, trial: Trial) -> None:
+    def tell(self, trial: Trial) -> None:  # noqa: B027 - a strategy may have nothing to learn
         """A trial that ended, in the order of the trials' numbers; its state may be any final one.
 
         A trial without a score (failed, infeasible) is told too, so that its proposal is no longer pending.
