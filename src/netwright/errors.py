@@ -31,7 +31,9 @@ class NetwrightError(Exception):
     code = 1
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message if hint is None else f"{message}. {hint}" if message[-1:] not in ".!?" else f"{message} {hint}")
+        super().__init__(
+            message if hint is None else f"{message}. {hint}" if message[-1:] not in ".!?" else f"{message} {hint}"
+        )
         self.message = message
         self.hint = hint
 

@@ -1,0 +1,111 @@
+"""Costs before training: what an architecture costs, asked of a process of its own and never twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from netwright.architecture import Architecture
+from netwright.errors import InfeasibleError
+from netwright.space import SearchSpace
+from netwright.study.candidates import Limit, measure_costs
+
+STATIC = ("params", "macs", "memory")
+"""Costs that follow from the architecture alone: the same on every machine and at every time."""
+
+
+@dataclass
+class Feasibility:
+    """Knows the static costs of architectures and which of them keep the limits.
+
+    The network is built in ``executor``, not here: whatever a user's constructor does costs only the answer. An
+    architecture whose costs cannot be measured passes, so that its own trial fails and says why.
+    """
+
+    space: SearchSpace
+    input_shape: Sequence[int]
+    limits: tuple[Limit, ...]
+    executor: Executor
+    names: tuple[str, ...]
+    known: dict[Architecture, dict[str, float]] = field(default_factory=dict)
+    refused: dict[str, bool] = field(default_factory=dict)
+    fresh: list[str] = field(default_factory=list)
+
+    def costs(self, architecture: Architecture) -> dict[str, float]:
+        """The static costs; empty where they cannot be measured."""
+        found = self.known.get(architecture)
+        if found is None:
+            future = self.executor.submit(measure_costs, self.space, self.input_shape, self.names, architecture)
+            found = {} if future.exception() is not None else future.result()
+            self.known[architecture] = found
+        return found
+
+    def __call__(self, architecture: Architecture) -> bool:
+        """Whether the architecture keeps every limit on a static cost."""
+        key = architecture.key
+        if key in self.refused:
+            return False
+        if all(limit.broken(self.costs(architecture)) == 0 for limit in self.limits):
+            return True
+        self.refused[key] = True
+        self.fresh.append(key)
+        return False
+
+    def remember(self, architecture: Architecture, costs: dict[str, float], refused: Iterable[str]) -> None:
+        """Takes over what a journal says, so that nothing is measured again."""
+        if costs:
+            self.known[architecture] = costs
+        for key in refused:
+            self.refused[key] = True
+
+    def take_fresh(self) -> list[str]:
+        """The keys that were refused since the last call, for the journal."""
+        fresh, self.fresh = self.fresh, []
+        return fresh
+
+    def require(self, seed: int, *, draws: int = 200, steps: int = 30) -> None:
+        """Raises InfeasibleError with the nearest miss if nothing that keeps the limits can be found.
+
+        A small space is looked through whole. In a large one up to ``draws`` architectures are drawn and the nearest
+        of them is led downhill: at each step the neighbour that breaks the limits least.
+        """
+        whole = float(self.space.size) <= draws
+        rng = np.random.default_rng([seed, 2])
+        drawn = self.space.enumerate() if whole else (self.space.sample(rng) for _ in range(draws))
+        nearest, miss = None, float("inf")
+        for architecture in drawn:
+            excess = self.excess(architecture)
+            if excess == 0:
+                return
+            if excess < miss:
+                nearest, miss = architecture, excess
+        if not whole:
+            for _ in range(steps):
+                assert nearest is not None
+                scored = [(self.excess(other), other) for other in self.space.neighbours(nearest, rng)]
+                best = min(scored, key=lambda pair: pair[0], default=(miss, nearest))
+                if best[0] == 0:
+                    return
+                if best[0] >= miss:
+                    break
+                miss, nearest = best
+        self._refuse(nearest, whole)
+
+    def excess(self, architecture: Architecture) -> float:
+        """By how much the limits are broken together, relative to each; 0 when they are kept."""
+        costs = self.costs(architecture)
+        return sum(limit.broken(costs) for limit in self.limits)
+
+    def _refuse(self, nearest: Architecture | None, whole: bool) -> None:
+        asked = " and ".join(str(limit) for limit in self.limits)
+        what = "No architecture of the space" if whole else "No architecture that could be found"
+        if nearest is None:
+            raise InfeasibleError(f"{what} meets {asked}")
+        costs = self.costs(nearest)
+        has = ", ".join(f"{limit.metric} {costs[limit.metric]:,.0f}" for limit in self.limits)
+        raise InfeasibleError(
+            f"{what} meets {asked}; the nearest has {has}", hint="Loosen the limit or widen the space"
+        )

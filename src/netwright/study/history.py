@@ -1,0 +1,130 @@
+"""History: what a store's events say, in the order of the trials' numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from netwright.architecture import Architecture
+from netwright.stores.base import Event
+from netwright.trial import Budget, Failure, Proposal, Report, State, Trial
+
+
+@dataclass
+class Claim:
+    """A number that was given out: its proposal, its seed, the attempts so far, what it costs."""
+
+    number: int
+    proposal: Proposal
+    seed: int
+    attempt: int = 1
+    costs: Mapping[str, float] = field(default_factory=dict)
+    refused: tuple[str, ...] = ()
+
+
+@dataclass
+class History:
+    """The claims and the ends of a study, and its notes by topic."""
+
+    configuration: Mapping[str, Any] | None = None
+    claims: list[Claim] = field(default_factory=list)
+    trials: dict[int, Trial] = field(default_factory=dict)
+    order: list[tuple[str, int]] = field(default_factory=list)
+    weights: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    source: dict[int, int] = field(default_factory=dict)
+    notes: list[Mapping[str, Any]] = field(default_factory=list)
+    by_work: dict[tuple[Any, Budget], int] = field(default_factory=dict)
+    clocks: dict[int, float] = field(default_factory=dict)
+    sequence: int = 0
+
+    @classmethod
+    def of(cls, events: Iterable[Event]) -> History:
+        history = cls()
+        for event in events:
+            history.add(event)
+        return history
+
+    def add(self, event: Event) -> None:
+        """Takes one event in."""
+        body = event.body
+        self.sequence = max(self.sequence, event.sequence)
+        if event.kind == "study":
+            self.configuration = body
+        elif event.kind == "claimed":
+            self._claimed(body)
+        elif event.kind == "ended":
+            self._ended(body)
+        elif event.kind == "noted":
+            self.notes.append(body)
+        if "clock" in body:
+            self._clock(float(body["clock"]), int(body["run"]))
+
+    def noted(self, topic: str) -> list[Mapping[str, Any]]:
+        """The notes of a topic, oldest first."""
+        return [note for note in self.notes if note["topic"] == topic]
+
+    def ended(self) -> list[Trial]:
+        """The trials in a final state, by number."""
+        return [self.trials[number] for number in sorted(self.trials)]
+
+    def all_trials(self) -> list[Trial]:
+        """Every claimed number, the unfinished ones in state RUNNING."""
+        return [
+            self.trials.get(claim.number) or Trial(claim.number, claim.proposal, State.RUNNING, dict(claim.costs))
+            for claim in self.claims
+        ]
+
+    def work(self, proposal: Proposal) -> tuple[Any, Budget]:
+        """What makes two proposals the same work: architecture and budget."""
+        return proposal.architecture, proposal.budget
+
+    def _claimed(self, body: Mapping[str, Any]) -> None:
+        number = int(body["number"])
+        if number < len(self.claims):
+            self.claims[number].attempt = int(body["attempt"])
+            return
+        proposal = Proposal(Architecture.from_value(body["architecture"]), body["budget"], body["inherits"])
+        claim = Claim(
+            number,
+            proposal,
+            int(body["seed"]),
+            int(body["attempt"]),
+            body.get("costs") or {},
+            tuple(body.get("refused") or ()),
+        )
+        self.claims.append(claim)
+        self.by_work.setdefault(self.work(proposal), number)
+        self.order.append(("claimed", number))
+
+    def _ended(self, body: Mapping[str, Any]) -> None:
+        number = int(body["number"])
+        claim = self.claims[number]
+        error = body.get("error")
+        self.trials[number] = Trial(
+            number,
+            claim.proposal,
+            State(body["state"]),
+            dict(body.get("metrics") or {}),
+            tuple(Report(step, metrics) for step, metrics in body.get("curve") or ()),
+            None if error is None else Failure(error["kind"], error["message"], error.get("detail", "")),
+            float(body.get("seconds") or 0.0),
+        )
+        if body.get("weights"):
+            self.weights[number] = body["weights"]
+        if body.get("of") is not None:
+            self.source[number] = int(body["of"])
+        self.order.append(("ended", number))
+
+    def _clock(self, clock: float, run: int) -> None:
+        self.clocks[run] = max(clock, self.clocks.get(run, 0.0))
+
+    @property
+    def seconds(self) -> float:
+        """The time of all runs: each has a clock that starts at zero, and its last reading counts."""
+        return sum(self.clocks.values())
+
+    @property
+    def runs(self) -> int:
+        """How many runs the study has had."""
+        return len(self.clocks)

@@ -1,0 +1,430 @@
+"""Selection: finalists retrained from scratch, judged on data that the search never saw, and the verdict.
+
+The search's own score is biased upwards by having been chosen. So the best of the search train again on the search
+data with several seeds and are judged on the selection data; the winner is refitted on search and selection data
+together, and so is the pinned baseline, with the same recipe, seeds and split; both are compared on the test data.
+Each training is journaled when it ends, so an interrupted selection goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from netwright.architecture import Architecture
+from netwright.errors import InputError, Interrupted, NetwrightError
+from netwright.executors import TaskFailed
+from netwright.progress import Phase, Progress, Watch
+from netwright.statistics import Difference, Verdict, paired_bootstrap, score_interval, verdict
+from netwright.study.signals import Signals
+from netwright.study.study import Study
+from netwright.trial import Trial
+
+if TYPE_CHECKING:
+    from netwright.evaluators.train import Train
+    from netwright.space import SearchSpace
+
+MARGIN = 0.01
+"""Two scores are called equal when the interval of their difference lies within ± this (one point of accuracy)."""
+FIRST_SEED = 1000
+"""The seeds of retraining start here, so that none is the seed of a trial by accident."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training from scratch: of a finalist (``architecture``) or of the baseline (None)."""
+
+    part: str
+    architecture: Architecture | None
+    seed: int
+    epochs: int
+
+    @property
+    def key(self) -> str:
+        """Its name in the journal."""
+        name = "baseline" if self.architecture is None else self.architecture.key
+        return f"{self.part}-{name}-{self.seed}-{self.epochs}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many finalists, on how many seeds each, and on how many seeds the winner is refitted for ``epochs``.
+
+    The finalists are judged after half as many epochs: their order is the same, and twice as many can stand.
+    """
+
+    finalists: int
+    judged_seeds: int
+    refit_seeds: int
+    epochs: int
+
+    @property
+    def judged_epochs(self) -> int:
+        """The epochs of a finalist on the search data."""
+        return -(-self.epochs // 2)
+
+    def seconds(self, epoch_seconds: float, workers: int) -> float:
+        """About how long it takes when an epoch on all data takes ``epoch_seconds``."""
+        judged = _rounds(self.finalists * self.judged_seeds, workers)
+        refit = _rounds(self.refit_seeds, workers)
+        return (judged * self.judged_epochs + refit * self.epochs) * epoch_seconds
+
+
+PLANS = ((4, 2, 4), (4, 2, 2), (3, 2, 2), (4, 1, 2), (2, 1, 2), (1, 0, 2), (1, 0, 1))
+"""Finalists, seeds for judging, seeds for refitting: from the best to the least that is still honest."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A network's test score with its 95 % interval, its costs, and the seconds that its trainings took."""
+
+    name: str
+    score: float
+    low: float
+    high: float
+    params: int
+    macs: int
+    seconds: float
+    seeds: tuple[int, ...]
+    examples: np.ndarray[Any, Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Selected:
+    """What selection found: the winner, its refitted weights, its score beside the baseline's, the verdict."""
+
+    trial: Trial
+    winner: Scored
+    baseline: Scored
+    difference: Difference
+    verdict: Verdict
+    weights: Path
+    fitted: Mapping[str, Any]
+    plan: Plan
+    ranking: tuple[tuple[int, float], ...]
+
+
+def choose_plan(seconds_left: float | None, epoch_seconds: float, epochs: int, workers: int, available: int) -> Plan:
+    """The fullest plan that fits into the time that is left; the least one if none does."""
+    for finalists, judged, refit in PLANS:
+        plan = Plan(min(finalists, available), judged if available > 1 else 0, refit, epochs)
+        if seconds_left is None or plan.seconds(epoch_seconds, workers) <= seconds_left:
+            return plan
+    return Plan(1, 0, 1, epochs)
+
+
+def select(
+    study: Study,
+    *,
+    baseline: str | None = None,
+    plan: Plan | None = None,
+    epochs: int | None = None,
+    n_jobs: int = 1,
+    deadline: Callable[[], float] | None = None,
+    margin: float = MARGIN,
+    watch: Watch | None = None,
+) -> Selected:
+    """Selects, refits and judges; see the module. ``deadline`` gives the seconds that are left for the study's half.
+
+    ``epochs`` is how long a refit trains, the recipe's number by default; ``plan`` fixes that and all else.
+    ``baseline`` names one of :data:`netwright.zoo.baselines.BASELINES`; by default the one of the data's kind.
+    Raises InputError for a study that does not train on data or has no finished trial.
+    """
+    run = _Selection(study, baseline, plan, epochs, n_jobs, deadline, watch)
+    return run.run(margin)
+
+
+class _Selection:
+    def __init__(
+        self,
+        study: Study,
+        baseline: str | None,
+        plan: Plan | None,
+        epochs: int | None,
+        n_jobs: int,
+        deadline: Callable[[], float] | None,
+        watch: Watch | None,
+    ) -> None:
+        from netwright.evaluators.train import Train
+        from netwright.zoo import baselines
+
+        if not isinstance(study.evaluator, Train):
+            raise InputError(
+                "a verdict needs a study that trains on a data set",
+                hint="Use nw.evaluators.Train(data, split=split) as its evaluator",
+            )
+        self.study, self.n_jobs, self.deadline, self.watch = study, n_jobs, deadline, watch
+        self.train: Train = study.evaluator
+        kind = "tables" if len(self.train.data.input_shape) == 1 else "images"
+        self.baseline = baselines.baseline(baseline or kind)
+        self.candidates = ranked(study)
+        if not self.candidates:
+            raise InputError("no trial of the study has a score yet", hint="Run it first: study.run(max_trials=20)")
+        self.epochs = epochs or self.train.recipe.epochs
+        self.plan = plan
+
+    def run(self, margin: float) -> Selected:
+        with Signals() as signals:
+            self.signals = signals
+            if self.study._entered is not None:
+                return self._run(margin)
+            with self.study:
+                return self._run(margin)
+
+    def _run(self, margin: float) -> Selected:
+        entered = self.study._entered
+        assert entered is not None
+        self.folder = entered.weights.parent / "finals"
+        self.executor = entered.executor(min(self.n_jobs, self.study.parallel))
+        plan = self._plan()
+        trial, ranking = self._judge(plan)
+        seeds = [FIRST_SEED + index for index in range(plan.refit_seeds)]
+        refits = [Training("refit", trial.architecture, seed, plan.epochs) for seed in seeds]
+        records = self._train(refits, "refit")
+        winner = self._scored("found", records, refits, trial.metrics)
+        twins = [Training("refit", None, seed, plan.epochs) for seed in seeds]
+        rival = self._scored(self.baseline.name, self._train(twins, "baseline"), twins, self._baseline_costs())
+        difference = paired_bootstrap(winner.examples, rival.examples)
+        metric = "accuracy" if self.train.data.task == "classification" else "R²"
+        judged = verdict(difference, margin, metric=metric, theirs=f"the baseline {self.baseline.name}")
+        first = records[refits[0].key]
+        selected = Selected(
+            trial, winner, rival, difference, judged, self.folder / first["file"], first["fitted"], plan, ranking
+        )
+        if not self.study.noted("verdict"):
+            self.study.note("verdict", trial=trial.number, result=judged.result, text=judged.text)
+        return selected
+
+    def _plan(self) -> Plan:
+        """The plan, journaled: a decision by the clock is replayed, not taken again."""
+        noted = self.study.noted("plan")
+        if noted:
+            body = noted[-1]
+            return Plan(body["finalists"], body["judged_seeds"], body["refit_seeds"], body["epochs"])
+        plan = self.plan
+        if plan is None:
+            left = None if self.deadline is None else self.deadline()
+            seconds = epoch_seconds(self.study, self.candidates[:8])
+            plan = choose_plan(left, seconds, self.epochs, self.n_jobs, len(self.candidates))
+        self.study.note(
+            "plan",
+            finalists=plan.finalists,
+            judged_seeds=plan.judged_seeds,
+            refit_seeds=plan.refit_seeds,
+            epochs=plan.epochs,
+        )
+        return plan
+
+    def _judge(self, plan: Plan) -> tuple[Trial, tuple[tuple[int, float], ...]]:
+        finalists = self.candidates[: plan.finalists]
+        if plan.judged_seeds == 0 or len(finalists) == 1:
+            return finalists[0], ()
+        trainings = {
+            trial.number: [
+                Training("judge", trial.architecture, FIRST_SEED + index, plan.judged_epochs)
+                for index in range(plan.judged_seeds)
+            ]
+            for trial in finalists
+        }
+        records = self._train([training for some in trainings.values() for training in some], "finalists")
+        means = {
+            trial.number: float(np.mean([records[training.key]["score"] for training in trainings[trial.number]]))
+            for trial in finalists
+            if all(training.key in records for training in trainings[trial.number])
+        }
+        if not means:
+            return finalists[0], ()
+        # Of equally good ones the smaller: fewer multiplications, then fewer parameters.
+        best = min(
+            (trial for trial in finalists if trial.number in means),
+            key=lambda trial: (
+                -means[trial.number],
+                trial.metrics.get("macs", 0),
+                trial.metrics.get("params", 0),
+                trial.number,
+            ),
+        )
+        return best, tuple(sorted(means.items(), key=lambda pair: -pair[1]))
+
+    def _train(self, trainings: Sequence[Training], phase: Phase) -> dict[str, dict[str, Any]]:
+        """Trains what is not journaled yet; a training that fails is left out, unless all do."""
+        records = {
+            note["key"]: dict(note) for note in self.study.noted("trained") if (self.folder / note["file"]).exists()
+        }
+        todo = [training for training in trainings if training.key not in records]
+        running: dict[Future[Any], Training] = {}
+        failures: list[TaskFailed] = []
+        began, done = time.monotonic(), len(trainings) - len(todo)
+        self._show(phase, done, len(trainings), began)
+        while todo or running:
+            while todo and len(running) < self.n_jobs:
+                training = todo.pop(0)
+                job = self._job(training)
+                running[self.executor.submit(job)] = training
+            for future in wait(running, 0.2, FIRST_COMPLETED).done:
+                training = running.pop(future)
+                try:
+                    record = {**future.result(), "key": training.key}
+                except TaskFailed as failed:
+                    failures.append(failed)
+                    continue
+                self.study.note("trained", **record)
+                records[training.key] = record
+                done += 1
+            self._show(phase, done, len(trainings), began)
+            if self.signals.count:
+                from netwright.study.driver import cancel_running
+
+                cancel_running(self.executor, list(running))
+                raise Interrupted(
+                    f"Stopped by {self.signals.name} while retraining: {done} of {len(trainings)} trainings kept",
+                    hint=self.study._resume_hint(),
+                    code=self.signals.code,
+                )
+        if failures and not any(training.key in records for training in trainings):
+            raise NetwrightError(f"every retraining failed ({failures[0].failure})")
+        return records
+
+    def _job(self, training: Training) -> Callable[[], dict[str, Any]]:
+        from functools import partial
+
+        return partial(
+            train_final,
+            self.study.space,
+            self.train,
+            training,
+            self.baseline.name,
+            str(self.folder / f"{training.key}.safetensors"),
+            self.study.device,
+        )
+
+    def _scored(
+        self,
+        name: str,
+        records: Mapping[str, Mapping[str, Any]],
+        trainings: Sequence[Training],
+        costs: Mapping[str, float],
+    ) -> Scored:
+        kept = [training for training in trainings if training.key in records]
+        files = [self.folder / records[training.key]["file"] for training in kept]
+        examples = np.stack([np.load(file.with_suffix(".npy"), allow_pickle=False) for file in files])
+        interval = score_interval(examples)
+        return Scored(
+            name,
+            float(examples.mean()),
+            interval.low,
+            min(1.0, interval.high),  # neither an accuracy nor an R² is more
+            int(costs["params"]),
+            int(costs["macs"]),
+            float(sum(records[training.key]["seconds"] for training in kept)),
+            tuple(training.seed for training in kept),
+            examples,
+        )
+
+    def _baseline_costs(self) -> dict[str, float]:
+        import torch
+
+        from netwright.costs import COSTS
+
+        with torch.device("meta"):
+            network = self.baseline.build(self.train.data.input_shape, self.train.data.outputs)
+            example = torch.zeros(1, *self.train.data.input_shape)
+        return {name: float(COSTS[name](network, example)) for name in ("params", "macs")}
+
+    def _show(self, phase: Phase, done: int, count: int, began: float) -> None:
+        if self.watch is None:
+            return
+        left = None if self.deadline is None or phase == "baseline" else max(0.0, self.deadline())
+        self.watch(
+            Progress(
+                phase=phase,
+                metric=self.study.objectives[0].metric,
+                trials=len(self.study.history.trials),
+                best=self.study.best,
+                elapsed=time.monotonic() - began,
+                remaining=left,
+                fraction=done / max(1, count),
+                message=f"{done} of {count} trainings",
+            )
+        )
+
+
+def ranked(study: Study) -> list[Trial]:
+    """The different architectures of the study that have a score and keep the limits, the best first.
+
+    Scores are rounded to what the validation data can tell (one standard error would hide too much, one example is
+    too little): equal ones go by fewer multiplications.
+    """
+    objective = study.objectives[0]
+    first: dict[Architecture, Trial] = {}
+    for trial in study._eligible():
+        other = first.get(trial.architecture)
+        if other is None or objective.better(trial.metrics[objective.metric], other.metrics[objective.metric]):
+            first[trial.architecture] = trial
+    return sorted(
+        first.values(),
+        key=lambda trial: (-objective.score(trial.metrics), trial.metrics.get("macs", 0.0), trial.number),
+    )
+
+
+def epoch_seconds(study: Study, trials: Sequence[Trial]) -> float:
+    """The median of the trials' seconds an epoch, scaled to all data that a refit trains on."""
+    train = study.evaluator
+    split = train.split  # type: ignore[attr-defined]
+    scale = len(split.development) / len(split.train)
+    rates = [trial.seconds / max(1.0, trial.metrics.get("epochs", 1.0)) for trial in trials if trial.seconds > 0]
+    return float(np.median(rates)) * scale if rates else 0.0
+
+
+def train_final(
+    space: SearchSpace, train: Train, training: Training, baseline: str, file: str, device: str
+) -> dict[str, Any]:
+    """One training from scratch, in a worker: its score, the score of each example, and the file of its weights."""
+    import torch
+
+    from netwright.training.loop import correctness, train_network
+    from netwright.training.weights import save_weights
+    from netwright.zoo import baselines
+
+    data, split = train.data, train.split
+    torch.manual_seed(training.seed)
+    if training.architecture is None:
+        network = baselines.baseline(baseline).build(data.input_shape, data.outputs)
+        recipe = train.recipe
+    else:
+        network = space.build(training.architecture)
+        recipe = train.recipe.override(training.architecture)
+    indices = split.search
+    if training.part == "refit":
+        indices = split.development
+        judges = train.test if train.test is not None else data.subset(split.test)
+    else:
+        judges = data.subset(split.selection)
+    fitted = train_network(network, data, indices, recipe, seed=training.seed, device=device, epochs=training.epochs)
+    network.to("cpu")
+    examples = correctness(network, judges.X, judges.y, fitted=fitted)
+    if data.task == "regression":
+        # A part of the squared error's share in R²: the mean over the examples is R² itself.
+        truth = np.asarray(judges.y, dtype=np.float64).reshape(len(judges), -1)
+        examples = 1.0 - examples / max(float(truth.var(0).mean()), 1e-12)
+    path = Path(file)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    digest = save_weights(path, network.state_dict())
+    np.save(path.with_suffix(".npy"), examples)
+    return {
+        "file": path.name,
+        "sha256": digest,
+        "score": float(examples.mean()),
+        "seconds": fitted.seconds,
+        "fitted": {"center": fitted.center.tolist(), "scale": fitted.scale.tolist(), "epochs": fitted.epochs},
+    }
+
+
+def _rounds(jobs: int, workers: int) -> int:
+    return -(-jobs // max(1, workers))
