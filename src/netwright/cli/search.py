@@ -1,0 +1,107 @@
+"""``netwright search DATA``: from a data set to a network."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from netwright.cli.live import Live
+from netwright.cli.options import Debug, Jobs, Json, MaxTrials, Quiet, TimeLimit, parse_constraints, seconds
+from netwright.cli.output import answer, answer_json
+from netwright.errors import InputError
+
+
+def search(
+    context: typer.Context,
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA",
+            help="A bundled set (digits, iris, …), a .csv, .npz or IDX file, or a folder of images by class.",
+        ),
+    ],
+    task: Annotated[
+        str, typer.Option(metavar="T", help="images, tables, classification, regression; auto reads it off the data.")
+    ] = "auto",
+    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column of a CSV file to predict.")] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE.py:Net", help="What is searched: see netwright spaces, or a network of your own."
+        ),
+    ] = None,
+    strategy: Annotated[
+        str, typer.Option(metavar="NAME", help="How it is searched: see netwright strategies.")
+    ] = "auto",
+    metric: Annotated[
+        str | None, typer.Option(metavar="M", help="What a good network is: accuracy, r2, rmse, loss.")
+    ] = None,
+    maximize: Annotated[
+        list[str] | None, typer.Option(metavar="M", help="A further objective; may be repeated.")
+    ] = None,
+    minimize: Annotated[
+        list[str] | None, typer.Option(metavar="M", help="A further objective, as macs or params; may be repeated.")
+    ] = None,
+    constraint: Annotated[
+        list[str] | None,
+        typer.Option(metavar="M=VALUE", help="At most VALUE, as params=1e5; what is over it is never trained."),
+    ] = None,
+    time_limit: TimeLimit = None,
+    max_trials: MaxTrials = None,
+    jobs: Jobs = None,
+    parallel: Annotated[
+        int,
+        typer.Option(metavar="K", min=1, help="Trials under way at once; the history depends on it, not on --jobs."),
+    ] = 4,
+    asynchronous: Annotated[bool, typer.Option("--asynchronous", help="Never wait; gives up reproducibility.")] = False,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Splits the data and seeds everything random.")] = 0,
+    device: Annotated[
+        str, typer.Option(metavar="D", help="cpu, cuda, cuda:1, mps; auto takes the best there is.")
+    ] = "auto",
+    out: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Where the study goes. Default: a new folder in runs/.")
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Search a network for DATA and write it, ready to use.
+
+    Stops after ten minutes unless --time-limit or --max-trials says otherwise. Ctrl-C keeps everything.
+    """
+    limit = seconds(time_limit)
+    constraints = parse_constraints(constraint or ())
+    both = sorted(set(maximize or ()) & set(minimize or ()))
+    if both:
+        raise InputError(f"{both[0]!r} is to be maximized and minimized", hint="Keep one of the two")
+    if out is not None and not out.strip():
+        raise InputError("--out names no folder")
+    from netwright import tasks
+
+    with Live(data, quiet=quiet, programs=json) as live:
+        outcome = tasks.search(
+            data,
+            target=target,
+            task=task,
+            space=space,
+            strategy=strategy,
+            metric=metric,
+            maximize=tuple(maximize or ()),
+            minimize=tuple(minimize or ()),
+            constraints=constraints,
+            time_limit=limit,
+            max_trials=max_trials,
+            n_jobs=jobs,
+            parallel=parallel,
+            asynchronous=asynchronous,
+            seed=seed,
+            device=device,
+            out=out,
+            command=context.obj,
+            watch=live,
+        )
+    if json:
+        answer_json(outcome.to_value())
+    else:
+        answer(outcome.text())

@@ -1,0 +1,196 @@
+"""scikit-learn estimators: three lines from arrays to a network."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils.validation import check_is_fitted
+
+from netwright.errors import InputError
+from netwright.tasks.job import search
+from netwright.tasks.outcome import Outcome
+from netwright.tasks.prediction import Predictor
+from netwright.tasks.preprocessing import predictions, probabilities
+
+
+class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
+    """Finds, trains and keeps the best network for arrays of images or a table.
+
+    Parameters
+    ----------
+    time_limit, max_trials:
+        Seconds (or ``"10m"``) and number of trials; with neither, ten minutes. The limit includes everything but the
+        hand-made baseline, which is trained for comparison.
+    task:
+        ``"auto"`` reads it off the data: arrays of three or four dimensions are images, of two a table; strings and
+        few whole numbers are classes.
+    space, strategy, metric, objectives, constraints:
+        As of the command line: ``space`` may also be a network written in the words, ``objectives`` maps further
+        metrics to ``"maximize"`` or ``"minimize"``.
+    n_jobs:
+        Worker processes; None is one a core.
+    random_state:
+        Fixes the split, the search and the training.
+    out:
+        The folder of the study; None keeps it in a temporary one as long as the estimator lives.
+
+    After :meth:`fit`: ``best_`` (the trial), ``study_`` (the :class:`~netwright.tasks.outcome.Outcome`),
+    ``leaderboard_`` (trials by score), ``pareto_``, ``network_``, ``classes_`` and ``n_features_in_``.
+    """
+
+    def __init__(
+        self,
+        *,
+        time_limit: float | str | None = None,
+        max_trials: int | None = None,
+        task: str = "auto",
+        space: Any = None,
+        strategy: Any = "auto",
+        metric: str | None = None,
+        objectives: Mapping[str, str] | None = None,
+        constraints: Mapping[str, float] | None = None,
+        n_jobs: int | None = None,
+        random_state: int | None = 0,
+        device: str = "auto",
+        out: str | Path | None = None,
+    ) -> None:
+        self.time_limit = time_limit
+        self.max_trials = max_trials
+        self.task = task
+        self.space = space
+        self.strategy = strategy
+        self.metric = metric
+        self.objectives = objectives
+        self.constraints = constraints
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.device = device
+        self.out = out
+
+    def fit(self, X: Any, y: Any, eval_set: tuple[Any, Any] | None = None) -> NeuralArchitectureSearch:
+        """Searches, and returns itself.
+
+        ``X``: images (N, H, W), (N, C, H, W) or (N, H, W, C), or a table (N, F), array or data frame. ``y``: N labels
+        or numbers. ``eval_set`` is a held-out test part ``(X, y)`` to judge on; else a fifth of the data is held out.
+        """
+        objectives = dict(self.objectives or {})
+        wrong = next((way for way in objectives.values() if way not in ("maximize", "minimize")), None)
+        if wrong is not None:
+            raise InputError(f"an objective is 'maximize' or 'minimize', found {wrong!r}")
+        if self.out is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="netwright-")
+            out = Path(self._temporary.name) / "study"
+        else:
+            out = Path(self.out)
+        X_test, y_test = eval_set if eval_set is not None else (None, None)
+        self.study_: Outcome = search(
+            X,
+            y,
+            task=self._task(),
+            space=self.space,
+            strategy=self.strategy,
+            metric=self.metric,
+            maximize=[name for name, way in objectives.items() if way == "maximize"],
+            minimize=[name for name, way in objectives.items() if way == "minimize"],
+            constraints=self.constraints,
+            time_limit=self.time_limit,
+            max_trials=self.max_trials,
+            n_jobs=self.n_jobs,
+            seed=0 if self.random_state is None else int(self.random_state),
+            device=self.device,
+            out=out,
+            X_test=X_test,
+            y_test=y_test,
+        )
+        self._predictor = Predictor.open(out, space=self.space)
+        self.out_ = out
+        self.best_ = self.study_.best
+        self.network_ = self._predictor.network
+        self.n_features_in_ = int(np.prod(self._predictor.input_shape))
+        classes = self._predictor.preprocessing["target"].get("classes")
+        if classes is not None:
+            self.classes_ = np.asarray(classes)
+        return self
+
+    @property
+    def leaderboard_(self) -> list[dict[str, Any]]:
+        """The trials that have a score, the best first."""
+        from netwright.tasks.overview import show
+
+        check_is_fitted(self, "best_")
+        shown = show(self.out_)
+        metric = shown["study"]["metric"]
+        scored = [trial for trial in shown["trials"] if metric in trial["metrics"]]
+        return sorted(scored, key=lambda trial: -float(trial["metrics"][metric]))
+
+    @property
+    def pareto_(self) -> list[dict[str, Any]]:
+        """The trials that no other beats in all objectives."""
+        from netwright.tasks.overview import show
+
+        check_is_fitted(self, "best_")
+        shown = show(self.out_)
+        return [shown["trials"][number] for number in shown["pareto"]]
+
+    def predict(self, X: Any) -> np.ndarray[Any, Any]:
+        """Labels as they were given to :meth:`fit`, or numbers in the target's own unit: (N,)."""
+        check_is_fitted(self, "best_")
+        return predictions(self._predictor.preprocessing, self._predictor.outputs(X))
+
+    def predict_proba(self, X: Any) -> np.ndarray[Any, Any]:
+        """Probabilities (N, classes), columns in the order of ``classes_``; AttributeError for regression."""
+        check_is_fitted(self, "best_")
+        if not hasattr(self, "classes_"):
+            raise AttributeError("predict_proba is for classification; this network predicts numbers")
+        return probabilities(self._predictor.preprocessing, self._predictor.outputs(X))
+
+    def score(self, X: Any, y: Any) -> float:
+        """The accuracy, or R² for regression."""
+        answers = self.predict(X)
+        if hasattr(self, "classes_"):
+            return float(np.mean(np.asarray(answers) == np.asarray(y)))
+        from sklearn.metrics import r2_score
+
+        return float(r2_score(np.asarray(y, dtype=np.float64), answers))
+
+    def export(self, path: str | Path, to: str | None = None) -> Path:
+        """Writes the network: ``to`` is ``"source"`` (a folder) or ``"torch"`` (a ``.pt2`` file), read off the name.
+
+        Checked against the search's network on real inputs before it is written; CheckError when it differs.
+        """
+        from netwright.tasks.shipping import export
+
+        check_is_fitted(self, "best_")
+        return export(self.out_, to or ("torch" if Path(path).suffix == ".pt2" else "source"), Path(path))
+
+    def _task(self) -> str:
+        return self.task
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "best_")
+
+
+class ImageClassifier(ClassifierMixin, NeuralArchitectureSearch):  # type: ignore[misc]
+    """:class:`NeuralArchitectureSearch` for images and classes; rows of pixels (N, H·W) are taken as square images."""
+
+    def _task(self) -> str:
+        return "image-classification"
+
+
+class TabularClassifier(ClassifierMixin, NeuralArchitectureSearch):  # type: ignore[misc]
+    """:class:`NeuralArchitectureSearch` for tables and classes."""
+
+    def _task(self) -> str:
+        return "table-classification"
+
+
+class TabularRegressor(RegressorMixin, NeuralArchitectureSearch):  # type: ignore[misc]
+    """:class:`NeuralArchitectureSearch` for tables and numbers."""
+
+    def _task(self) -> str:
+        return "table-regression"

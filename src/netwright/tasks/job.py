@@ -1,0 +1,571 @@
+"""The main job: from a data set to a shipped network.
+
+The time limit covers reading, searching, retraining and writing; the baseline is trained outside of it. Reading,
+splitting and the plan of epochs are decided once and kept with the study, so that a search which was interrupted
+anywhere goes on from there with :func:`resume`.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from netwright.durations import parse_duration
+from netwright.errors import InfeasibleError, InputError, ResourceError, StoreError, nearest
+from netwright.progress import Phase, Progress, Watch
+from netwright.study import Study
+from netwright.tasks.outcome import Outcome
+from netwright.tasks.readers import Loaded, from_arrays, read
+from netwright.tasks.spaces import Found, find_again, find_space
+
+if TYPE_CHECKING:
+    from netwright.evaluators.train import Train
+    from netwright.study.selection import Selected
+    from netwright.training.recipes import Recipe
+
+DEFAULT_TIME_LIMIT = 600.0
+"""Seconds of a search that was given no limit at all."""
+SEARCH_SHARE = 0.5
+"""At least this part of a time limit is search."""
+TARGET_TRIALS = 40
+"""As many full trials a search plans for; inherited weights make it about twice as many."""
+WRITING_SECONDS = 5.0
+METRICS = {"accuracy": "val_accuracy", "r2": "val_r2", "rmse": "val_rmse", "loss": "val_loss"}
+"""Names that users know, and the metric that a trial reports on its validation data."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long networks train: ``epochs`` for finalists and the baseline, ``trial_epochs`` for a trial from scratch."""
+
+    epochs: int
+    trial_epochs: int
+
+
+@dataclass
+class Job:
+    """A search that is ready to run: all that :func:`search` and :func:`resume` have to find out first."""
+
+    folder: Path
+    about: dict[str, Any]
+    loaded: Loaded | None
+    found: Found
+    train: Train
+    options: dict[str, Any] = field(default_factory=dict)
+    began: float = 0.0
+
+
+def search(
+    source: Any,
+    y: Any = None,
+    *,
+    target: str | None = None,
+    task: str = "auto",
+    space: Any = None,
+    strategy: Any = "auto",
+    metric: str | None = None,
+    maximize: str | Sequence[str] = (),
+    minimize: str | Sequence[str] = (),
+    constraints: Mapping[str, float] | None = None,
+    time_limit: float | str | None = None,
+    max_trials: int | None = None,
+    n_jobs: int | None = None,
+    parallel: int = 4,
+    asynchronous: bool = False,
+    seed: int = 0,
+    device: str = "auto",
+    out: str | Path | None = None,
+    command: str | None = None,
+    watch: Watch | None = None,
+    baseline: str | None = None,
+    X_test: Any = None,
+    y_test: Any = None,
+) -> Outcome:
+    """Searches a network for ``source`` and writes it to ``out`` (by default a new folder below ``runs``).
+
+    ``source`` is whatever :func:`netwright.tasks.readers.read` takes, or arrays with ``y``. With neither a time limit
+    nor a number of trials the limit is ten minutes. For images with the default space, and where no constraint or
+    second objective is given, the network may use at most half the multiplications of the hand-made baseline.
+
+    Raises the errors of :mod:`netwright.errors`, each with one line that says what to do.
+    """
+    began = time.monotonic()
+    limit = None if time_limit is None else parse_duration(time_limit)
+    if limit is None and max_trials is None:
+        limit = DEFAULT_TIME_LIMIT
+    _announce(watch, "prepare", "reading the data")
+    if y is None:
+        loaded = read(source, target=target, task=task)
+    else:
+        loaded = from_arrays(source, y, X_test=X_test, y_test=y_test, task=task)
+    shape, outputs = loaded.data.input_shape, loaded.data.outputs
+    found = find_space(space, kind=loaded.kind, input_shape=shape, outputs=outputs)
+    objectives = _objectives(loaded, metric, maximize, minimize)
+    baseline = baseline or _baseline_name(loaded)
+    constraints = dict(constraints or {})
+    _check_metrics(constraints, objectives)
+    if loaded.kind == "images" and space is None and not constraints and len(objectives) == 1:
+        constraints = {"macs": _baseline_macs(baseline, shape, outputs) // 2}
+    device = _device(device)
+    jobs = _jobs(n_jobs, parallel)
+    folder, fresh = _new_folder(out, loaded.name)
+    schedule = _schedule(baseline, loaded, limit, jobs, device)
+    about = {
+        "source": str(source) if y is None else "arrays",
+        "name": loaded.name,
+        "kind": loaded.kind,
+        "target": target,
+        "space": dict(found.origin),
+        "strategy": _strategy_name(strategy),
+        "objectives": objectives,
+        "constraints": constraints,
+        "time_limit": limit,
+        "max_trials": max_trials,
+        "n_jobs": jobs,
+        "parallel": parallel,
+        "asynchronous": asynchronous,
+        "seed": seed,
+        "device": device,
+        "baseline": baseline,
+        "flip": loaded.flip,
+        "epochs": schedule.epochs,
+        "trial_epochs": schedule.trial_epochs,
+        "command": command,
+    }
+    preprocessing, train = _prepare(loaded, about, folder)
+    about["preprocessing"] = preprocessing
+    study = None
+    try:
+        study = _study(about, found, train, folder, strategy)
+        return _run(study, found, train, about, folder, began, limit, max_trials, jobs, watch)
+    except (InputError, InfeasibleError):
+        # Refused before anything was tried: nothing is left behind.
+        if fresh and (study is None or not study.trials):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def resume(
+    folder: str | Path,
+    *,
+    time_limit: float | str | None = None,
+    max_trials: int | None = None,
+    n_jobs: int | None = None,
+    watch: Watch | None = None,
+    takeover: bool = False,
+    accept_loss: bool = False,
+) -> Outcome:
+    """Goes on with the search in ``folder`` to its end.
+
+    Without new limits it has what remains of the old ones: ``max_trials`` counts all trials of the study, a new
+    ``time_limit`` is that of this run. A search that had ended is judged again from what it kept.
+    """
+    began = time.monotonic()
+    folder = Path(folder)
+    about = configuration(folder, accept_loss=accept_loss)
+    found = find_again(
+        about["space"], kind=about["kind"], input_shape=tuple(about["input_shape"]), outputs=about["outputs"]
+    )
+    train = _train(about, folder)
+    options = {"takeover": takeover, "accept_loss": accept_loss}
+    study = _study(about, found, train, folder, about["strategy"], **options)
+    used = study.history.seconds
+    if time_limit is not None:
+        limit: float | None = used + parse_duration(time_limit)
+    elif max_trials is not None:
+        limit = None
+    else:
+        limit, max_trials = about["time_limit"], about["max_trials"]
+    jobs = _jobs(n_jobs, about["parallel"]) if n_jobs is not None else about["n_jobs"]
+    return _run(study, found, train, about, folder, began, limit, max_trials, jobs, watch)
+
+
+def configuration(folder: Path, *, accept_loss: bool = False) -> dict[str, Any]:
+    """What a search was asked for, as its study keeps it."""
+    from netwright.stores import open_readonly
+
+    with open_readonly(folder, accept_loss=accept_loss) as reader:
+        first = next(iter(reader.read()), None)
+    if first is None or first.kind != "study":
+        raise StoreError(f"the study in {folder} ends before its first event", hint="Start a new search")
+    about = dict(first.body.get("about") or {})
+    if "source" not in about:
+        raise InputError(
+            f"the study in {folder} was made by a script, not by a search",
+            hint="Run the script again: with the same folder it goes on",
+        )
+    return about
+
+
+def _run(
+    study: Study,
+    found: Found,
+    train: Train,
+    about: Mapping[str, Any],
+    folder: Path,
+    began: float,
+    limit: float | None,
+    max_trials: int | None,
+    n_jobs: int,
+    watch: Watch | None,
+) -> Outcome:
+    from netwright.study.selection import PLANS, Plan, epoch_seconds, ranked, select
+
+    before = study.history.seconds
+
+    def left() -> float:
+        return math.inf if limit is None else limit - before - (time.monotonic() - began)
+
+    def enough() -> bool:
+        """Whether the search must end so that the retraining fits into the limit; at least half of it is search."""
+        if limit is None or left() > limit * (1 - SEARCH_SHARE):
+            return False
+        some = ranked(study)[:8]
+        if not some:
+            return False
+        fullest = Plan(min(PLANS[0][0], len(some)), PLANS[0][1], PLANS[0][2], about["epochs"])
+        return left() - WRITING_SECONDS <= 1.15 * fullest.seconds(epoch_seconds(study, some), n_jobs)
+
+    with study:
+        if not study.noted("plan"):
+            study.run(
+                max_trials=max_trials,
+                time_limit=None if limit is None else max(0.1, left() + before),
+                n_jobs=n_jobs,
+                watch=watch,
+                stop=enough,
+            )
+        selected = select(
+            study,
+            baseline=about["baseline"],
+            epochs=about["epochs"],
+            n_jobs=n_jobs,
+            deadline=None if limit is None else lambda: left() - WRITING_SECONDS,
+            watch=watch,
+        )
+        _announce(watch, "export", "writing the network")
+        seconds = time.monotonic() - began + before - selected.baseline.seconds / max(1, n_jobs)
+        outcome = _outcome(study, selected, about, folder, seconds)
+        _write(study, selected, found, train, about, folder, outcome)
+    _announce(watch, "done", None)
+    return outcome
+
+
+def _outcome(study: Study, selected: Selected, about: Mapping[str, Any], folder: Path, seconds: float) -> Outcome:
+    trials = study.history.ended()
+    states = [str(trial.state) for trial in trials]
+    return Outcome(
+        out=folder,
+        metric="accuracy" if about["classes"] is not None else "r2",
+        winner=selected.winner,
+        baseline=selected.baseline,
+        best=selected.trial,
+        verdict=selected.verdict.result,
+        text_of_verdict=selected.verdict.text,
+        trials=len(trials),
+        failed=states.count("failed"),
+        reused=states.count("reused"),
+        infeasible=states.count("infeasible"),
+        seconds=seconds,
+        saved=_saved(study),
+    )
+
+
+def _saved(study: Study) -> str | None:
+    """What inheriting weights saved, in epochs and in seconds at each child's own speed."""
+    epochs = seconds = 0.0
+    children = 0
+    train = study.evaluator
+    for trial in study.history.ended():
+        inherited = trial.metrics.get("lineage_epochs", 0.0) > trial.metrics.get("epochs", 0.0)
+        if trial.proposal.inherits is None or not inherited or str(trial.state) != "finished":
+            continue
+        given = trial.metrics["epochs"]
+        full = float(trial.proposal.budget or train.recipe.epochs)  # type: ignore[attr-defined]
+        children += 1
+        epochs += full - given
+        seconds += (full - given) * trial.seconds / given
+    if not children:
+        return None
+    return f"{children} children inherited weights, which saved {epochs:.0f} epochs ({seconds:.0f} s of training)"
+
+
+def _write(
+    study: Study,
+    selected: Selected,
+    found: Found,
+    train: Train,
+    about: Mapping[str, Any],
+    folder: Path,
+    outcome: Outcome,
+) -> None:
+    from netwright.tasks.shipping import ship
+
+    ship(study, selected, found, train, about, folder / "best", outcome)
+
+
+def _study(about: Mapping[str, Any], found: Found, train: Train, folder: Path, strategy: Any, **options: Any) -> Study:
+    from netwright.strategies import STRATEGIES
+    from netwright.strategies.auto import Auto
+
+    if isinstance(strategy, str):
+        if strategy not in STRATEGIES:
+            raise InputError(f"unknown strategy '{strategy}'", hint=_sentence(nearest(strategy, STRATEGIES)))
+        strategy = Auto(starts=found.starts) if strategy == "auto" else STRATEGIES[strategy]()
+    names = dict(about["objectives"])
+    return Study(
+        found.space,
+        strategy,
+        train,
+        maximize=[metric for metric, way in names.items() if way == "maximize"],
+        minimize=[metric for metric, way in names.items() if way == "minimize"],
+        constraints=about["constraints"],
+        store=folder,
+        seed=about["seed"],
+        parallel=about["parallel"],
+        asynchronous=about["asynchronous"],
+        device=about["device"],
+        name=about["name"],
+        about=about,
+        **options,
+    )
+
+
+def _prepare(loaded: Loaded, about: dict[str, Any], folder: Path) -> tuple[dict[str, Any], Train]:
+    """Splits, learns the constants without the test part, and keeps the data beside the study."""
+    from netwright.training.splits import split
+
+    y = loaded.raw.y
+    own_test = {"test": 0.0} if loaded.raw_test is not None else {}
+    parts = split(y, about["seed"], stratify=loaded.labels is not None, **own_test)
+    loaded = loaded.learned_on(parts.development)
+    data = loaded.data.save(folder / "data")
+    test = loaded.test
+    if test is not None:
+        test = test.save(folder / "data" / "test")
+    about["input_shape"] = list(data.input_shape)
+    about["outputs"] = data.outputs
+    about["classes"] = None if data.classes is None else len(data.classes)
+    np.savez(
+        folder / "data" / "split.npz",
+        train=parts.train,
+        validation=parts.validation,
+        selection=parts.selection,
+        test=parts.test,
+    )
+    about["sizes"] = {
+        "train": len(parts.train),
+        "validation": len(parts.validation),
+        "selection": len(parts.selection),
+        "test": len(test) if test is not None else len(parts.test),
+    }
+    return loaded.preprocessing, _train(about, folder)
+
+
+def _train(about: Mapping[str, Any], folder: Path) -> Train:
+    """The evaluator over the data that lie beside the study."""
+    from netwright.evaluators.train import Train
+    from netwright.training.data import Data
+    from netwright.training.splits import Split
+
+    data = Data.load(folder / "data")
+    test_folder = folder / "data" / "test"
+    with np.load(folder / "data" / "split.npz", allow_pickle=False) as arrays:
+        parts = Split(**{name: arrays[name] for name in ("train", "validation", "selection", "test")})
+    return Train(
+        data,
+        _recipe(about["baseline"], about["kind"], about["classes"] is not None, about["flip"], about["epochs"]),
+        split=parts,
+        epochs=about["trial_epochs"],
+        test=Data.load(test_folder) if test_folder.exists() else None,
+    )
+
+
+def _recipe(baseline: str, kind: str, classification: bool, flip: bool, epochs: int) -> Recipe:
+    """The baseline's own recipe, so that both are trained alike."""
+    from netwright.training.recipes import Recipe
+    from netwright.zoo import baselines
+
+    fields = dict(baselines.baseline(baseline).recipe)
+    if kind == "images":
+        others = [name for name in fields.get("augment", ()) if name != "flip"]
+        fields["augment"] = tuple(others) + (("flip",) if flip else ())
+    recipe = Recipe(**fields).replace(epochs=epochs)
+    return recipe if classification else recipe.replace(label_smoothing=0.0)
+
+
+def _schedule(baseline: str, loaded: Loaded, limit: float | None, jobs: int, device: str) -> Schedule:
+    """Epochs that fit the time: one final training in about a quarter of it, the trials of a search in its half.
+
+    The speed is measured on this machine with a few batches of the baseline; the study keeps what was decided.
+    """
+    from netwright.zoo import baselines
+
+    usual = int(baselines.baseline(baseline).recipe["epochs"])
+    if limit is None:
+        return Schedule(usual, max(1, usual // 4))
+    seconds = _baseline_epoch_seconds(baseline, loaded, device)
+    epochs = _clamp(0.25 * limit / (0.7 * seconds), 3, 2 * usual)
+    trial = _clamp(SEARCH_SHARE * limit * jobs / (TARGET_TRIALS * 0.5 * seconds), 1, max(1, epochs // 3))
+    return Schedule(epochs, trial)
+
+
+def _baseline_epoch_seconds(baseline: str, loaded: Loaded, device: str) -> float:
+    """About how long the baseline takes for an epoch on all rows, from a few steps of it."""
+    import torch
+
+    from netwright.training.loop import fit
+    from netwright.zoo import baselines
+
+    data = loaded.data
+    recipe = _recipe(baseline, loaded.kind, data.classes is not None, loaded.flip, 1)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        network = baselines.baseline(baseline).build(data.input_shape, data.outputs)
+        count = min(len(data), 6 * recipe.batch_size)
+        X, y = np.asarray(data.X[:count]), np.asarray(data.y[:count])
+        fit(network, X, y, recipe, epochs=1, device=device, task=data.task)
+        repeats = 0
+        began = time.perf_counter()
+        while repeats < 3 and time.perf_counter() - began < 1.0:
+            fit(network, X, y, recipe, epochs=1, device=device, task=data.task)
+            repeats += 1
+        per_row = (time.perf_counter() - began) / (repeats * count)
+    finally:
+        torch.set_num_threads(threads)
+    return per_row * len(data)
+
+
+def _baseline_name(loaded: Loaded) -> str:
+    if loaded.kind == "tables":
+        return "tables"
+    return "digits" if min(loaded.data.input_shape[1:]) <= 12 else "images"
+
+
+def _baseline_macs(name: str, input_shape: tuple[int, ...], outputs: int) -> int:
+    import torch
+
+    from netwright.costs import COSTS
+    from netwright.zoo import baselines
+
+    with torch.device("meta"):
+        network = baselines.baseline(name).build(input_shape, outputs)
+        example = torch.zeros(1, *input_shape)
+    return int(COSTS["macs"](network, example))
+
+
+def _objectives(
+    loaded: Loaded, metric: str | None, maximize: str | Sequence[str], minimize: str | Sequence[str]
+) -> list[list[str]]:
+    from netwright.training.metrics import METRICS as KNOWN
+
+    classification = loaded.labels is not None
+    known = {**{name: KNOWN[METRICS[name]] for name in METRICS}, **KNOWN}
+    ways: dict[str, str] = {}
+    for way, names in (("maximize", maximize), ("minimize", minimize)):
+        for name in [names] if isinstance(names, str) else names:
+            if name not in known:
+                raise InputError(f"unknown metric '{name}'", hint=_sentence(nearest(name, known)))
+            ways[METRICS.get(name, name)] = way
+    if metric is not None and metric not in known:
+        raise InputError(f"unknown metric '{metric}'", hint=_sentence(nearest(metric, known)))
+    first = METRICS.get(metric, metric) if metric else None
+    if first is None and not any(name.startswith("val_") for name in ways):
+        first = "val_accuracy" if classification else "val_r2"
+    wrong = {"val_r2", "val_rmse"} if classification else {"val_accuracy"}
+    for name in [*ways, *([first] if first else [])]:
+        if name in wrong:
+            kind = "classification" if classification else "regression"
+            raise InputError(f"the metric '{name}' is not one of {kind}, which the data are")
+    if first is not None:
+        ways = {first: ways.get(first, KNOWN[first]), **ways}
+    ordered = sorted(ways.items(), key=lambda pair: not pair[0].startswith("val_"))
+    return [[name, way] for name, way in ordered]
+
+
+def _check_metrics(constraints: Mapping[str, float], objectives: Sequence[Sequence[str]]) -> None:
+    from netwright.training.metrics import METRICS as KNOWN
+
+    for name, value in constraints.items():
+        if name not in KNOWN:
+            raise InputError(f"unknown metric '{name}' in a constraint", hint=_sentence(nearest(name, KNOWN)))
+        if isinstance(value, bool) or not math.isfinite(value):
+            raise InputError(f"the constraint on '{name}' is {value!r}, not a finite number")
+
+
+def _device(device: str) -> str:
+    import torch
+
+    if device == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    kind = device.partition(":")[0]
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not available.get(kind, False):
+        names = ", ".join(name for name, there in available.items() if there)
+        raise InputError(f"device '{device}' is not on this machine", hint=f"There is: {names}")
+    return device
+
+
+def _jobs(n_jobs: int | None, parallel: int) -> int:
+    import os
+
+    if n_jobs is not None and (isinstance(n_jobs, bool) or n_jobs < 1):
+        raise InputError(f"the number of workers is at least 1, found {n_jobs}")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(n_jobs if n_jobs is not None else cores, parallel)
+
+
+def _strategy_name(strategy: Any) -> str:
+    return strategy if isinstance(strategy, str) else type(strategy).__name__
+
+
+def _new_folder(out: str | Path | None, name: str) -> tuple[Path, bool]:
+    """A folder without a study, by default the next number below ``runs``; and whether it was made here."""
+    from netwright.names import slug
+
+    if out is not None:
+        folder = Path(out)
+        if (folder / "study.db").exists():
+            raise InputError(f"{folder} holds a study already", hint=f"Go on with: netwright resume {folder}")
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder} is a file, not a folder")
+        return _made(folder)
+    stem = name if name.replace("-", "").replace("_", "").isalnum() and name.isascii() else slug(name)
+    number = 1
+    while (Path("runs") / f"{stem}-{number}").exists():
+        number += 1
+    return _made(Path("runs") / f"{stem}-{number}")
+
+
+def _made(folder: Path) -> tuple[Path, bool]:
+    fresh = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResourceError(
+            f"cannot make the folder {folder}: {error.strerror}", hint="Choose another with --out"
+        ) from None
+    return folder, fresh
+
+
+def _announce(watch: Watch | None, phase: Phase, message: str | None) -> None:
+    if watch is not None:
+        watch(Progress(phase=phase, metric="", message=message))
+
+
+def _clamp(value: float, low: int, high: int) -> int:
+    return int(max(low, min(high, value)))
+
+
+def _sentence(clause: str) -> str:
+    return clause[:1].upper() + clause[1:]

@@ -1,0 +1,96 @@
+"""What a search ends with, for people and for programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from netwright.study.selection import Scored
+from netwright.trial import Trial
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of a search; scores are those of the held-out test data, with their 95 % interval."""
+
+    out: Path
+    metric: str
+    winner: Scored
+    baseline: Scored
+    best: Trial
+    verdict: str
+    text_of_verdict: str
+    trials: int
+    failed: int
+    reused: int
+    infeasible: int
+    seconds: float
+    saved: str | None = None
+
+    def to_value(self) -> dict[str, Any]:
+        """The JSON object of the command line."""
+        winner, rival = self.winner, self.baseline
+        return {
+            "out": str(self.out),
+            "metric": self.metric,
+            "test": {
+                "score": winner.score, "low": winner.low, "high": winner.high,
+                "params": winner.params, "macs": winner.macs,
+            },
+            "baseline": {
+                "name": rival.name, "score": rival.score, "low": rival.low, "high": rival.high,
+                "params": rival.params, "macs": rival.macs, "seconds": rival.seconds,
+            },
+            "best": self.best.to_value(),
+            "verdict": {"result": self.verdict, "text": self.text_of_verdict},
+            "trials": self.trials,
+            "failed": self.failed,
+            "reused": self.reused,
+            "seconds": round(self.seconds, 2),
+        }  # fmt: skip
+
+    def text(self) -> str:
+        """The result as it is printed: found beside baseline, the verdict, where it lies, what to do with it."""
+        rows = [("", f"test {self.metric}", "95 % interval", "parameters", "MACs")]
+        for label, scored in (("found", self.winner), (f"baseline {self.baseline.name}", self.baseline)):
+            rows.append(
+                (
+                    label,
+                    f"{scored.score:.4f}",
+                    f"{scored.low:.4f}–{scored.high:.4f}",
+                    f"{scored.params:,}",
+                    f"{scored.macs:,}",
+                )
+            )
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        table = [
+            "  ".join(
+                cell.ljust(width) if index == 0 else cell.rjust(width)
+                for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
+            for row in rows
+        ]
+        counts = f"{self.trials} trials"
+        extra = [
+            f"{count} {word}"
+            for count, word in ((self.failed, "failed"), (self.reused, "reused"), (self.infeasible, "over a limit"))
+            if count
+        ]
+        if extra:
+            counts += f" ({', '.join(extra)})"
+        lines = [
+            *(line.rstrip() for line in table),
+            "",
+            self.text_of_verdict,
+            "",
+            f"{counts} in {self.seconds:.0f} s; the baseline took {self.baseline.seconds:.0f} s more",
+        ]
+        if self.saved:
+            lines.append(self.saved)
+        lines += [
+            f"architecture  {self.best.architecture}",
+            f"network       {self.out / 'best' / 'model.py'}",
+            f"next          netwright predict {self.out} DATA · netwright show {self.out}",
+        ]
+        return "\n".join(lines)

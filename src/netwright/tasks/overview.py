@@ -1,0 +1,65 @@
+"""What a study's folder says, for people and for programs; nothing is changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from netwright.stores.base import Event
+from netwright.study.history import History
+from netwright.trial import Objective, Trial
+
+
+def show(folder: str | Path, *, events: list[Event] | None = None) -> dict[str, Any]:
+    """The study in ``folder`` as the JSON object of the command line.
+
+    ``events`` replaces what the store holds, for a damaged one of which a part was salvaged.
+    """
+    folder = Path(folder)
+    if events is None:
+        from netwright.stores import open_readonly
+
+        with open_readonly(folder) as reader:
+            events = list(reader.read())
+    history = History.of(events)
+    configuration = dict(history.configuration or {})
+    objectives = [Objective(metric, way) for metric, way in configuration.get("objectives", [])]
+    trials = history.all_trials()
+    scored = [trial for trial in trials if trial.scored and objectives and objectives[0].metric in trial.metrics]
+    best = max(scored, key=lambda trial: (objectives[0].score(trial.metrics), -trial.number), default=None)
+    return {
+        "study": {
+            "name": configuration.get("name"),
+            "state": _state(history),
+            "seed": configuration.get("seed"),
+            "parallel": configuration.get("parallel"),
+            "space": (configuration.get("space") or {}).get("name"),
+            "metric": objectives[0].metric if objectives else None,
+        },
+        "trials": [trial.to_value() for trial in trials],
+        "best": None if best is None else best.to_value(),
+        "pareto": _pareto(scored, objectives),
+    }
+
+
+def _state(history: History) -> str:
+    if history.noted("verdict"):
+        return "done"
+    runs, ended = len(history.noted("run")), history.noted("run ended")
+    if len(ended) < runs:
+        return "running"
+    if ended and ended[-1].get("reason") == "stopped":
+        return "stopped"
+    return "searched" if ended else "new"
+
+
+def _pareto(trials: list[Trial], objectives: list[Objective]) -> list[int]:
+    import numpy as np
+
+    from netwright.pareto import front
+
+    if not trials or not objectives:
+        return []
+    points = np.array([[trial.metrics[objective.metric] for objective in objectives] for trial in trials])
+    indices = front(points, [objective.direction for objective in objectives])
+    return sorted(trials[int(index)].number for index in indices)

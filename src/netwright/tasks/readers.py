@@ -1,0 +1,528 @@
+"""Data sets from names, files, folders and arrays, checked before anything is trained.
+
+===================== ============================================================================================
+bundled               ``digits``, ``breast_cancer``, ``diabetes``, ``iris``, ``wine``, ``fashion-mnist``
+``.npz``              arrays ``X``, ``y`` and perhaps ``X_test``, ``y_test``; nothing is ever unpickled
+IDX                   a folder with ``train-images-idx3-ubyte[.gz]`` …, or the file of images with its labels beside it
+folder                one sub-folder of images a class; or ``train`` and ``test`` with such sub-folders each
+``.csv``, ``.tsv``    a header line; the target is named
+===================== ============================================================================================
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from netwright.errors import DataError, InputError, nearest
+from netwright.tasks import images, tables
+from netwright.tasks.checks import as_array, check_finite, check_memory, numbers, one_line, shorten
+from netwright.tasks.idx import find_pair, is_idx, labels_beside, read_idx
+from netwright.tasks.labels import FEW, Goal, Labels, code, read_labels
+from netwright.tasks.preprocessing import Kind, Raw, apply, fit_preprocessing, is_frame, to_data
+from netwright.tasks.tables import Table
+
+if TYPE_CHECKING:
+    from netwright.training.data import Data
+
+MIN_ROWS = 8
+"""With fewer rows there is nothing to search, select and test on."""
+
+TASKS: dict[str, tuple[Kind | None, Goal | None]] = {
+    "auto": (None, None),
+    "images": ("images", None),
+    "tables": ("tables", None),
+    "classification": (None, "classification"),
+    "regression": (None, "regression"),
+    "image-classification": ("images", "classification"),
+    "image-regression": ("images", "regression"),
+    "table-classification": ("tables", "classification"),
+    "table-regression": ("tables", "regression"),
+}
+
+BUNDLED = ("digits", "breast_cancer", "diabetes", "iris", "wine", "fashion-mnist")
+
+SUPPORTED = (
+    ".csv, .tsv, .npz, IDX files (train-images-idx3-ubyte.gz), or a folder with one sub-folder of images a class"
+)
+
+_UNREADABLE = (zipfile.BadZipFile, EOFError, ValueError, zlib.error)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A data set as it was read, and what a network takes of it.
+
+    ``raw`` and ``raw_test`` (None when the source has no test part of its own) are rows as they stand in the source,
+    checked. ``data``, ``test`` and ``preprocessing`` follow from constants that are learned on all rows of ``raw``;
+    where a part of ``raw`` is held out, take them of :meth:`learned_on`, so that nothing of that part leaks.
+    ``flip`` says whether mirror images are natural.
+    """
+
+    raw: Raw
+    name: str
+    raw_test: Raw | None = None
+    flip: bool = False
+    target: str | None = None
+    rows: np.ndarray | None = None
+
+    def learned_on(self, rows: np.ndarray) -> Loaded:
+        """The same data set with the constants learned on these rows of ``raw`` alone."""
+        return replace(self, rows=np.asarray(rows))
+
+    @property
+    def kind(self) -> Kind:
+        return self.raw.kind
+
+    @property
+    def goal(self) -> Goal:
+        return self.raw.labels.goal
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """The classes as they were given, in the order of the codes; None for regression."""
+        return self.raw.labels.classes
+
+    @cached_property
+    def preprocessing(self) -> dict[str, Any]:
+        """The constants, a JSON object: see :func:`~netwright.tasks.preprocessing.fit_preprocessing`."""
+        return fit_preprocessing(self.raw, self.rows, target=self.target)
+
+    @cached_property
+    def data(self) -> Data:
+        """All rows of ``raw`` as a network takes them."""
+        return to_data(self.preprocessing, self.raw)
+
+    @cached_property
+    def test(self) -> Data | None:
+        """The test part of the source as a network takes it."""
+        return None if self.raw_test is None else to_data(self.preprocessing, self.raw_test)
+
+
+def read(source: str | os.PathLike[str], *, target: str | None = None, task: str = "auto") -> Loaded:
+    """The data set that ``source`` names: a bundled one, a file or a folder (``./digits`` is a folder).
+
+    ``target`` is the column to predict, of a table in a file. ``task`` is one of ``TASKS``; ``auto`` reads it off the
+    data. Raises InputError or DataError with one line that says what is wrong, where, and what to do.
+    """
+    kind, goal = parse_task(task)
+    text = os.fspath(source)
+    if not text:
+        raise InputError("no data named", hint=f"Give one of {', '.join(BUNDLED)}, or {SUPPORTED}")
+    if (bundled := _bundled(text)) is not None:
+        _no_target(target, text)
+        return bundled(kind, goal)
+    path = Path(text)
+    try:
+        return _read_path(path, target, kind, goal)
+    except OSError as error:
+        raise DataError(f"cannot read {error.filename or path}: {error.strerror or one_line(error)}") from None
+
+
+def from_arrays(
+    X: Any,
+    y: Any,
+    *,
+    X_test: Any = None,
+    y_test: Any = None,
+    task: str = "auto",
+    name: str = "data",
+    flip: bool | None = None,
+    target: str | None = None,
+) -> Loaded:
+    """A data set of arrays, lists, torch tensors, or a data frame and its target.
+
+    (N, H, W), (N, C, H, W) and (N, H, W, C) are images, (N, F) is a table; rows of pixels are images when ``task``
+    says so. Missing values are allowed in data frames alone. ``flip`` None: colour images may be mirrored.
+    """
+    kind, goal = parse_task(task)
+    return _from_arrays(X, y, X_test, y_test, kind, goal, name=name, flip=flip, target=target)
+
+
+def read_new(source: str | os.PathLike[str], preprocessing: dict[str, Any]) -> np.ndarray:
+    """Rows to predict, as inputs of a network with these constants: float32. Labels, where there are any, are not read.
+
+    Of a source with a test part, that part; of a folder, its images by name (those of sub-folders by sub-folder); of a
+    CSV file the columns that the network knows, other columns are passed over.
+    """
+    text = os.fspath(source)
+    if not text:
+        raise InputError("no data named", hint=f"Give one of {', '.join(BUNDLED)}, or {SUPPORTED}")
+    if (bundled := _bundled(text)) is not None:
+        loaded = bundled(None, None)
+        X: Any = (loaded.raw_test or loaded.raw).X
+    else:
+        path = Path(text)
+        try:
+            X = _read_inputs(path, preprocessing)
+        except OSError as error:
+            raise DataError(f"cannot read {error.filename or path}: {error.strerror or one_line(error)}") from None
+    if isinstance(X, Table) != (preprocessing["kind"] == "tables") and (isinstance(X, Table) or X.ndim > 2):
+        found = "a table" if isinstance(X, Table) else "images"
+        raise DataError(f"{text} holds {found}, the network was trained on {preprocessing['kind']}")
+    return apply(preprocessing, X)
+
+
+def parse_task(task: str) -> tuple[Kind | None, Goal | None]:
+    """What a name of ``TASKS`` fixes: the kind of data and what is predicted, None where the data decide."""
+    if task not in TASKS:
+        raise InputError(f"unknown task {shorten(task)}", hint=_sentence(nearest(str(task), TASKS)))
+    return TASKS[task]
+
+
+def _from_arrays(
+    X: Any,
+    y: Any,
+    X_test: Any,
+    y_test: Any,
+    kind: Kind | None,
+    goal: Goal | None,
+    *,
+    name: str,
+    flip: bool | None = None,
+    target: str | None = None,
+    names: tuple[str, str, str, str] = ("X", "y", "X_test", "y_test"),
+) -> Loaded:
+    inputs = _inputs(X, kind, names[0])
+    count = len(inputs)
+    shape = inputs.shape if not isinstance(inputs, Table) else (count, len(inputs.names))
+    if count < MIN_ROWS:
+        raise DataError(f"{names[0]} has {count} sample(s) (shape={shape}) while a minimum of {MIN_ROWS} is required.")
+    few = FEW if isinstance(inputs, Table) else None
+    labels = read_labels(y, rows=count, goal=goal, few=few, name=names[1], X=names[0])
+    raw = Raw(inputs, labels)
+    raw_test = None
+    if (X_test is None) != (y_test is None):
+        absent = names[2] if X_test is None else names[3]
+        raise DataError(
+            f"{absent} is missing beside {names[3] if X_test is None else names[2]}", hint="Give both or none"
+        )
+    if X_test is not None:
+        raw_test = _test_part(X_test, y_test, raw, names)
+    if flip is None:
+        flip = not isinstance(inputs, Table) and inputs.shape[1] == 3
+    return Loaded(raw, name, raw_test, flip, target)
+
+
+def _inputs(X: Any, kind: Kind | None, name: str) -> np.ndarray | Table:
+    """``X`` as images (N, C, H, W) or a Table, checked; what it is, is read off its shape unless ``kind`` says it."""
+    if isinstance(X, Table):
+        return X
+    if is_frame(X):
+        if kind == "images":
+            return _inputs(X.to_numpy(), kind, name)
+        table = tables.from_frame(X, name)
+        if not table.names:
+            raise DataError(f"{name} has 0 feature(s) (shape={X.shape}) while a minimum of 1 is required.")
+        return table
+    array = as_array(X, name)
+    if array.ndim < 2:
+        raise DataError(
+            f"Expected 2D array, got {array.ndim}D array instead: {name} has shape {array.shape}",
+            hint=f"Reshape your data: {name}.reshape(-1, 1) for a single feature",
+        )
+    if array.ndim > 4:
+        raise DataError(
+            f"{name} has {array.ndim} dimensions, shape {array.shape}",
+            hint="Expected a table (N, F) or images (N, H, W), (N, C, H, W) or (N, H, W, C)",
+        )
+    if 0 in array.shape[1:]:
+        raise DataError(f"{name} has 0 feature(s) (shape={array.shape}) while a minimum of 1 is required.")
+    width = int(np.prod(array.shape[1:], dtype=np.int64))
+    check_memory(len(array), width, name)
+    if kind == "tables" or (kind is None and array.ndim == 2):
+        return tables.from_matrix(array.reshape(len(array), width), name)
+    array = numbers(array, name)
+    check_finite(array, name)
+    if array.ndim == 2:
+        return images.unflatten(array, name)
+    return images.channels_first(array, name)
+
+
+def _test_part(X_test: Any, y_test: Any, raw: Raw, names: tuple[str, str, str, str]) -> Raw:
+    inputs = _inputs(X_test, raw.kind, names[2])
+    if not len(inputs):
+        raise DataError(f"{names[2]} has 0 sample(s)", hint="Leave it out, and a part of the data is held out instead")
+    if isinstance(inputs, Table) and isinstance(raw.X, Table):
+        same = inputs.names == raw.X.names
+    else:
+        same = inputs.shape[1:] == raw.X.shape[1:]
+    if not same:
+        raise DataError(f"{names[2]} of shape {inputs.shape} does not fit {names[0]} of shape {raw.X.shape}")
+    y = code(y_test, raw.labels, rows=len(inputs), name=names[3], X=names[2])
+    return Raw(inputs, Labels(y, raw.labels.classes))
+
+
+def _bundled(name: str) -> Callable[[Kind | None, Goal | None], Loaded] | None:
+    plain = name.lower()
+    if plain in ("fashion-mnist", "fashion_mnist"):
+        return _fashion_mnist
+    if plain == "digits":
+        return _digits
+    table = plain.replace("-", "_")
+    if table in BUNDLED:
+        return lambda kind, goal: _bundled_table(table, kind, goal)
+    return None
+
+
+def _digits(kind: Kind | None, goal: Goal | None) -> Loaded:
+    """1,797 digits of 8×8 pixels from 0 to 16, brought to 0 to 1."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    X = (bunch.images / 16.0).astype(np.float32)
+    return _from_arrays(X, bunch.target, None, None, kind, goal, name="digits", flip=False)
+
+
+def _bundled_table(name: str, kind: Kind | None, goal: Goal | None) -> Loaded:
+    from sklearn import datasets
+
+    bunch = getattr(datasets, f"load_{name}")()
+    y = np.asarray(bunch.target_names)[bunch.target].astype(str) if "target_names" in bunch else bunch.target
+    if kind == "images":
+        raise DataError(f"{name} is a table, not images", hint="Use task='auto'")
+    X = bunch.data
+    table = Table(X, tuple(str(column) for column in bunch.feature_names))
+    if goal is None and name == "diabetes":
+        goal = "regression"
+    return _from_arrays(table, y, None, None, kind, goal, name=name)
+
+
+def _fashion_mnist(kind: Kind | None, goal: Goal | None) -> Loaded:
+    places = [Path("/usr/share/datasets/fashion-mnist")]
+    if os.environ.get("NETWRIGHT_DATA"):
+        places.insert(0, Path(os.environ["NETWRIGHT_DATA"]) / "fashion-mnist")
+    for folder in places:
+        if folder.is_dir() and find_pair(folder, "train"):
+            return _read_idx_folder(folder, kind, goal, name="fashion-mnist")
+    raise InputError(
+        f"fashion-mnist is not on this machine (looked in {', '.join(map(str, places))})",
+        hint="Install Debian's package dataset-fashion-mnist, or put its IDX files into $NETWRIGHT_DATA/fashion-mnist",
+    )
+
+
+def _read_path(path: Path, target: str | None, kind: Kind | None, goal: Goal | None) -> Loaded:
+    _check_exists(path)
+    name = path.resolve().name
+    if path.is_dir():
+        _no_target(target, path)
+        if find_pair(path, "train"):
+            return _read_idx_folder(path, kind, goal, name=name)
+        _no_tables(kind, path)
+        return _read_image_folder(path, goal, name=name)
+    suffix = path.suffix.lower()
+    if suffix in (".csv", ".tsv"):
+        if kind == "images":
+            raise DataError(f"{path} is a table, not images", hint="Use task='auto'")
+        frame, column = tables.take_target(tables.read_csv(path), target, str(path))
+        names = (str(path), f"the target {shorten(target)}", "", "")
+        return _from_arrays(
+            tables.from_frame(frame, str(path)),
+            column,
+            None,
+            None,
+            kind,
+            goal,
+            name=path.stem,
+            target=target,
+            names=names,
+        )
+    _no_target(target, path)
+    if suffix == ".npz":
+        arrays = _read_npz(path, ("X", "y"), ("X_test", "y_test"))
+        return _from_arrays(
+            arrays["X"], arrays["y"], arrays.get("X_test"), arrays.get("y_test"), kind, goal, name=path.stem
+        )
+    if is_idx(path):
+        labels = labels_beside(path)
+        X, y = read_idx(path), read_idx(labels)
+        short = path.name.removesuffix(".gz")
+        return _from_arrays(X, y, None, None, kind, goal, name=short, names=(str(path), str(labels), "", ""))
+    raise InputError(_unsupported(path), hint=f"Supported: {SUPPORTED}")
+
+
+def _read_inputs(path: Path, preprocessing: dict[str, Any]) -> np.ndarray | Table:
+    _check_exists(path)
+    shape = preprocessing["inputs"].get("shape")
+    if path.is_dir():
+        pair = find_pair(path, "t10k") or find_pair(path, "test") or find_pair(path, "train")
+        if pair:
+            return read_idx(pair[0])
+        _no_images(preprocessing, path)
+        files = images.visible(path, folders=False)
+        for folder in images.visible(path, folders=True):
+            files += images.visible(folder, folders=False)
+        if not files:
+            raise DataError(f"{path} holds no images")
+        return images.read_files(files, shape)
+    suffix = path.suffix.lower()
+    if suffix in (".csv", ".tsv"):
+        return tables.from_frame(tables.read_csv(path), str(path))
+    if suffix == ".npz":
+        arrays = _read_npz(path, (), ("X", "X_test"))
+        if not arrays:
+            raise DataError(f"{path} has neither an array 'X' nor 'X_test'")
+        return _plain_inputs(arrays["X_test"] if "X_test" in arrays else arrays["X"])
+    if suffix == ".npy":
+        check_memory(1, path.stat().st_size // 4, str(path))
+        with path.open("rb") as file:
+            return _plain_inputs(_load(path, file))
+    if is_idx(path):
+        return read_idx(path)
+    if preprocessing["kind"] == "images" and suffix in (
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".bmp",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".webp",
+    ):
+        return images.read_files([path], shape)
+    raise InputError(_unsupported(path), hint=f"Supported: {SUPPORTED}, an image, or .npy")
+
+
+def _plain_inputs(X: np.ndarray) -> np.ndarray:
+    array = as_array(X)
+    if array.ndim < 2:
+        raise DataError(f"Expected 2D array, got {array.ndim}D array instead: X has shape {array.shape}")
+    return array
+
+
+def _check_exists(path: Path) -> None:
+    if path.is_dir() or path.is_file():
+        if path.is_file() and path.stat().st_size == 0:
+            raise DataError(f"{path} is empty")
+        return
+    if path.exists():
+        raise InputError(f"{path} is neither a file nor a folder")
+    word = str(path)
+    close = nearest(word, BUNDLED) if os.sep not in word and "." not in word else ""
+    hint = (
+        _sentence(close)
+        if close.startswith("did")
+        else f"Give one of {', '.join(BUNDLED)}, or the path of a file or folder"
+    )
+    raise InputError(f"no such file or folder, and no bundled data set: {word}", hint=hint)
+
+
+def _unsupported(path: Path) -> str:
+    if path.suffix.lower() in (".pkl", ".pickle", ".pt", ".pth", ".joblib", ".npy"):
+        why = (
+            "it has no labels" if path.suffix.lower() == ".npy" else "pickles can run foreign code and are never opened"
+        )
+        return f"{path} is not read: {why}"
+    return f"{path} has an unknown format ({path.suffix or 'no extension'})"
+
+
+def _no_target(target: str | None, source: object) -> None:
+    if target is not None:
+        raise InputError(f"--target names a column of a CSV file, {source} is none", hint="Leave it out")
+
+
+def _no_tables(kind: Kind | None, path: Path) -> None:
+    if kind == "tables":
+        raise DataError(f"{path} is a folder of images, not a table", hint="Use task='auto'")
+
+
+def _no_images(preprocessing: dict[str, Any], path: Path) -> None:
+    if preprocessing["kind"] == "tables":
+        raise DataError(f"{path} is a folder, the network was trained on a table", hint="Give a CSV or .npz file")
+
+
+def _read_idx_folder(folder: Path, kind: Kind | None, goal: Goal | None, *, name: str) -> Loaded:
+    train = find_pair(folder, "train")
+    test = find_pair(folder, "t10k") or find_pair(folder, "test")
+    assert train is not None
+    arrays = [read_idx(path) for path in (*train, *(test or ()))]
+    arrays += [None] * (4 - len(arrays))  # type: ignore[list-item]
+    paths = [str(path) for path in (*train, *(test or ()))] + [""] * (0 if test else 2)
+    flip = True if "fashion" in name.lower() else None
+    return _from_arrays(
+        arrays[0],
+        arrays[1],
+        arrays[2],
+        arrays[3],
+        kind,
+        goal,
+        name=name,
+        flip=flip,
+        names=(paths[0], paths[1], paths[2], paths[3]),
+    )
+
+
+def _read_image_folder(folder: Path, goal: Goal | None, *, name: str) -> Loaded:
+    parts = {path.name.lower(): path for path in images.visible(folder, folders=True)}
+    if set(parts) == {"train", "test"} and all(images.visible(part, folders=True) for part in parts.values()):
+        X, y = images.read_folder(parts["train"])
+        X_test, y_test = images.read_folder(parts["test"])
+        if X_test.shape[1:] != X.shape[1:]:
+            raise DataError(
+                f"images in {parts['test']} are {X_test.shape[1:]}, in {parts['train']} {X.shape[1:]}"
+                " (channels, height, width)"
+            )
+        where = (str(parts["train"]), "the class", str(parts["test"]), "the class in test")
+        return _from_arrays(X, y, X_test, y_test, "images", goal, name=name, names=where)
+    X, y = images.read_folder(folder)
+    return _from_arrays(X, y, None, None, "images", goal, name=name, names=(str(folder), "the class", "", ""))
+
+
+def _read_npz(path: Path, needed: tuple[str, ...], optional: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """The named arrays of an archive; nothing is unpickled. Raises DataError when it is damaged or one is not there."""
+    with path.open("rb") as file:
+        archive = _load(path, file)
+        if isinstance(archive, np.ndarray):
+            raise DataError(
+                f"{path} holds a single array, expected an archive with X and y", hint="Write it by numpy.savez"
+            )
+        with archive:
+            for name in needed:
+                if name not in archive.files:
+                    known = ", ".join(archive.files[:8]) or "nothing"
+                    raise DataError(
+                        f"{path} has no array {name!r} (it has {known})", hint="Write it by numpy.savez(path, X=X, y=y)"
+                    )
+            chosen = [name for name in (*needed, *optional) if name in archive.files]
+            announced = sum(member.file_size for member in archive.zip.infolist())
+            check_memory(1, announced // 4, str(path))
+            return {name: _member(archive, name, path) for name in chosen}
+
+
+def _load(path: Path, file: IO[bytes]) -> Any:
+    try:
+        return np.load(file, allow_pickle=False)
+    except _UNREADABLE as error:
+        raise _broken(path, error) from None
+
+
+def _member(archive: Any, name: str, path: Path) -> np.ndarray:
+    try:
+        array = archive[name]
+    except (*_UNREADABLE, KeyError, OSError, MemoryError, NotImplementedError) as error:
+        raise _broken(path, error, f"array {name!r} of ") from None
+    if not isinstance(array, np.ndarray):
+        raise DataError(f"{name!r} of {path} is no array", hint="Write it by numpy.savez(path, X=X, y=y)")
+    return array
+
+
+def _broken(path: Path, error: Exception, part: str = "") -> DataError:
+    text = str(error).lower()
+    if "allow_pickle" in text or "pickle" in text:
+        return DataError(
+            f"{part}{path} holds pickled objects, which can run foreign code and are never read",
+            hint="Save arrays of numbers or strings",
+        )
+    return DataError(f"{part}{path} is damaged or cut off: {one_line(error, 60)}", hint="Write or fetch it again")
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,120 @@
+"""The last step: the network written out beside its card, and later into other forms."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from netwright.errors import InputError
+from netwright.tasks.outcome import Outcome
+from netwright.tasks.spaces import Found
+
+if TYPE_CHECKING:
+    from netwright.evaluators.train import Train
+    from netwright.study import Study
+    from netwright.study.selection import Scored, Selected
+
+EXAMPLES = 32
+"""Real rows on which a written network is compared with the one that was found."""
+
+
+def ship(
+    study: Study,
+    selected: Selected,
+    found: Found,
+    train: Train,
+    about: Mapping[str, Any],
+    folder: Path,
+    outcome: Outcome,
+) -> None:
+    """Writes ``folder`` (``best`` of a study); raises CheckError where the written network would answer otherwise."""
+    import torch
+
+    from netwright.export import package
+    from netwright.training.weights import load_weights
+
+    network = found.space.build(selected.trial.architecture)
+    network.load_state_dict(dict(load_weights(selected.weights).state))
+    network.eval()
+    example = torch.from_numpy(np.array(train.data.X[:EXAMPLES], dtype=np.float32))
+    extra = {
+        "space": dict(found.origin),
+        "kind": about["kind"],
+        "input_shape": list(train.data.input_shape),
+        "outputs": train.data.outputs,
+        "preprocessing": _in_own_unit(about["preprocessing"], selected.fitted),
+    }
+    package(network, selected.trial.architecture, example, folder, _card(study, selected, train, about, outcome), extra)
+
+
+def export(folder: str | Path, to: str, destination: str | Path) -> Path:
+    """Writes the network of the study in ``folder`` as ``to`` (``torch`` or ``source``); the path of what was written.
+
+    Checked on real inputs before it is written. InputError where the search has not ended.
+    """
+    from netwright.export import to as write
+
+    best = Path(folder) / "best"
+    if not best.is_dir():
+        if not (Path(folder) / "study.db").exists():
+            raise InputError(f"{folder} is no study (no study.db in it)")
+        raise InputError(f"the search in {folder} has not ended", hint=f"Go on with: netwright resume {folder}")
+    return Path(write(best, to, destination))
+
+
+def _in_own_unit(preprocessing: Mapping[str, Any], fitted: Mapping[str, Any]) -> dict[str, Any]:
+    """The constants with those of the training folded in, so that an output of the network becomes a number to give.
+
+    Training standardises a target once more: out · scale + center is in the unit of the preprocessed target.
+    """
+    target = dict(preprocessing["target"])
+    if "mean" in target:
+        center, scale = float(fitted["center"][0]), float(fitted["scale"][0])
+        target["mean"] += target["std"] * center
+        target["std"] *= scale
+    return {**preprocessing, "target": target}
+
+
+def _card(study: Study, selected: Selected, train: Train, about: Mapping[str, Any], outcome: Outcome) -> str:
+    from netwright.export import CardFacts, Score, card
+
+    def score(scored: Scored) -> Score:
+        return Score(scored.score, scored.low, scored.high)
+
+    winner, rival = selected.winner, selected.baseline
+    costs = {
+        name: selected.trial.metrics[name] for name in ("params", "macs", "memory") if name in selected.trial.metrics
+    }
+    more = {
+        "Epochs": f"{selected.plan.epochs} for the network and the baseline alike",
+        "Search": f"strategy {about['strategy']}, {about['trial_epochs']} epochs a trial from scratch",
+        "Refitted with seeds": ", ".join(map(str, winner.seeds)),
+    }
+    if about["constraints"]:
+        more["Limits"] = ", ".join(f"{name} {value:,.0f}" for name, value in about["constraints"].items())
+    facts = CardFacts(
+        data=about["source"],
+        examples=len(train.data) + (0 if train.test is None else len(train.test)),
+        fingerprint=train.fingerprint,
+        metric=outcome.metric,
+        score=score(winner),
+        verdict=outcome.text_of_verdict,
+        command=about["command"] or f"netwright search {shlex.quote(about['source'])}",
+        architecture=dict(selected.trial.architecture),
+        name=f"{about['name']}: the network of study {study.name}" if study.name != about["name"] else about["name"],
+        task=f"{train.data.task} of {about['kind']}",
+        splits=about["sizes"],
+        costs=costs,
+        baseline=rival.name,
+        baseline_score=score(rival),
+        baseline_costs={"params": rival.params, "macs": rival.macs},
+        seeds={"study, split and search": about["seed"], "this network": winner.seeds[0]},
+        trials=outcome.trials,
+        seconds=outcome.seconds,
+        more=more,
+    )
+    return card(facts)

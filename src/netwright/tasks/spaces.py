@@ -1,0 +1,130 @@
+"""The space of a search: one of the zoo by its name, a network in a file, or an object."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from netwright import zoo
+from netwright.errors import InputError, NetwrightError, SpaceError, nearest
+from netwright.space import SearchSpace, arguments_for
+
+DEFAULTS = {"images": "compact-images", "tables": "compact-tables"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A space, how to find it again (``origin``, JSON), and known-good answers to start from."""
+
+    space: SearchSpace
+    origin: Mapping[str, Any]
+    starts: tuple[Mapping[str, Any], ...] = field(default=())
+
+
+def find_space(name: Any, *, kind: str, input_shape: tuple[int, ...], outputs: int) -> Found:
+    """The space that ``name`` means for such data.
+
+    ``name`` is None (the default of the kind), a name of :data:`netwright.zoo.SPACES`, ``FILE.py:Network``, a network
+    written in the words, or a SearchSpace. Networks are made with those of ``input_shape``, ``classes`` and
+    ``outputs`` that their signature names.
+    """
+    given = {"input_shape": tuple(input_shape), "classes": outputs, "outputs": outputs}
+    if isinstance(name, SearchSpace):
+        return Found(name, {"object": name.name})
+    if callable(name):
+        return Found(_space(name, given), {"object": getattr(name, "__name__", type(name).__name__)})
+    if name is None:
+        name = DEFAULTS[kind]
+    if not isinstance(name, str):
+        raise InputError(f"a space is a name, FILE.py:Network, a network or a SearchSpace, found {name!r}")
+    if ".py" in name:
+        return _from_file(name, given)
+    if name not in zoo.SPACES:
+        raise InputError(f"unknown space '{name}'", hint=_sentence(nearest(name, zoo.SPACES)))
+    entry = zoo.SPACES[name]
+    if entry.kind != kind:
+        raise InputError(f"the space '{name}' is for {entry.kind}, the data are {kind}")
+    space = _space(entry.network, given)
+    names = {decision.name for decision in space.decisions}
+    # A start may speak of decisions that only larger inputs have.
+    starts = tuple({name: answer for name, answer in start.items() if name in names} for start in entry.starts)
+    return Found(space, {"name": name}, starts)
+
+
+def find_again(origin: Mapping[str, Any], *, kind: str, input_shape: tuple[int, ...], outputs: int) -> Found:
+    """The space of a study that goes on; InputError where it cannot be found or is another by now."""
+    if "object" in origin:
+        raise InputError(
+            f"the space '{origin['object']}' was given as an object, and only its own script has it",
+            hint="Run the script again: with the same folder it goes on",
+        )
+    found = find_space(origin.get("name") or origin["file"], kind=kind, input_shape=input_shape, outputs=outputs)
+    if found.origin.get("sha256") != origin.get("sha256"):
+        raise InputError(
+            f"{origin['file'].rpartition(':')[0]} has changed since the study was made",
+            hint="Bring back the old file, or start a new search",
+        )
+    return found
+
+
+def _from_file(text: str, given: Mapping[str, Any]) -> Found:
+    file, _, attribute = text.rpartition(":")
+    if not file.endswith(".py"):
+        file, attribute = text, ""
+    path = Path(file)
+    if not attribute:
+        raise InputError(f"--space {text} names no network", hint=f"Add its name: {file}:Net")
+    if not path.is_file():
+        raise InputError(f"no such file: {path}")
+    module = _load(path)
+    if not hasattr(module, attribute):
+        known = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+        raise InputError(f"{path} has no '{attribute}'", hint=_sentence(nearest(attribute, known)))
+    network = getattr(module, attribute)
+    origin = {"file": f"{path.resolve()}:{attribute}", "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    if isinstance(network, SearchSpace):
+        return Found(network, origin)
+    if not callable(network):
+        raise InputError(f"{attribute} in {path} is a {type(network).__name__}, not a network or a SearchSpace")
+    starts = getattr(network, "starts", ())
+    return Found(_space(network, given), origin, tuple(starts))
+
+
+def _load(path: Path) -> ModuleType:
+    """Runs a user's file as a module of its own name; what it raises is told with the line, not as a traceback."""
+    name = f"netwright_space_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+    specification = importlib.util.spec_from_file_location(name, path)
+    if specification is None or specification.loader is None:
+        raise InputError(f"{path} cannot be loaded as Python")
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module
+    try:
+        specification.loader.exec_module(module)
+    except NetwrightError as error:
+        raise SpaceError(f"{_place(path, error)}: {error.message}", hint=error.hint) from error
+    except (Exception, SystemExit) as error:
+        text = " ".join(str(error).split())[:120]
+        raise SpaceError(f"{_place(path, error)} raises {type(error).__name__}: {text}") from error
+    return module
+
+
+def _place(path: Path, error: BaseException) -> str:
+    if isinstance(error, SyntaxError):
+        return f"{path}, line {error.lineno},"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
+    return f"{path}, line {lines[-1]}," if lines else f"{path}"
+
+
+def _space(network: Any, given: Mapping[str, Any]) -> SearchSpace:
+    return SearchSpace(network, **arguments_for(network, **given))
+
+
+def _sentence(clause: str) -> str:
+    return clause[:1].upper() + clause[1:]

@@ -1,0 +1,329 @@
+"""Tables: columns of numbers and of categories, and the constants that turn them into inputs of a network."""
+
+from __future__ import annotations
+
+import csv
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netwright.errors import DataError, MissingExtra, nearest
+from netwright.tasks.checks import check_finite, check_memory, numbers, one_line, shorten, slabs
+
+CATEGORIES = 32
+"""At most so many values of a category get a column of their own; the rest share the absence of all of them."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """N rows: ``numbers`` (N, columns), NaN where missing, and ``categories``, arrays of str or None."""
+
+    numbers: np.ndarray
+    number_names: tuple[str, ...]
+    categories: tuple[np.ndarray, ...] = ()
+    category_names: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.number_names + self.category_names
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.numbers), len(self.names)
+
+
+def from_matrix(X: np.ndarray, name: str = "X") -> Table:
+    """An array (N, F) as a table; strings in an array of objects make categories. Missing numbers are refused."""
+    if X.dtype.kind in "biuf":
+        check_finite(X, name)
+        return Table(X, tuple(f"column {i}" for i in range(X.shape[1])))
+    columns: list[np.ndarray] = []
+    for index in range(X.shape[1]):
+        column = X[:, index]
+        if all(isinstance(value, str) or value is None for value in column) and not _numeric(column):
+            columns.append(np.array([None if value is None else str(value) for value in column], dtype=object))
+        else:
+            columns.append(numbers(X[:, index : index + 1], name)[:, 0])
+    table = _assemble([f"column {i}" for i in range(X.shape[1])], columns)
+    check_finite(table.numbers, name)
+    return table
+
+
+def from_frame(frame: Any, what: str = "X") -> Table:
+    """A pandas data frame as a table. Missing values stay missing; infinite ones raise DataError with their row."""
+    names = [str(name) for name in frame.columns]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(
+            f"{what} has {Counter(names)[twice[0]]} columns named {shorten(twice[0])}",
+            hint="Give each column a name of its own",
+        )
+    columns = []
+    for position, name in enumerate(names):
+        column = _column(frame.iloc[:, position], name, what)
+        if column.dtype.kind == "f" and np.isinf(column).any():
+            places = np.flatnonzero(np.isinf(column))
+            raise DataError(
+                f"Input {what} contains infinity: {len(places):,} values in column {shorten(name)},"
+                f" the first in row {places[0] + 1}",
+                hint="Replace or leave out these values",
+            )
+        columns.append(column)
+    return _assemble(names, columns)
+
+
+def read_csv(path: Path) -> Any:
+    """A CSV file as a pandas data frame: UTF-8, a header line, separated by comma, semicolon, tab or bar."""
+    try:
+        import pandas
+    except ImportError:
+        raise MissingExtra("pandas", "data", "Reading a CSV file") from None
+    separator = _check_header(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            frame = pandas.read_csv(path, sep=separator, encoding="utf-8-sig", index_col=False, low_memory=False)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8: {one_line(error)}", hint="Save it as UTF-8") from None
+    except (pandas.errors.ParserError, pandas.errors.ParserWarning, ValueError) as error:
+        raise DataError(
+            f"{path} cannot be read as CSV: {one_line(error).removeprefix('Error tokenizing data. C error: ')}",
+            hint="Each line needs as many values as the first one has names",
+        ) from None
+    if not len(frame):
+        raise DataError(f"{path} has a header line and no rows")
+    return frame
+
+
+def take_target(frame: Any, target: str | None, what: str) -> tuple[Any, Any]:
+    """The frame without its target column, and that column; raises DataError for a column that is not there."""
+    names = [str(name) for name in frame.columns]
+    if target is None:
+        raise DataError(
+            f"which column of {what} is to be predicted? It has {_listed(names)}",
+            hint=f"Name it: --target {_quoted(names[-1])}",
+        )
+    if target not in names:
+        close = nearest(target, names)
+        hint = close[0].upper() + close[1:] if close.startswith("did") else f"It has {_listed(names)}"
+        raise DataError(f"{what} has no column {shorten(target)}", hint=hint)
+    if len(names) < 2:
+        raise DataError(
+            f"{what} has no column beside the target {shorten(target)}", hint="Nothing is left to predict it from"
+        )
+    column = frame.iloc[:, names.index(target)]
+    missing = np.flatnonzero(column.isna().to_numpy())
+    if len(missing):
+        raise DataError(
+            f"the target {shorten(target)} of {what} is missing in {len(missing):,} of {len(column):,} rows,"
+            f" the first is row {missing[0] + 1}",
+            hint="Fill in or leave out these rows",
+        )
+    return frame.drop(columns=frame.columns[names.index(target)]), column
+
+
+def learn(table: Table, rows: np.ndarray | None = None) -> dict[str, Any]:
+    """The constants of a table, learned on ``rows`` alone (all when None).
+
+    Of a column of numbers: mean and standard deviation of what is there; the mean stands in for a missing value, and a
+    column that has some gets a second one that says so. Of a category: its values that occur at least twice, the most
+    frequent first, at most ``CATEGORIES`` of them, each a column of zeros and ones.
+    """
+    mean, std, missing = _moments(table.numbers, rows)
+    constants: dict[str, Any] = {
+        "numbers": [
+            {"name": name, "mean": float(mean[i]), "std": float(std[i]), "missing": bool(missing[i])}
+            for i, name in enumerate(table.number_names)
+        ],
+        "categories": [],
+    }
+    for name, column in zip(table.category_names, table.categories, strict=True):
+        seen = Counter(value for value in (column if rows is None else column[rows]) if value is not None)
+        ranked = sorted(((-count, value) for value, count in seen.items() if count > 1))
+        constants["categories"].append({"name": name, "values": [value for _, value in ranked[:CATEGORIES]]})
+    if not width(constants):
+        raise DataError(
+            f"no column of the table tells anything: {_listed(table.names)}",
+            hint="Give a column of numbers, or a category whose values occur more than once",
+        )
+    return constants
+
+
+def width(constants: Mapping[str, Any]) -> int:
+    """How many inputs a network for this table has."""
+    columns = sum(2 if entry["missing"] else 1 for entry in constants["numbers"])
+    return columns + sum(len(entry["values"]) for entry in constants["categories"])
+
+
+def apply(constants: Mapping[str, Any], table: Table) -> np.ndarray:
+    """The table as inputs of a network: float32 (N, width); columns are found by name, or by place in a plain array."""
+    table = _arrange(constants, table)
+    rows = len(table)
+    check_memory(rows, width(constants))
+    result = np.empty((rows, width(constants)), dtype=np.float32)
+    entries = constants["numbers"]
+    count = len(entries)
+    if count:
+        mean = np.array([entry["mean"] for entry in entries])
+        std = np.array([entry["std"] for entry in entries])
+        flagged = np.flatnonzero([entry["missing"] for entry in entries])
+        for slab in slabs(rows, count):
+            part = np.asarray(table.numbers[slab], dtype=np.float64)
+            holes = np.isnan(part)
+            result[slab, :count] = np.where(holes, 0.0, (part - mean) / std)
+            result[slab, count : count + len(flagged)] = holes[:, flagged]
+        count += len(flagged)
+    for entry, column in zip(constants["categories"], table.categories, strict=True):
+        for value in entry["values"]:
+            result[:, count] = column == value
+            count += 1
+    return result
+
+
+def _numeric(column: np.ndarray) -> bool:
+    try:
+        column.astype(np.float64)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _column(series: Any, name: str, what: str) -> np.ndarray:
+    """A column of a frame as float64 with NaN, or as an array of str and None."""
+    kind = getattr(series.dtype, "kind", "O")
+    if kind == "c":
+        raise DataError(f"Complex data not supported: column {shorten(name)} of {what} has dtype {series.dtype}")
+    if kind in "biuf" and str(series.dtype) != "category":
+        return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan))
+    holes = series.isna().to_numpy()
+    if holes.all():
+        return np.full(len(series), np.nan)
+    return np.array([None if hole else str(value) for value, hole in zip(series, holes, strict=True)], dtype=object)
+
+
+def _assemble(names: Sequence[str], columns: Sequence[np.ndarray]) -> Table:
+    plain = [i for i, column in enumerate(columns) if column.dtype.kind != "O"]
+    other = [i for i, column in enumerate(columns) if column.dtype.kind == "O"]
+    rows = len(columns[0]) if columns else 0
+    matrix = np.column_stack([columns[i] for i in plain]) if plain else np.empty((rows, 0))
+    return Table(
+        matrix,
+        tuple(names[i] for i in plain),
+        tuple(columns[i] for i in other),
+        tuple(names[i] for i in other),
+    )
+
+
+def _check_header(path: Path) -> str:
+    """The separator of a CSV file; raises DataError for an empty file and for a name that stands twice."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            line = next((line for line in file if line.strip()), "")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8: {one_line(error)}", hint="Save it as UTF-8") from None
+    if not line:
+        raise DataError(f"{path} is empty")
+    separator = max(",;\t|", key=line.count)
+    names = next(csv.reader([line], delimiter=separator))
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(
+            f"{path} has {Counter(names)[twice[0]]} columns named {shorten(twice[0])}",
+            hint="Give each column a name of its own",
+        )
+    return separator
+
+
+def _moments(X: np.ndarray, rows: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, standard deviation and whether something is missing, by column; in two passes over slabs of rows."""
+    chosen = np.arange(len(X)) if rows is None else np.asarray(rows)
+    columns = X.shape[1]
+    count, total, spread = np.zeros(columns), np.zeros(columns), np.zeros(columns)
+    for slab in slabs(len(chosen), columns):
+        part = np.asarray(X[chosen[slab]], dtype=np.float64)
+        count += (~np.isnan(part)).sum(0)
+        total += np.nansum(part, axis=0)
+    mean = np.divide(total, count, out=np.zeros(columns), where=count > 0)
+    for slab in slabs(len(chosen), columns):
+        part = np.asarray(X[chosen[slab]], dtype=np.float64) - mean
+        spread += np.nansum(part * part, axis=0)
+    std = np.sqrt(np.divide(spread, count, out=np.zeros(columns), where=count > 0))
+    # A column that never changes is left at zero: its rounding errors are no signal.
+    std[std <= 1e-12 * np.maximum(1e-300, np.abs(mean))] = 1.0
+    return mean, std, count < len(chosen)
+
+
+def _arrange(constants: Mapping[str, Any], table: Table) -> Table:
+    """The columns of ``table`` in the order of ``constants``."""
+    expected_numbers = [entry["name"] for entry in constants["numbers"]]
+    expected_categories = [entry["name"] for entry in constants["categories"]]
+    if list(table.number_names) == expected_numbers and list(table.category_names) == expected_categories:
+        return table
+    expected = expected_numbers + expected_categories
+    unnamed = all(name == f"column {i}" for i, name in enumerate(sorted(table.names, key=_place)))
+    if unnamed and len(table.names) != len(expected):
+        raise DataError(
+            f"X has {len(table.names)} features, but Netwright is expecting {len(expected)} features as input"
+        )
+    columns: dict[str, np.ndarray] = {name: table.numbers[:, i] for i, name in enumerate(table.number_names)}
+    columns.update(zip(table.category_names, table.categories, strict=True))
+    if unnamed and not all(name in columns for name in expected) and not expected_categories:
+        columns = {name: columns[f"column {i}"] for i, name in enumerate(expected)}
+    absent = [name for name in expected if name not in columns]
+    if absent:
+        raise DataError(
+            f"the table has no column {shorten(absent[0])}"
+            + (f" and {len(absent) - 1} more" if len(absent) > 1 else ""),
+            hint=f"The network was trained with {_listed(expected)}",
+        )
+    for name in expected_numbers:
+        if columns[name].dtype.kind == "O":
+            row, value = next((i, value) for i, value in enumerate(columns[name]) if not _float(value))
+            raise DataError(
+                f"column {shorten(name)} holds {shorten(value)} in row {row + 1}, expected numbers as in training"
+            )
+    rows = len(table)
+    matrix = np.column_stack([columns[name] for name in expected_numbers]) if expected_numbers else np.empty((rows, 0))
+    return Table(
+        matrix,
+        tuple(expected_numbers),
+        tuple(_text(columns[name]) for name in expected_categories),
+        tuple(expected_categories),
+    )
+
+
+def _place(name: str) -> int:
+    digits = name.rpartition(" ")[2]
+    return int(digits) if digits.isdigit() else -1
+
+
+def _float(value: object) -> bool:
+    try:
+        float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _text(column: np.ndarray) -> np.ndarray:
+    """A column as categories: numbers are written as Python writes them."""
+    if column.dtype.kind == "O":
+        return column
+    return np.array([None if value != value else f"{value:g}" for value in column], dtype=object)
+
+
+def _listed(names: Sequence[str], limit: int = 8) -> str:
+    shown = ", ".join(_quoted(name) for name in names[:limit])
+    return f"{len(names)} column{'s' * (len(names) != 1)}: {shown}{', …' if len(names) > limit else ''}"
+
+
+def _quoted(name: str) -> str:
+    return name if name.replace("_", "").replace("-", "").isalnum() else shorten(name)
