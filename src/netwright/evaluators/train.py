@@ -113,7 +113,7 @@ class Train:
         extra: dict[str, float] = {}
         before = 0.0
         if candidate.heritage is not None:
-            loaded = load_weights(candidate.heritage.weights)
+            loaded = load_weights(candidate.heritage.weights, candidate.heritage.sha256)
             inherit(network, loaded)
             before = candidate.heritage.epochs
             if loaded.previous:

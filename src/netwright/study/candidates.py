@@ -125,7 +125,8 @@ def seeded(seed: int) -> Iterator[None]:
     random.seed(seed)
     np.random.seed(seed)
     if torch is not None:
-        torch.manual_seed(seed)
+        # Not torch.manual_seed, which looks for every kind of device and takes longer than a small evaluation.
+        torch.default_generator.manual_seed(seed)
     try:
         yield
     finally:

@@ -7,6 +7,7 @@ finishing. An asynchronous study tells each trial as it ends, and journals that 
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -180,6 +181,8 @@ class Driver:
             if left is not None and left <= 0:
                 return "time limit"
             if self.stop is not None and self.stop():
+                # There is time: what runs may finish, so that its work counts.
+                self._abandon(math.inf if left is None else left)
                 return "stopped by the caller"
             launched = self._launch()
             if not self.running and not launched:
@@ -340,7 +343,9 @@ class Driver:
             self.requeued.appendleft(claim)
             return None
         if "infeasible" in record:
-            return self._ended(claim, State.INFEASIBLE, record["metrics"], seconds=record["seconds"], note=record["infeasible"])
+            return self._ended(
+                claim, State.INFEASIBLE, record["metrics"], seconds=record["seconds"], note=record["infeasible"]
+            )
         return self._ended(
             claim,
             State.FINISHED,
@@ -564,5 +569,6 @@ def too_many_failures(streak: list[Trial]) -> TooManyFailures:
     causes = Counter(str(trial.error)[:60] for trial in streak).most_common(3)
     text = "; ".join(f"{count}× {cause}" for cause, count in causes)
     return TooManyFailures(
-        f"{len(streak)} trials in a row failed ({text})", hint="Mend the cause, then resume; --debug shows the tracebacks"
+        f"{len(streak)} trials in a row failed ({text})",
+        hint="Mend the cause, then resume; --debug shows the tracebacks",
     )

@@ -76,8 +76,10 @@ class Plan:
         return (judged * self.judged_epochs + refit * self.epochs) * epoch_seconds
 
 
-PLANS = ((4, 2, 4), (4, 2, 2), (3, 2, 2), (4, 1, 2), (2, 1, 2), (1, 0, 2), (1, 0, 1))
+PLANS = ((6, 2, 2), (4, 2, 2), (4, 1, 2), (2, 1, 2), (1, 0, 2), (1, 0, 1))
 """Finalists, seeds for judging, seeds for refitting: from the best to the least that is still honest."""
+MAX_REFITS = 6
+"""Seeds of a refit at most; more than the plan's are trained while there is time."""
 
 
 @dataclass(frozen=True)
@@ -184,20 +186,20 @@ class _Selection:
         self.executor = entered.executor(min(self.n_jobs, self.study.parallel))
         plan = self._plan()
         trial, ranking = self._judge(plan)
-        seeds = [FIRST_SEED + index for index in range(plan.refit_seeds)]
-        refits = [Training("refit", trial.architecture, seed, plan.epochs) for seed in seeds]
-        records = self._train(refits, "refit")
+        refits, records = self._refit(trial, plan)
+        seeds = [training.seed for training in refits]
         winner = self._scored("found", records, refits, trial.metrics)
         twins = [Training("refit", None, seed, plan.epochs) for seed in seeds]
         rival = self._scored(self.baseline.name, self._train(twins, "baseline"), twins, self._baseline_costs())
         difference = paired_bootstrap(winner.examples, rival.examples)
         metric = "accuracy" if self.train.data.task == "classification" else "R²"
         judged = verdict(difference, margin, metric=metric, theirs=f"the baseline {self.baseline.name}")
-        first = records[refits[0].key]
+        first = next(records[training.key] for training in refits if training.key in records)
         selected = Selected(
             trial, winner, rival, difference, judged, self.folder / first["file"], first["fitted"], plan, ranking
         )
-        if not self.study.noted("verdict"):
+        told = self.study.noted("verdict")
+        if not told or (told[-1]["trial"], told[-1]["text"]) != (trial.number, judged.text):
             self.study.note("verdict", trial=trial.number, result=judged.result, text=judged.text)
         return selected
 
@@ -233,24 +235,38 @@ class _Selection:
             for trial in finalists
         }
         records = self._train([training for some in trainings.values() for training in some], "finalists")
-        means = {
-            trial.number: float(np.mean([records[training.key]["score"] for training in trainings[trial.number]]))
+        judged = {
+            trial.number: [records[training.key] for training in trainings[trial.number]]
             for trial in finalists
             if all(training.key in records for training in trainings[trial.number])
         }
-        if not means:
+        if not judged:
             return finalists[0], ()
-        # Of equally good ones the smaller: fewer multiplications, then fewer parameters.
-        best = min(
-            (trial for trial in finalists if trial.number in means),
-            key=lambda trial: (
-                -means[trial.number],
-                trial.metrics.get("macs", 0),
-                trial.metrics.get("params", 0),
-                trial.number,
-            ),
-        )
-        return best, tuple(sorted(means.items(), key=lambda pair: -pair[1]))
+        scores = {number: float(np.mean([each["score"] for each in some])) for number, some in judged.items()}
+        losses = {number: float(np.mean([each["loss"] for each in some])) for number, some in judged.items()}
+        error = standard_error(max(scores.values()), self.train, len(self.train.split.selection))
+        alike = [number for number in judged if scores[number] >= max(scores.values()) - error]
+        best = min(alike, key=lambda number: (losses[number], number))
+        return self.study.history.trials[best], tuple(sorted(scores.items(), key=lambda pair: -pair[1]))
+
+    def _refit(self, trial: Trial, plan: Plan) -> tuple[list[Training], dict[str, dict[str, Any]]]:
+        """Trains the winner with the plan's seeds, and with more while there is time; how many is journaled."""
+        noted = self.study.noted("refits")
+        count = noted[-1]["count"] if noted else plan.refit_seeds
+
+        def trainings() -> list[Training]:
+            return [Training("refit", trial.architecture, FIRST_SEED + seed, plan.epochs) for seed in range(count)]
+
+        records = self._train(trainings(), "refit")
+        while not noted and self.deadline is not None and 1 < count < MAX_REFITS:
+            longest = max(record["seconds"] for record in records.values() if record["part"] == "refit")
+            if 1.2 * longest > self.deadline():
+                break
+            count = min(MAX_REFITS, count + self.n_jobs)
+            records = self._train(trainings(), "refit")
+        if not noted:
+            self.study.note("refits", count=count)
+        return trainings(), records
 
     def _train(self, trainings: Sequence[Training], phase: Phase) -> dict[str, dict[str, Any]]:
         """Trains what is not journaled yet; a training that fails is left out, unless all do."""
@@ -270,7 +286,7 @@ class _Selection:
             for future in wait(running, 0.2, FIRST_COMPLETED).done:
                 training = running.pop(future)
                 try:
-                    record = {**future.result(), "key": training.key}
+                    record = {**future.result(), "key": training.key, "part": training.part}
                 except TaskFailed as failed:
                     failures.append(failed)
                     continue
@@ -358,8 +374,8 @@ class _Selection:
 def ranked(study: Study) -> list[Trial]:
     """The different architectures of the study that have a score and keep the limits, the best first.
 
-    Scores are rounded to what the validation data can tell (one standard error would hide too much, one example is
-    too little): equal ones go by fewer multiplications.
+    Scores within one standard error of the best are alike, as far as the validation data can tell (Breiman et al.
+    1984); their order is that of the loss, which tells more of few examples than the number of right answers does.
     """
     objective = study.objectives[0]
     first: dict[Architecture, Trial] = {}
@@ -367,10 +383,28 @@ def ranked(study: Study) -> list[Trial]:
         other = first.get(trial.architecture)
         if other is None or objective.better(trial.metrics[objective.metric], other.metrics[objective.metric]):
             first[trial.architecture] = trial
-    return sorted(
-        first.values(),
-        key=lambda trial: (-objective.score(trial.metrics), trial.metrics.get("macs", 0.0), trial.number),
-    )
+    if not first:
+        return []
+    top = max(objective.score(trial.metrics) for trial in first.values())
+    error = 0.0
+    if objective.metric == "val_accuracy":
+        train: Any = study.evaluator
+        error = standard_error(top, train, len(train.split.validation))
+
+    def place(trial: Trial) -> tuple[float, float, float, int]:
+        score = objective.score(trial.metrics)
+        alike = score >= top - error
+        loss = trial.metrics.get("val_loss", 0.0) if alike else 0.0
+        return -top if alike else -score, loss, trial.metrics.get("macs", 0.0), trial.number
+
+    return sorted(first.values(), key=place)
+
+
+def standard_error(accuracy: float, train: Train, examples: int) -> float:
+    """Of an accuracy on so many examples; 0 for regression, whose scores are compared as they are."""
+    if train.data.task == "regression":
+        return 0.0
+    return float((max(0.0, accuracy * (1 - accuracy)) / max(1, examples)) ** 0.5)
 
 
 def epoch_seconds(study: Study, trials: Sequence[Trial]) -> float:
@@ -388,7 +422,7 @@ def train_final(
     """One training from scratch, in a worker: its score, the score of each example, and the file of its weights."""
     import torch
 
-    from netwright.training.loop import correctness, train_network
+    from netwright.training.loop import correctness, predict, train_network
     from netwright.training.weights import save_weights
     from netwright.zoo import baselines
 
@@ -410,9 +444,14 @@ def train_final(
     network.to("cpu")
     examples = correctness(network, judges.X, judges.y, fitted=fitted)
     if data.task == "regression":
+        loss = float(examples.mean())
         # A part of the squared error's share in R²: the mean over the examples is R² itself.
         truth = np.asarray(judges.y, dtype=np.float64).reshape(len(judges), -1)
         examples = 1.0 - examples / max(float(truth.var(0).mean()), 1e-12)
+    else:
+        outputs = torch.from_numpy(predict(network, judges.X))
+        classes = torch.from_numpy(np.asarray(judges.y))
+        loss = float(torch.nn.functional.cross_entropy(outputs, classes))
     path = Path(file)
     path.parent.mkdir(parents=True, exist_ok=True)
     digest = save_weights(path, network.state_dict())
@@ -421,6 +460,7 @@ def train_final(
         "file": path.name,
         "sha256": digest,
         "score": float(examples.mean()),
+        "loss": loss,
         "seconds": fitted.seconds,
         "fitted": {"center": fitted.center.tolist(), "scale": fitted.scale.tolist(), "epochs": fitted.epochs},
     }

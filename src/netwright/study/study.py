@@ -191,7 +191,11 @@ class Study:
             feasibility = entered.feasibility(settings)
             if feasibility is not None and feasibility.limits and not self._history.claims:
                 feasibility.require(self.seed)
-            space = self.space if feasibility is None or not feasibility.limits else self.space.restrict(feasibility, excess=feasibility.excess)
+            space = (
+                self.space
+                if feasibility is None or not feasibility.limits
+                else self.space.restrict(feasibility, excess=feasibility.excess)
+            )
             self.strategy.start(space, self.objectives)
             driver = Driver(
                 strategy=self.strategy,
@@ -240,7 +244,7 @@ class Study:
         return [trials[chosen[index]] for index in sorted(int(index) for index in indices)]
 
     def frame(self) -> pandas.DataFrame:
-        """The trials as a data frame: one row a trial; decisions as ``architecture.NAME``, metrics under their names."""
+        """The trials as a data frame, one row each; decisions as ``architecture.NAME``, metrics under their names."""
         try:
             import pandas
         except ImportError:
@@ -281,7 +285,9 @@ class Study:
         self._entered = _Entered(self)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         entered, self._entered = self._entered, None
         if entered is not None:
             entered.close()
@@ -361,7 +367,17 @@ class Study:
         names = {"space": "search space", "data": "data set", "objectives": "objectives", "parallel": "parallel"}
         differences = [
             f"{names.get(key, key)} ({_short(stored.get(key))}, now {_short(mine[key])})"
-            for key in ("space", "data", "strategy", "objectives", "constraints", "seed", "parallel", "asynchronous", "inherit")
+            for key in (
+                "space",
+                "data",
+                "strategy",
+                "objectives",
+                "constraints",
+                "seed",
+                "parallel",
+                "asynchronous",
+                "inherit",
+            )
             if _plain(stored.get(key)) != _plain(mine[key])
         ]
         if differences:
@@ -373,7 +389,9 @@ class Study:
     def _stopped_text(self, name: str) -> str:
         count = len(self._history.trials)
         best = self.best
-        score = f", the best has {self.objectives[0].metric} {best.metrics[self.objectives[0].metric]:.4g}" if best else ""
+        score = (
+            f", the best has {self.objectives[0].metric} {best.metrics[self.objectives[0].metric]:.4g}" if best else ""
+        )
         return f"Stopped by {name}: {count} trial{'s' * (count != 1)} kept{score}"
 
     def _resume_hint(self) -> str:

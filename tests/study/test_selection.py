@@ -1,0 +1,136 @@
+"""Selection: whom it chooses, and on which data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import netwright as nw
+from netwright.errors import InputError, NetwrightError
+from netwright.evaluators import Candidate, Train
+from netwright.study.selection import Plan, choose_plan, ranked, select
+from netwright.testing.toy import blobs
+from netwright.training import Data, split
+from netwright.training.recipes import Recipe
+
+RECIPE = Recipe.images().replace(epochs=12, augment=())
+
+
+class Sight(nn.Module):
+    """Sees its input, or not."""
+
+    def __init__(self, input_shape: tuple[int, ...], classes: int) -> None:
+        super().__init__()
+        self.sight = nw.choose("sight", 0.0, 1.0)
+        self.head = nn.Linear(36, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(self.sight * x.flatten(1))
+        return out
+
+
+class Fragile(Sight):
+    """Cannot be made with some of the seeds of retraining."""
+
+    broken: tuple[int, ...] = (1000,)
+
+    def __init__(self, input_shape: tuple[int, ...], classes: int) -> None:
+        super().__init__(input_shape, classes)
+        if not self.head.weight.is_meta and torch.initial_seed() in self.broken:
+            raise RuntimeError("not with this seed")
+
+
+class Hopeless(Fragile):
+    """Cannot be retrained at all."""
+
+    broken = (1000, 1001)
+
+
+class Boastful(Train):
+    """Praises the blind, and doubts the others."""
+
+    def __call__(self, candidate: Candidate) -> dict[str, float]:
+        metrics = super().__call__(candidate)
+        return {**metrics, "val_accuracy": 0.9 if candidate.architecture["sight"] else 1.0}
+
+
+def study_of(network: type[nn.Module], kind: type[Train] = Train) -> nw.Study:
+    X, y = blobs(160)
+    data = Data(X, y, ("left", "right"))
+    train = kind(data, RECIPE, split=split(y, 0), epochs=3)
+    space = nw.SearchSpace(network, input_shape=(1, 6, 6), classes=2)
+    study = nw.Study(space, "random", train, maximize="val_accuracy", executor="in_process")
+    return study.run(max_trials=2)
+
+
+def test_the_search_score_does_not_decide() -> None:
+    """A trial with an inflated score of the search loses on the selection data, which the search never saw."""
+    study = study_of(Sight, Boastful)
+    assert study.best is not None
+    assert study.best.architecture["sight"] == 0.0
+    selected = select(study, plan=Plan(2, 1, 1, 12), baseline="digits")
+    assert selected.trial.architecture["sight"] == 1.0
+    (_, first), (_, second) = selected.ranking
+    assert first > 0.8 > second
+
+
+def test_a_failed_retraining_is_left_out() -> None:
+    """The others are kept, and the network is that of the first seed that is left."""
+    study = study_of(Fragile)
+    selected = select(study, plan=Plan(1, 0, 3, 4), baseline="digits")
+    assert selected.winner.seeds == (1001, 1002)
+    assert selected.baseline.seeds == (1000, 1001, 1002)
+    assert "-1001-" in selected.weights.name
+    assert selected.weights.is_file()
+
+
+def test_all_retrainings_fail() -> None:
+    """Then there is no network, and the error has the first cause."""
+    with pytest.raises(NetwrightError, match=r"every retraining failed .*not with this seed"):
+        select(study_of(Hopeless), plan=Plan(1, 0, 2, 4), baseline="digits")
+
+
+def test_selection_needs_something_to_select() -> None:
+    """A study without a trial, or without data, is told what it lacks."""
+    data = Data(*blobs(40), ("left", "right"))
+    space = nw.SearchSpace(Sight, input_shape=(1, 6, 6), classes=2)
+    train = Train(data, RECIPE, split=split(data.y, 0))
+    with pytest.raises(InputError, match="no trial of the study has a score yet"):
+        select(nw.Study(space, "random", train, maximize="val_accuracy"))
+    with pytest.raises(InputError, match="needs a study that trains on a data set"):
+        select(nw.Study(space, "random", lambda network: 1.0, maximize="score"))
+
+
+def test_the_verdict_of_a_study(tmp_path: Path) -> None:
+    """``verdict`` selects, refits and compares; asked again it trains nothing again."""
+    study = study_of(Sight)
+    first = study.verdict(plan=Plan(2, 1, 2, 4), baseline="digits")
+    trained = len(study.noted("trained"))
+    assert first.result in ("better", "equal", "worse", "undecided")
+    assert study.verdict(baseline="digits") == first
+    assert len(study.noted("trained")) == trained == 2 + 2 + 2
+
+
+def test_ranked_names_each_architecture_once() -> None:
+    """Equal scores go by fewer multiplications, then by number."""
+    study = study_of(Sight, Boastful)
+    assert [trial.architecture["sight"] for trial in ranked(study)] == [0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("left", "expected"),
+    [(None, (4, 2, 4)), (1e6, (4, 2, 4)), (15.0, (4, 1, 2)), (0.0, (1, 0, 1))],
+)
+def test_the_plan_fits_into_the_time(left: float | None, expected: tuple[int, int, int]) -> None:
+    """The fullest plan that fits, and the least one where none does: 10 epochs of a second, 4 workers."""
+    plan = choose_plan(left, 1.0, 10, 4, available=9)
+    assert (plan.finalists, plan.judged_seeds, plan.refit_seeds) == expected
+    assert left is None or plan.seconds(1.0, 4) <= left or expected == (1, 0, 1)
+
+
+def test_the_plan_has_no_more_finalists_than_there_are() -> None:
+    """With a single architecture there is nothing to judge."""
+    assert choose_plan(None, 1.0, 10, 2, available=1) == Plan(1, 0, 4, 10)
