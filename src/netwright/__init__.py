@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from netwright.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from netwright import evaluators, strategies, testing, zoo
+    from netwright import evaluators, strategies, tasks, testing, training, zoo
     from netwright.architecture import Architecture
     from netwright.space import SearchSpace, choose, inputs, one_of, repeat, scope
     from netwright.study import Study
@@ -36,7 +36,7 @@ _WHERE = {
     "repeat": "space",
     "scope": "space",
 }
-_ROOMS = ("evaluators", "strategies", "testing", "zoo")
+_ROOMS = ("evaluators", "strategies", "tasks", "testing", "training", "zoo")
 
 __all__ = [
     "Architecture",
@@ -58,7 +58,9 @@ __all__ = [
     "repeat",
     "scope",
     "strategies",
+    "tasks",
     "testing",
+    "training",
     "zoo",
 ]
 

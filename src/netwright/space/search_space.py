@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Rule = Callable[[Architecture], bool]
 
 TRIES = 1_000
-NARROW = 50
+NARROW = 16
 ENUMERATED = 1_000_000
 ESTIMATE_DRAWS = 10_000
 
@@ -310,7 +310,7 @@ class SearchSpace:
         """The same space with one more limit on what is drawn: by rejection alone, and not part of its size.
 
         ``excess`` says by how much an architecture breaks the limit (0: not at all). With it a limit may be narrow:
-        after 50 refused draws the least of them is led downhill by mutations until it is within; such a draw is no
+        after 16 refused draws the least of them is led downhill by mutations until it is within; such a draw is no
         longer uniform.
         """
         return self._copy(_limits=(*self._limits, rule), _excess=excess or self._excess)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from netwright.errors import InputError
+from netwright.errors import DataError, InputError
 from netwright.tasks.job import search
 from netwright.tasks.outcome import Outcome
 from netwright.tasks.prediction import Predictor
@@ -78,13 +80,16 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         ``X``: images (N, H, W), (N, C, H, W) or (N, H, W, C), or a table (N, F), array or data frame. ``y``: N labels
         or numbers. ``eval_set`` is a held-out test part ``(X, y)`` to judge on; else a fifth of the data is held out.
         """
+        if y is None:
+            raise DataError("requires y to be passed, but the target y is None", hint="Pass y, one value a row")
         objectives = dict(self.objectives or {})
         wrong = next((way for way in objectives.values() if way not in ("maximize", "minimize")), None)
         if wrong is not None:
             raise InputError(f"an objective is 'maximize' or 'minimize', found {wrong!r}")
         if self.out is None:
-            self._temporary = tempfile.TemporaryDirectory(prefix="netwright-")
-            out = Path(self._temporary.name) / "study"
+            temporary = tempfile.mkdtemp(prefix="netwright-")
+            weakref.finalize(self, shutil.rmtree, temporary, ignore_errors=True)
+            out = Path(temporary) / "study"
         else:
             out = Path(self.out)
         X_test, y_test = eval_set if eval_set is not None else (None, None)

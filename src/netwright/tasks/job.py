@@ -34,7 +34,7 @@ DEFAULT_TIME_LIMIT = 600.0
 """Seconds of a search that was given no limit at all."""
 SEARCH_SHARE = 0.5
 """At least this part of a time limit is search."""
-TARGET_TRIALS = 40
+TARGET_TRIALS = 30
 """As many full trials a search plans for; inherited weights make it about twice as many."""
 WRITING_SECONDS = 5.0
 METRICS = {"accuracy": "val_accuracy", "r2": "val_r2", "rmse": "val_rmse", "loss": "val_loss"}
@@ -111,7 +111,8 @@ def search(
     baseline = baseline or _baseline_name(loaded)
     constraints = dict(constraints or {})
     _check_metrics(constraints, objectives)
-    if loaded.kind == "images" and space is None and not constraints and len(objectives) == 1:
+    default_limit = loaded.kind == "images" and space is None and not constraints and len(objectives) == 1
+    if default_limit:
         constraints = {"macs": _baseline_macs(baseline, shape, outputs) // 2}
     device = _device(device)
     jobs = _jobs(n_jobs, parallel)
@@ -126,6 +127,7 @@ def search(
         "strategy": _strategy_name(strategy),
         "objectives": objectives,
         "constraints": constraints,
+        "default_limit": default_limit,
         "time_limit": limit,
         "max_trials": max_trials,
         "n_jobs": jobs,
@@ -165,7 +167,8 @@ def resume(
     """Goes on with the search in ``folder`` to its end.
 
     Without new limits it has what remains of the old ones: ``max_trials`` counts all trials of the study, a new
-    ``time_limit`` is that of this run. A search that had ended is judged again from what it kept.
+    ``time_limit`` is that of this run. A search that had ended is judged again from what it kept; with new limits it
+    searches on first.
     """
     began = time.monotonic()
     folder = Path(folder)
@@ -184,7 +187,8 @@ def resume(
     else:
         limit, max_trials = about["time_limit"], about["max_trials"]
     jobs = _jobs(n_jobs, about["parallel"]) if n_jobs is not None else about["n_jobs"]
-    return _run(study, found, train, about, folder, began, limit, max_trials, jobs, watch)
+    more = time_limit is not None or max_trials is not None
+    return _run(study, found, train, about, folder, began, limit, max_trials, jobs, watch, more)
 
 
 def configuration(folder: Path, *, accept_loss: bool = False) -> dict[str, Any]:
@@ -215,6 +219,7 @@ def _run(
     max_trials: int | None,
     n_jobs: int,
     watch: Watch | None,
+    more: bool = False,
 ) -> Outcome:
     from netwright.study.selection import PLANS, Plan, epoch_seconds, ranked, select
 
@@ -231,10 +236,12 @@ def _run(
         if not some:
             return False
         fullest = Plan(min(PLANS[0][0], len(some)), PLANS[0][1], PLANS[0][2], about["epochs"])
-        return left() - WRITING_SECONDS <= 1.15 * fullest.seconds(epoch_seconds(study, some), n_jobs)
+        # What runs when the search ends may finish.
+        trial = float(np.median([trial.seconds for trial in some]))
+        return left() - WRITING_SECONDS - trial <= fullest.seconds(epoch_seconds(study, some), n_jobs)
 
     with study:
-        if not study.noted("plan"):
+        if more or not study.noted("plan"):
             study.run(
                 max_trials=max_trials,
                 time_limit=None if limit is None else max(0.1, left() + before),
@@ -242,6 +249,9 @@ def _run(
                 watch=watch,
                 stop=enough,
             )
+            if limit is not None and not ranked(study):
+                # The time was too short for a single trial, and one is the least that can be judged.
+                study.run(max_trials=max_trials, n_jobs=n_jobs, watch=watch, stop=lambda: bool(ranked(study)))
         selected = select(
             study,
             baseline=about["baseline"],
@@ -275,7 +285,15 @@ def _outcome(study: Study, selected: Selected, about: Mapping[str, Any], folder:
         infeasible=states.count("infeasible"),
         seconds=seconds,
         saved=_saved(study),
+        limits=_limits_text(about),
     )
+
+
+def _limits_text(about: Mapping[str, Any]) -> str | None:
+    limits = ", ".join(f"{name} {value:,.6g}" for name, value in about["constraints"].items())
+    if about.get("default_limit"):
+        return f"{limits} (half of the baseline's; --constraint macs=… asks for another)"
+    return limits or None
 
 
 def _saved(study: Study) -> str | None:
@@ -412,7 +430,7 @@ def _schedule(baseline: str, loaded: Loaded, limit: float | None, jobs: int, dev
     if limit is None:
         return Schedule(usual, max(1, usual // 4))
     seconds = _baseline_epoch_seconds(baseline, loaded, device)
-    epochs = _clamp(0.25 * limit / (0.7 * seconds), 3, 2 * usual)
+    epochs = _clamp(0.25 * limit / (0.5 * seconds), 3, 2 * usual)
     trial = _clamp(SEARCH_SHARE * limit * jobs / (TARGET_TRIALS * 0.5 * seconds), 1, max(1, epochs // 3))
     return Schedule(epochs, trial)
 

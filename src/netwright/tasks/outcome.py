@@ -27,6 +27,7 @@ class Outcome:
     infeasible: int
     seconds: float
     saved: str | None = None
+    limits: str | None = None
 
     def to_value(self) -> dict[str, Any]:
         """The JSON object of the command line."""
@@ -34,10 +35,7 @@ class Outcome:
         return {
             "out": str(self.out),
             "metric": self.metric,
-            "test": {
-                "score": winner.score, "low": winner.low, "high": winner.high,
-                "params": winner.params, "macs": winner.macs,
-            },
+            "test": {"score": winner.score, "low": winner.low, "high": winner.high},
             "baseline": {
                 "name": rival.name, "score": rival.score, "low": rival.low, "high": rival.high,
                 "params": rival.params, "macs": rival.macs, "seconds": rival.seconds,
@@ -88,6 +86,8 @@ class Outcome:
         ]
         if self.saved:
             lines.append(self.saved)
+        if self.limits:
+            lines.append(f"limits        {self.limits}")
         lines += [
             f"architecture  {self.best.architecture}",
             f"network       {self.out / 'best' / 'model.py'}",

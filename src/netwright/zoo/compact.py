@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from netwright.space import choose, one_of, repeat
 
+SMALL_WIDTHS = ((4, 6, 8, 10, 12, 16), (8, 12, 16, 20, 24, 32), (16, 24, 32, 40, 48, 64))
+"""Of pictures of at most 12 pixels a side."""
 STAGE_WIDTHS = ((6, 8, 10, 12, 16, 20, 24), (8, 12, 16, 20, 24, 32, 40, 48), (16, 24, 32, 40, 48, 64, 80, 96))
 DEEP_WIDTHS = (32, 48, 64, 96, 128)
 
@@ -86,16 +88,17 @@ class CompactImages(nn.Module):
         stages = 1 if side < 4 else 2 if side < 8 else 3
         while side >> stages >= 8:
             stages += 1
+        small = side <= 12
         layers: list[nn.Module] = []
         if side >= 24:
             layers.append(one_of("stem", full=nn.Identity, half=lambda: nn.AvgPool2d(2)))
         for stage in range(stages):
-            widths = STAGE_WIDTHS[stage] if stage < len(STAGE_WIDTHS) else DEEP_WIDTHS
+            widths = (SMALL_WIDTHS if small else STAGE_WIDTHS)[stage] if stage < len(STAGE_WIDTHS) else DEEP_WIDTHS
             out = choose(f"stage{stage}.width", *widths)
             if stage:
                 layers.append(one_of(f"stage{stage}.down", max=lambda: nn.MaxPool2d(2), mean=lambda: nn.AvgPool2d(2)))
             layers.append(self._entry(stage, channels, out))
-            layers.append(self._body(stage, out))
+            layers.append(self._body(stage, out, 1 if small else 2))
             channels = out
         self.body = nn.Sequential(*layers)
         self.head = nn.Linear(channels, classes)
@@ -108,20 +111,15 @@ class CompactImages(nn.Module):
             separable=lambda: nn.Sequential(ConvBlock(inputs, inputs, 3, groups=inputs), ConvBlock(inputs, outputs, 1)),
         )
 
-    def _body(self, stage: int, width: int) -> nn.Module:
-        """Up to two more blocks of the same width."""
-        return repeat(
-            f"stage{stage}.depth",
-            lambda block: one_of(
-                f"stage{stage}.block{block}",
-                conv=lambda: ConvBlock(width, width),
-                residual=lambda: _basic(width),
-                bottleneck=lambda: _bottleneck(width),
-                inverted=lambda: _inverted(width),
-            ),
-            0,
-            2,
-        )
+    def _body(self, stage: int, width: int, most: int) -> nn.Module:
+        """Up to ``most`` more blocks of the same width."""
+        kinds = {
+            "conv": lambda: ConvBlock(width, width),
+            "residual": lambda: _basic(width),
+            "bottleneck": lambda: _bottleneck(width),
+            "inverted": lambda: _inverted(width),
+        }
+        return repeat(f"stage{stage}.depth", lambda block: one_of(f"stage{stage}.block{block}", **kinds), 0, most)
 
     def forward(self, x: Tensor) -> Tensor:
         outputs: Tensor = self.head(self.body(x).mean((2, 3)))
@@ -181,10 +179,9 @@ def _plain(widths: tuple[int, ...], blocks: tuple[str | None, ...] = (None, None
 
 IMAGE_STARTS: tuple[Mapping[str, Any], ...] = (
     _plain((12, 16, 48)),
+    _plain((16, 32, 64), (None, "conv", "conv")),
     _plain((8, 20, 40)),
-    _plain((12, 24, 48), (None, "bottleneck", "bottleneck")),
-    _plain((16, 32, 64), (None, "bottleneck", "bottleneck")),
-    _plain((16, 32, 64), (None, "residual", "residual")),
+    _plain((16, 32, 64), (None, "bottleneck", "residual")),
 )
 
 TABLE_STARTS: tuple[Mapping[str, Any], ...] = (
