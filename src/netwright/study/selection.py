@@ -401,10 +401,14 @@ def ranked(study: Study) -> list[Trial]:
 
 
 def standard_error(accuracy: float, train: Train, examples: int) -> float:
-    """Of an accuracy on so many examples; 0 for regression, whose scores are compared as they are."""
+    """Of an accuracy on so many examples; 0 for regression, whose scores are compared as they are.
+
+    With one right and one wrong answer more than there were (Laplace): a perfect score on few examples is no proof.
+    """
     if train.data.task == "regression":
         return 0.0
-    return float((max(0.0, accuracy * (1 - accuracy)) / max(1, examples)) ** 0.5)
+    share = (accuracy * examples + 1) / (examples + 2)
+    return float((share * (1 - share) / (examples + 2)) ** 0.5)
 
 
 def epoch_seconds(study: Study, trials: Sequence[Trial]) -> float:
