@@ -11,7 +11,7 @@ from torch import Tensor, nn
 import netwright as nw
 from netwright.errors import InputError, NetwrightError
 from netwright.evaluators import Candidate, Train
-from netwright.study.selection import Plan, choose_plan, ranked, select
+from netwright.study.selection import MAX_REFITS, PLANS, Plan, choose_plan, ranked, select
 from netwright.testing.toy import blobs
 from netwright.training import Data, split
 from netwright.training.recipes import Recipe
@@ -93,6 +93,20 @@ def test_all_retrainings_fail() -> None:
         select(study_of(Hopeless), plan=Plan(1, 0, 2, 4), baseline="digits")
 
 
+def test_more_seeds_while_there_is_time() -> None:
+    """The time that is left goes into refits, of the winner and of the baseline alike; asked again, as many."""
+    study = study_of(Sight)
+    for left in (1e9, 0.0):
+        selected = select(study, plan=Plan(1, 0, 2, 2), baseline="digits", deadline=lambda left=left: left)
+        assert selected.winner.seeds == selected.baseline.seeds == tuple(range(1000, 1000 + MAX_REFITS))
+
+
+def test_no_more_seeds_without_time() -> None:
+    """Then there are those of the plan."""
+    selected = select(study_of(Sight), plan=Plan(1, 0, 2, 2), baseline="digits", deadline=lambda: 0.0)
+    assert selected.winner.seeds == (1000, 1001)
+
+
 def test_selection_needs_something_to_select() -> None:
     """A study without a trial, or without data, is told what it lacks."""
     data = Data(*blobs(40), ("left", "right"))
@@ -122,7 +136,7 @@ def test_ranked_names_each_architecture_once() -> None:
 
 @pytest.mark.parametrize(
     ("left", "expected"),
-    [(None, (4, 2, 4)), (1e6, (4, 2, 4)), (15.0, (4, 1, 2)), (0.0, (1, 0, 1))],
+    [(None, PLANS[0]), (1e6, PLANS[0]), (15.0, (4, 1, 2)), (0.0, (1, 0, 1))],
 )
 def test_the_plan_fits_into_the_time(left: float | None, expected: tuple[int, int, int]) -> None:
     """The fullest plan that fits, and the least one where none does: 10 epochs of a second, 4 workers."""
@@ -133,4 +147,4 @@ def test_the_plan_fits_into_the_time(left: float | None, expected: tuple[int, in
 
 def test_the_plan_has_no_more_finalists_than_there_are() -> None:
     """With a single architecture there is nothing to judge."""
-    assert choose_plan(None, 1.0, 10, 2, available=1) == Plan(1, 0, 4, 10)
+    assert choose_plan(None, 1.0, 10, 2, available=1) == Plan(1, 0, PLANS[0][2], 10)

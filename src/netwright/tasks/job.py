@@ -430,8 +430,9 @@ def _schedule(baseline: str, loaded: Loaded, limit: float | None, jobs: int, dev
     if limit is None:
         return Schedule(usual, max(1, usual // 4))
     seconds = _baseline_epoch_seconds(baseline, loaded, device)
-    epochs = _clamp(0.25 * limit / (0.5 * seconds), 3, 2 * usual)
-    trial = _clamp(SEARCH_SHARE * limit * jobs / (TARGET_TRIALS * 0.5 * seconds), 1, max(1, epochs // 3))
+    epochs = _clamp(0.25 * limit / (0.5 * seconds), 3, 4 * usual)
+    most = max(1, min(epochs // 3, 2 * usual // 3))
+    trial = _clamp(SEARCH_SHARE * limit * jobs / (TARGET_TRIALS * 0.5 * seconds), 1, most)
     return Schedule(epochs, trial)
 
 
