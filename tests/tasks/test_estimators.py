@@ -1,0 +1,199 @@
+"""The estimators behave as scikit-learn's do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.exceptions import NotFittedError
+from sklearn.metrics import r2_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import estimator_checks
+from tests.tasks.conftest import hurry
+
+import netwright as nw
+from netwright.errors import InputError
+from netwright.testing.toy import blobs, plane
+from netwright.training import split
+
+
+def table(rows: int = 60) -> tuple[np.ndarray, np.ndarray]:
+    """Two classes by name."""
+    X, y = plane(rows)
+    return X, np.where(y > 0, "warm", "cold")
+
+
+@pytest.fixture(scope="module")
+def fitted() -> nw.TabularClassifier:
+    """A classifier of a table."""
+    with pytest.MonkeyPatch.context() as patch:
+        hurry(patch)
+        return nw.TabularClassifier(max_trials=2, n_jobs=1).fit(*table(120))
+
+
+@pytest.fixture(scope="module")
+def images() -> nw.NeuralArchitectureSearch:
+    """The general estimator, on images."""
+    with pytest.MonkeyPatch.context() as patch:
+        hurry(patch)
+        return nw.NeuralArchitectureSearch(max_trials=2, n_jobs=1).fit(*blobs(96))
+
+
+def test_parameters() -> None:
+    """``get_params``, ``set_params`` and ``clone`` see what was given, unchanged."""
+    limits = {"params": 1e4}
+    search = nw.TabularClassifier(max_trials=3, constraints=limits, random_state=7)
+    assert search.get_params()["constraints"] is limits
+    assert search.set_params(max_trials=5) is search
+    copy = clone(search)
+    assert type(copy) is nw.TabularClassifier
+    assert copy.get_params() == search.get_params()
+    assert copy.max_trials == 5
+
+
+def test_kinds() -> None:
+    """scikit-learn tells classifiers from regressors."""
+    assert is_classifier(nw.TabularClassifier())
+    assert is_classifier(nw.ImageClassifier())
+    assert is_regressor(nw.TabularRegressor())
+
+
+@pytest.mark.parametrize("call", ["predict", "predict_proba"])
+def test_not_fitted(call: str) -> None:
+    """Before ``fit`` there is nothing to ask."""
+    with pytest.raises(NotFittedError, match="not fitted"):
+        getattr(nw.TabularClassifier(), call)(np.zeros((1, 4)))
+
+
+def test_fit_gives_itself_and_learned_names(fitted: nw.TabularClassifier) -> None:
+    """Classes are as they were given; the learned names end in an underscore."""
+    assert isinstance(fitted, nw.TabularClassifier)
+    assert fitted.classes_.tolist() == ["cold", "warm"]
+    assert fitted.n_features_in_ == 4
+    assert fitted.best_.number == fitted.study_.best.number
+    scores = [trial["metrics"]["val_accuracy"] for trial in fitted.leaderboard_]
+    assert scores == sorted(scores, reverse=True)
+    assert {trial["number"] for trial in fitted.pareto_} <= {0, 1}
+
+
+def test_answers(fitted: nw.TabularClassifier) -> None:
+    """Probabilities add up to one, in the order of ``classes_``; predictions are the likeliest."""
+    X, y = table(40)
+    chances = fitted.predict_proba(X)
+    assert chances.shape == (40, 2)
+    np.testing.assert_allclose(chances.sum(1), np.ones(40))
+    np.testing.assert_array_equal(fitted.classes_[chances.argmax(1)], fitted.predict(X))
+    assert fitted.score(X, y) == np.mean(fitted.predict(X) == y)
+    assert fitted.score(X, y) > 0.7
+
+
+def test_the_score_that_is_told(fitted: nw.TabularClassifier) -> None:
+    """It is that of the held-out rows, which the network that is handed over has with its first seed."""
+    X, y = table(120)
+    held_out = split(np.unique(y, return_inverse=True)[1], 0).test
+    winner = fitted.study_.winner
+    assert winner.examples[0].mean() == fitted.score(X[held_out], y[held_out])
+    assert winner.score == winner.examples.mean()
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.full((2, 4), np.nan), "NaN"),
+        (np.full((2, 4), np.inf), "infinity"),
+        (np.zeros((2, 5)), "X has 5 features, but .* is expecting 4 features"),
+        (np.zeros(4), r"Expected 2D array.*Reshape your data"),
+        ([["a", "b", "c", "d"]], "expected numbers as in training"),
+    ],
+)
+def test_predict_refuses(fitted: nw.TabularClassifier, X: Any, message: str) -> None:
+    """What no network can take is a ValueError of one line."""
+    with pytest.raises(ValueError, match=message) as caught:
+        fitted.predict(X)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        (np.full((20, 4), np.nan), [0, 1] * 10, r"Input X contains NaN"),
+        (np.zeros((20, 4)), [0] * 20, "one class"),
+        (np.zeros((20, 4)), [0, 1] * 9, "X has 20 rows and y has 18 values"),
+        (np.zeros((20, 4)), [0, np.nan] * 10, "y contains NaN"),
+        (np.zeros((20, 4)), np.linspace(0, 1, 20), "Unknown label type"),
+        (np.zeros((0, 4)), [], "0 sample"),
+        (np.zeros((20, 4)), None, "requires y to be passed"),
+    ],
+)
+def test_fit_refuses(X: Any, y: Any, message: str, tmp_path: Path) -> None:
+    """Nothing is begun with data that cannot be learned from."""
+    with pytest.raises(ValueError, match=message) as caught:
+        nw.TabularClassifier(max_trials=1, out=tmp_path / "run").fit(X, y)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_arguments_are_refused_by_name(tmp_path: Path) -> None:
+    """An unknown way of an objective says what is known."""
+    search = nw.TabularClassifier(objectives={"macs": "low"}, out=tmp_path / "run")
+    with pytest.raises(InputError, match="'maximize' or 'minimize', found 'low'"):
+        search.fit(*table())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_images(images: nw.NeuralArchitectureSearch, tmp_path: Path) -> None:
+    """(N, H, W) is the same as (N, 1, H, W); the network is plain torch and is written as source."""
+    X, y = blobs(30, seed=1)
+    assert images.score(X, y) > 0.8
+    np.testing.assert_allclose(images.predict_proba(X), images.predict_proba(X[:, 0]), atol=1e-6)
+    assert not any(type(module).__module__.startswith("netwright.s") for module in images.network_.modules())
+    assert (images.export(tmp_path / "source") / "model.py").is_file()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_pipeline_of_numbers(tmp_path: Path) -> None:
+    """As the last step of a pipeline; ``score`` is R², and there are no probabilities."""
+    X, y = plane(160)
+    y = 1000 + 50 * y
+    pipeline = make_pipeline(StandardScaler(), nw.TabularRegressor(max_trials=1, n_jobs=1, out=tmp_path / "run"))
+    assert pipeline.fit(X, y) is pipeline
+    assert pipeline.score(X, y) == pytest.approx(r2_score(y, pipeline.predict(X)))
+    assert abs(pipeline.predict(X).mean() - 1000) < 40
+    assert not hasattr(pipeline[-1], "classes_")
+    held_out = split(y, 0, stratify=False).test
+    told = pipeline[-1].study_.winner.examples[0].mean()
+    assert told == pytest.approx(pipeline.score(X[held_out], y[held_out]), abs=1e-4)
+    with pytest.raises(AttributeError, match="this network predicts numbers"):
+        pipeline[-1].predict_proba(X)
+
+
+CHECKS = [
+    estimator_checks.check_no_attributes_set_in_init,
+    estimator_checks.check_parameters_default_constructible,
+    estimator_checks.check_estimators_unfitted,
+    estimator_checks.check_estimators_nan_inf,
+    estimator_checks.check_classifiers_one_label,
+    estimator_checks.check_estimators_empty_data_messages,
+    estimator_checks.check_fit2d_1sample,
+    estimator_checks.check_fit2d_1feature,
+    estimator_checks.check_fit1d,
+    estimator_checks.check_complex_data,
+    estimator_checks.check_dtype_object,
+    estimator_checks.check_supervised_y_no_nan,
+    estimator_checks.check_requires_y_none,
+    estimator_checks.check_classifiers_regression_target,
+    estimator_checks.check_readonly_memmap_input,
+]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.filterwarnings("ignore::UserWarning:sklearn")
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_the_checks_of_scikit_learn(check: Callable[[str, Any], None]) -> None:
+    """Its own conformance suite, as far as data go."""
+    check("TabularClassifier", nw.TabularClassifier(max_trials=1, n_jobs=1, strategy="random"))
