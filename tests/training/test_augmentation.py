@@ -91,10 +91,10 @@ def test_an_affine_change_is_drawn_for_each_image_and_by_the_generator():
 
 
 def test_an_affine_change_invents_no_value():
-    """Between pixels values are interpolated and beyond the edge it is repeated: none leaves the image's own range."""
+    """Between pixels values are interpolated, and the gap is the batch's darkest: none leaves the range there was."""
     before = torch.rand(200, 1, 8, 8, generator=torch.Generator().manual_seed(0)) + 5
     after = augment(before, Recipe(augment=("affine",)), torch.Generator().manual_seed(0))
-    assert torch.all(after.amin((1, 2, 3)) >= before.amin((1, 2, 3)) - 1e-5)
+    assert after.amin() >= before.amin() - 1e-5
     assert torch.all(after.amax((1, 2, 3)) <= before.amax((1, 2, 3)) + 1e-5)
 
 

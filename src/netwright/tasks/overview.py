@@ -43,14 +43,16 @@ def show(folder: str | Path, *, events: list[Event] | None = None) -> dict[str, 
 
 
 def _state(history: History) -> str:
-    if history.noted("verdict"):
-        return "done"
-    runs, ended = len(history.noted("run")), history.noted("run ended")
-    if len(ended) < runs:
-        return "running"
-    if ended and ended[-1].get("reason") == "stopped":
-        return "stopped"
-    return "searched" if ended else "new"
+    """What the last note of a change says: ``new``, ``running``, ``stopped``, ``searched`` or ``done``."""
+    state = "new"
+    for note in history.notes:
+        if note["topic"] == "run":
+            state = "running"
+        elif note["topic"] == "run ended":
+            state = "stopped" if note["reason"] == "stopped" else "searched"
+        elif note["topic"] == "verdict":
+            state = "done"
+    return state
 
 
 def _pareto(trials: list[Trial], objectives: list[Objective]) -> list[int]:
