@@ -74,7 +74,7 @@ $(VENV)/.ready-torch: constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.ready: pyproject.toml $(VENV)/.ready-torch
 	@echo "Installing netwright into $(VENV) …"
-	$(INSTALL) --editable .
+	$(INSTALL) --editable ".[data]"
 	@touch "$@"
 
 $(VENV)/.ready-%: pyproject.toml $(VENV)/.ready-torch

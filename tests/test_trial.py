@@ -69,3 +69,26 @@ def test_a_failed_trial_as_a_value():
     trial = Trial(0, Proposal(WIDE), State.FAILED, error=Failure("timeout", "longer than 5 s", "a long story"))
     value = trial.to_value()
     assert (value["error"], value["params"], value["macs"]) == ("timeout: longer than 5 s", None, None)
+
+
+@pytest.mark.parametrize(
+    ("trial", "text"),
+    [
+        (
+            Trial(3, Proposal(WIDE), State.FINISHED, {"val_accuracy": 0.97512, "params": 8842.0}),
+            "trial 3 (finished: val_accuracy=0.9751, params=8842): width=8",
+        ),
+        (
+            Trial(0, Proposal(WIDE), State.FINISHED, {"a": 1e-7, "b": -0.5, "c": 2.0, "d": 3.0, "e": 4.0}),
+            "trial 0 (finished: a=1e-07, b=-0.5, c=2, d=3, …): width=8",
+        ),
+        (
+            Trial(1, Proposal(WIDE), State.FAILED, error=Failure("timeout", "took 9 s")),
+            "trial 1 (failed: timeout: took 9 s): width=8",
+        ),
+        (Trial(2, Proposal(WIDE), State.RUNNING), "trial 2 (running): width=8"),
+    ],
+)
+def test_the_text_of_a_trial_is_one_line(trial, text):
+    """Number, state, the first metrics or the failure, and the architecture."""
+    assert text == str(trial)

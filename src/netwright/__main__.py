@@ -1,6 +1,11 @@
 """``python -m netwright`` is the command ``netwright``."""
 
-from netwright.cli import main
+import sys
 
 if __name__ == "__main__":
+    try:
+        from netwright.cli import main
+    except KeyboardInterrupt:
+        sys.stderr.write("netwright: stopped by Ctrl-C\n")
+        sys.exit(130)
     main()

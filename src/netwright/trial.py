@@ -9,6 +9,9 @@ from typing import Any, Literal
 
 from netwright.architecture import Architecture
 
+SHOWN = 4
+"""So many metrics stand in the text of a trial."""
+
 Budget = float | int | str | None
 """How much a candidate may cost: epochs for ``Train``, ``"proxy"`` for a proxy, None for the full budget."""
 
@@ -99,6 +102,12 @@ class Trial:
         """Whether it has the metrics of an evaluation, its own or a reused one."""
         return self.state in (State.FINISHED, State.REUSED)
 
+    def __str__(self) -> str:
+        """One line: number, state, metrics (or why it failed) and architecture."""
+        facts = ", ".join(f"{name}={_digits(value)}" for name, value in list(self.metrics.items())[:SHOWN])
+        text = f"{facts}{', …' if len(self.metrics) > SHOWN else ''}" if self.error is None else str(self.error)
+        return f"trial {self.number} ({self.state}{': ' if text else ''}{text}): {self.architecture}"
+
     def to_value(self) -> dict[str, Any]:
         """The trial as the command line prints it."""
         return {
@@ -113,6 +122,10 @@ class Trial:
             "seconds": self.seconds,
             "inherits": self.proposal.inherits,
         }
+
+
+def _digits(value: float) -> str:
+    return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.4g}"
 
 
 def _count(value: float | None) -> int | None:

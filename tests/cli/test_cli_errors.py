@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -98,6 +100,26 @@ def test_ctrl_c_before_the_search(netwright: Any, failing: Any) -> None:
     failing(KeyboardInterrupt())
     ran = netwright("search", "digits", "--quiet")
     assert (ran.code, ran.err) == (130, "netwright: stopped by Ctrl-C\n")
+
+
+INTERRUPTED = """
+import runpy
+import sys
+module = sys.argv.pop()
+class Stop:
+    def find_spec(self, name, path=None, target=None):
+        if name == module:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Stop())
+runpy.run_module("netwright", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("module", ["netwright.cli", "netwright.cli.app", "typer"])
+def test_ctrl_c_during_the_imports(module: str) -> None:
+    """The first moments of the command end in one line too, and in the exit code of a Ctrl-C."""
+    ran = subprocess.run([sys.executable, "-c", INTERRUPTED, module], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "netwright: stopped by Ctrl-C\n")
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def test_the_panel_shows_all_that_matters() -> None:
         "netwright · digits",
         "searching",
         "62%  23s left",
-        "34 trials · 3 failed · 2 reused · 2 running · 38/min",
+        "trials  34 · 3 failed · 2 reused · 2 running · 38/min",
         "val_accuracy 0.9845 · 8.84k params · 211k MACs · trial 28",
         "width=16 depth=3",
     ):
@@ -140,10 +140,10 @@ def test_the_counts_of_the_search_stay_in_sight() -> None:
     """Later phases count no trials of their own."""
     picture = Picture("digits", Clock())
     picture.take(searching(trial(3, 0.9), trials=34, failed=3, running=2))
-    picture.take(Progress("finalists", "val_accuracy", message="1 of 6 trainings", fraction=1 / 6))
+    picture.take(Progress("finalists", "val_accuracy", message="1 of 6 trained", fraction=1 / 6))
     text = drawn(picture)
-    assert "34 trials · 3 failed " in text
-    assert "1 of 6 trainings" in text
+    assert "trials  34 · 3 failed " in text
+    assert "1 of 6 trained" in text
     assert "retraining finalists" in text
 
 

@@ -202,6 +202,16 @@ def test_show(netwright: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+def test_show_tells_the_last_failure_whole(netwright: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What to do stands at the end of a message: it is not cut."""
+    long = f"memory: {'the candidate needs more than there is, ' * 4}use fewer workers"
+    shown = {**SHOWN, "trials": [*TRIALS, trial(5, None, "failed", error=long)]}
+    monkeypatch.setattr("netwright.tasks.show", lambda folder: shown, raising=False)
+    lines = netwright("show", "runs/a").out.splitlines()
+    assert lines[-1] == f"trial 5: {long}"
+    assert lines[-2] == f"    1 × {long[:99]}…"
+
+
 def test_show_the_first_few(netwright: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """--top N, and how many more there are; what is minimized is sorted the other way."""
     shown = {**SHOWN, "best": TRIALS[0]}

@@ -48,6 +48,14 @@ def test_card_tells_how_to_make_it_again() -> None:
     assert "| torch | `" in text
 
 
+def test_card_tells_how_inputs_are_prepared() -> None:
+    """Whoever loads the network alone learns where the constants are, and what applies them."""
+    use = card(FACTS).partition("## Use")[2]
+    assert "network = load()" in use
+    assert "`manifest.json`" in use
+    assert "`netwright predict DIR DATA`" in use
+
+
 def test_card_without_a_baseline() -> None:
     """What was not measured is left out, not invented."""
     text = card(CardFacts("d", 1, "f", "loss", Score(1, 0, 2), "Undecided.", "netwright"))

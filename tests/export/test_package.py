@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -121,6 +123,21 @@ def test_a_changed_file_is_noticed(tmp_path: Path, best: tuple[Path, nn.Module, 
         export.read_manifest(copy)
 
 
+@pytest.mark.parametrize("break_it", [Path.unlink, Path.touch])
+def test_a_damaged_package_says_how_it_is_replaced(tmp_path: Path, break_it: Any) -> None:
+    """That of a search is written anew by the search; of any other no study knows."""
+    for place, hint in ((tmp_path / "run" / "best", f"netwright resume {tmp_path / 'run'}"), (tmp_path / "b", "Bring")):
+        place.mkdir(parents=True)
+        (place.parent / "study.db").touch() if place.name == "best" else None
+        manifest = {"schema": 1, "files": {"model.py": {"sha256": "0"}}}
+        (place / "manifest.json").write_text(json.dumps(manifest))
+        (place / "model.py").touch()
+        break_it(place / "model.py")
+        with pytest.raises(InputError) as caught:
+            export.read_manifest(place)
+        assert hint in str(caught.value.hint)
+
+
 def test_files_outside_the_folder_are_not_opened(tmp_path: Path) -> None:
     """A manifest that names another folder's file is refused."""
     text = json.dumps({"schema": 1, "files": {"../secret": {"sha256": ""}}})
@@ -131,8 +148,9 @@ def test_files_outside_the_folder_are_not_opened(tmp_path: Path) -> None:
 
 def test_no_package_of_what_has_no_source(tmp_path: Path) -> None:
     """A network that branches on values is refused with its line, and nothing is written."""
-    with pytest.raises(CheckError, match=r"test_package\.py:\d+: `return x if x\.sum\(\) > 0 else -x`"):
+    with pytest.raises(CheckError, match=r"^\S*test_package\.py:\d+: `return x if x\.sum\(\) > 0 else -x`") as caught:
         export.package(Branching(), ARCHITECTURE, torch.randn(2, 3), tmp_path / "best", "")
+    assert len(caught.value.message) <= 200
     assert list(tmp_path.iterdir()) == []
 
 
@@ -175,6 +193,15 @@ def test_tied_weights_are_packaged(tmp_path: Path) -> None:
     network[1].weight = network[0].weight
     export.package(network, ARCHITECTURE, torch.randn(2, 3), tmp_path / "best", "")
     assert {"0.weight", "1.weight"} == load_file(tmp_path / "best" / "weights.safetensors").keys()
+
+
+def test_a_note_is_in_the_docstring(tmp_path: Path) -> None:
+    """It stays text, whatever it holds: neither quotes nor backslashes end the docstring."""
+    note = 'Images standardised. """ + quit() \\'
+    export.package(nn.Linear(3, 2), ARCHITECTURE, torch.randn(2, 3), tmp_path / "best", "", note=note)
+    docstring = ast.get_docstring(ast.parse((tmp_path / "best" / "model.py").read_text()))
+    assert docstring is not None
+    assert docstring.endswith("Images standardised. ''' + quit() /")
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:

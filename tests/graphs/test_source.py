@@ -6,6 +6,7 @@ import ast
 import copy
 import importlib.util
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -241,6 +242,24 @@ def test_branches_on_values_are_refused() -> None:
     with pytest.raises(CheckError, match=r"test_source\.py:\d+: `if x\.sum\(\) > 0:`") as caught:
         write_source(Branching(), torch.randn(2, 3))
     assert caught.value.code == 4
+
+
+class Reading(nn.Module):
+    def forward(self, a_value_with_a_name_as_long_as_people_like_them):
+        if a_value_with_a_name_as_long_as_people_like_them.sum().item() > 0:
+            return a_value_with_a_name_as_long_as_people_like_them
+        return -a_value_with_a_name_as_long_as_people_like_them
+
+
+def test_a_refusal_is_one_message_that_begins_with_the_line(capfd: pytest.CaptureFixture[str]) -> None:
+    """At most 200 characters, the user's line first; torch.export's own words do not reach the terminal."""
+    with pytest.raises(CheckError) as caught:
+        write_source(Reading(), torch.randn(2, 3))
+    message = caught.value.message
+    assert re.match(r"\S*test_source\.py:\d+: `if a_value_", message)
+    assert "Reading.forward has no one graph" in message
+    assert len(message) <= 200
+    assert capfd.readouterr() == ("", "")
 
 
 class Sized(nn.Module):

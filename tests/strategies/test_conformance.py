@@ -12,17 +12,20 @@ PRICE = Objective("price", "minimize")
 @pytest.mark.parametrize(
     "make",
     [
-        pytest.param(Random, id="random"),
-        pytest.param(Evolution, id="evolution as published"),
         pytest.param(lambda: Evolution(population=6, tournament=3), id="evolution"),
         pytest.param(lambda: Evolution(population=1, tournament=1), id="evolution of one"),
-        pytest.param(Auto, id="auto"),
         pytest.param(lambda: Auto(population=3, tournament=2), id="auto, small"),
     ],
 )
 def test_strategy(make):
     """It keeps the contract on a space of every kind."""
     check_strategy(make)
+
+
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+def test_every_name(name):
+    """Whatever has a name keeps the contract as it is made by its name."""
+    check_strategy(STRATEGIES[name])
 
 
 @pytest.mark.parametrize("make", [Random, Auto])

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 import netwright as nw
-from netwright.errors import InputError, NetwrightError
+from netwright.errors import InfeasibleError, InputError, NetwrightError, TooManyFailures
 from netwright.evaluators import Candidate, Train
+from netwright.study.candidates import make_limits
 from netwright.study.selection import MAX_REFITS, PLANS, Plan, choose_plan, ranked, select
 from netwright.testing.toy import blobs
 from netwright.training import Data, split
@@ -30,6 +31,15 @@ class Sight(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.head(self.sight * x.flatten(1))
         return out
+
+
+class Shades(Sight):
+    """Sees more or less of its input."""
+
+    def __init__(self, input_shape: tuple[int, ...], classes: int) -> None:
+        nn.Module.__init__(self)
+        self.sight = nw.choose("sight", 0.0, 0.3, 0.6, 1.0)
+        self.head = nn.Linear(36, classes)
 
 
 class Fragile(Sight):
@@ -57,13 +67,20 @@ class Boastful(Train):
         return {**metrics, "val_accuracy": 0.9 if candidate.architecture["sight"] else 1.0}
 
 
-def study_of(network: type[nn.Module], kind: type[Train] = Train) -> nw.Study:
+class Failing(Train):
+    """Never comes to an end."""
+
+    def __call__(self, candidate: Candidate) -> dict[str, float]:
+        raise RuntimeError("no luck")
+
+
+def study_of(network: type[nn.Module], kind: type[Train] = Train, trials: int = 2) -> nw.Study:
     X, y = blobs(160)
     data = Data(X, y, ("left", "right"))
     train = kind(data, RECIPE, split=split(y, 0), epochs=3)
     space = nw.SearchSpace(network, input_shape=(1, 6, 6), classes=2)
     study = nw.Study(space, "random", train, maximize="val_accuracy", executor="in_process")
-    return study.run(max_trials=2)
+    return study.run(max_trials=trials)
 
 
 def test_the_search_score_does_not_decide() -> None:
@@ -112,7 +129,7 @@ def test_selection_needs_something_to_select() -> None:
     data = Data(*blobs(40), ("left", "right"))
     space = nw.SearchSpace(Sight, input_shape=(1, 6, 6), classes=2)
     train = Train(data, RECIPE, split=split(data.y, 0))
-    with pytest.raises(InputError, match="no trial of the study has a score yet"):
+    with pytest.raises(InputError, match="no trial of the study has ended yet"):
         select(nw.Study(space, "random", train, maximize="val_accuracy"))
     with pytest.raises(InputError, match="needs a study that trains on a data set"):
         select(nw.Study(space, "random", lambda network: 1.0, maximize="score"))
@@ -148,3 +165,38 @@ def test_the_plan_fits_into_the_time(left: float | None, expected: tuple[int, in
 def test_the_plan_has_no_more_finalists_than_there_are() -> None:
     """With a single architecture there is nothing to judge."""
     assert choose_plan(None, 1.0, 10, 2, available=1) == Plan(1, 0, PLANS[0][2], 10)
+
+
+def test_epochs_are_halved_before_finalists_are_given_up() -> None:
+    """Down to the usual number, and not below it."""
+    assert choose_plan(100, 1.0, 120, 2, available=9, usual=30) == Plan(2, 1, 2, 60)
+    assert choose_plan(100, 1.0, 120, 2, available=9, usual=100) == Plan(1, 0, 1, 120)
+
+
+def test_a_limit_that_no_trial_kept_is_told_with_the_nearest_miss() -> None:
+    """As one before training is: with the code of what is infeasible."""
+    study = study_of(Sight)
+    study.limits = make_limits({"val_accuracy": 1.5})
+    with pytest.raises(InfeasibleError, match=r"none of 2 trials meets val_accuracy ≥ 1.5; the nearest, trial \d, has"):
+        select(study)
+
+
+def test_where_everything_failed_the_causes_are_told() -> None:
+    """With the code of too many failures, however few trials there were."""
+    data = Data(*blobs(40), ("left", "right"))
+    space = nw.SearchSpace(Sight, input_shape=(1, 6, 6), classes=2)
+    study = nw.Study(space, "random", Failing(data, RECIPE, split=split(data.y, 0)), maximize="val_accuracy",
+                     executor="in_process")  # fmt: skip
+    study.run(max_trials=2)
+    with pytest.raises(TooManyFailures, match=r"2× exception: .*no luck"):
+        select(study)
+
+
+def test_a_known_good_start_is_always_a_finalist() -> None:
+    """Short trainings may rank it last; the last place among the finalists is its own."""
+    study = study_of(Shades, Boastful, trials=4)
+    assert [0.0, 0.3, 0.6, 1.0] == sorted(trial.architecture["sight"] for trial in ranked(study))
+    last = ranked(study)[-1]
+    study.strategy.starts = ({"sight": last.architecture["sight"]},)  # type: ignore[attr-defined]
+    selected = select(study, plan=Plan(2, 1, 1, 2), baseline="digits")
+    assert {ranked(study)[0].number, last.number} == {number for number, _ in selected.ranking}

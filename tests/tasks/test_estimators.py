@@ -146,9 +146,43 @@ def test_arguments_are_refused_by_name(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("state", [-1, 1.5, True, "one"])
+def test_random_state_is_a_whole_number(tmp_path: Path, state: Any) -> None:
+    """Nothing is begun with a seed that is none."""
+    with pytest.raises(InputError, match=f"random_state is a whole number from 0 on or None, found {state!r}"):
+        nw.TabularClassifier(random_state=state, out=tmp_path / "run").fit(*table())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["m.onnx", "m.pt", "m.PT2"])
+def test_export_refuses_unknown_names(fitted: nw.TabularClassifier, tmp_path: Path, name: str) -> None:
+    """A name that ends like no format there is makes no folder of that name."""
+    with pytest.raises(InputError, match=r"cannot be exported to '\.\w+' .*\.pt2 file .* folder without a suffix"):
+        fitted.export(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("quick")
+def test_columns_of_a_data_frame() -> None:
+    """They are counted as they were given, categories too, and known by name; a metric to minimise sorts upwards."""
+    pandas = pytest.importorskip("pandas")
+    X, y = table(80)
+    frame = pandas.DataFrame(X, columns=list("abcd")).assign(e=np.where(np.arange(80) % 3 == 0, "x", "y"))
+    search = nw.TabularClassifier(max_trials=3, n_jobs=1, metric="val_loss", strategy="random").fit(frame, y)
+    assert search.n_features_in_ == 5
+    assert search.feature_names_in_.tolist() == list("abcde")
+    losses = [trial["metrics"]["val_loss"] for trial in search.leaderboard_]
+    assert losses == sorted(losses)
+    assert search.leaderboard_[0]["number"] == search.best_.number
+    search.set_params(max_trials=1).fit(X, y)
+    assert search.n_features_in_ == 4
+    assert not hasattr(search, "feature_names_in_")
+
+
 def test_images(images: nw.NeuralArchitectureSearch, tmp_path: Path) -> None:
     """(N, H, W) is the same as (N, 1, H, W); the network is plain torch and is written as source."""
     X, y = blobs(30, seed=1)
+    assert images.n_features_in_ == 36
     assert images.score(X, y) > 0.8
     np.testing.assert_allclose(images.predict_proba(X), images.predict_proba(X[:, 0]), atol=1e-6)
     assert not any(type(module).__module__.startswith("netwright.s") for module in images.network_.modules())

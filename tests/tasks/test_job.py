@@ -259,6 +259,13 @@ def test_nothing_feasible(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("quick")
+def test_a_limit_that_no_trial_keeps(tmp_path: Path) -> None:
+    """A bound on a score is known after training alone: the search still ends, with the nearest miss."""
+    with pytest.raises(InfeasibleError, match=r"none of .* trials meets val_loss ≤ 1e-09; the nearest, trial"):
+        tasks.search(*blobs(48), constraints={"val_loss": 1e-9}, max_trials=2, n_jobs=1, out=tmp_path / "run")
+
+
+@pytest.mark.usefixtures("quick")
 def test_a_limit_too_short_for_a_trial(tmp_path: Path) -> None:
     """There is always a network in the end: one trial is waited for, and the least is retrained."""
     outcome = tasks.search(*blobs(48), time_limit=0.001, n_jobs=1, out=tmp_path / "run")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from netwright.errors import DataError, InputError
 from netwright.tasks.preprocessing import answers, apply, fit_preprocessing, predictions
@@ -59,6 +60,14 @@ def test_digits() -> None:
         loaded.flip,
     ) == ((1797, 1, 8, 8), "images", "classification", False)
     assert tuple("0123456789") == loaded.data.classes
+
+
+def test_digits_are_those_of_scikit_learn() -> None:
+    """A network for the bundled digits takes scikit-learn's own arrays: pixels from 0 to 16."""
+    X = load_digits().images
+    loaded = read("digits")
+    np.testing.assert_array_equal(np.asarray(loaded.raw.X)[:, 0], X)
+    np.testing.assert_array_equal(loaded.data.X, apply(loaded.preprocessing, X))
 
 
 @pytest.mark.parametrize(

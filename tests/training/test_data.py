@@ -101,6 +101,13 @@ def test_a_folder_without_data_says_so(tmp_path):
         Data.load(tmp_path)
 
 
+def test_a_study_without_its_data_says_so(tmp_path):
+    """Below a study nobody is told to save data: they are gone."""
+    (tmp_path / "study.db").touch()
+    with pytest.raises(DataError, match="The data of this study are gone: start a new search"):
+        Data.load(tmp_path / "data")
+
+
 @pytest.mark.parametrize(
     ("X", "y", "classes", "message"),
     [

@@ -7,9 +7,15 @@ import sys
 
 def main() -> None:
     """The command ``netwright``: runs a verb and ends the process with its exit code."""
-    from netwright.cli.app import run
+    try:
+        from netwright.cli.app import run
 
-    sys.exit(run(sys.argv[1:]))
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        # Ctrl-C during the imports, before there is anything that reports errors.
+        sys.stderr.write("netwright: stopped by Ctrl-C\n")
+        code = 130
+    sys.exit(code)
 
 
 __all__ = ["main"]

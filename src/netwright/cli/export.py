@@ -55,4 +55,6 @@ def finished(folder: Path) -> Path:
         return folder / "best"
     if (folder / "study.db").exists():
         raise InputError(f"the search in {folder} has not ended", hint=f"Go on with: netwright resume {folder}")
-    raise InputError(f"{folder} is no study (no study.db in it)", hint="Give the folder that search printed")
+    raise InputError(
+        f"{folder} is no study (no study.db in it)", hint="Give the folder that a search printed, such as runs/digits-1"
+    )

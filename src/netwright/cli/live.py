@@ -235,6 +235,8 @@ class Picture:
         facts.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         if self._counted is not None:
             counts = _counts(self._counted, searching=progress.phase == "search", time_left=False)
+            # The row has the word already.
+            counts[0] = str(self._counted.trials)
             facts.add_row("trials", Text(" · ".join(counts), no_wrap=True, overflow="ellipsis"))
         if self._best is not None:
             metric, best = self._best

@@ -62,7 +62,12 @@ def describe(value: Mapping[str, Any], top: int = 10) -> str:
     if failed:
         causes = Counter(plain(trial["error"] or "unknown") for trial in failed)
         lines += ["", "failed"]
-        lines += [f"{number:>5} × {_short(cause, 100)}" for cause, number in causes.most_common(3)]
+        common = causes.most_common(3)
+        lines += [f"{number:>5} × {_short(cause, 100)}" for cause, number in common]
+        last = plain(failed[-1]["error"] or "unknown")
+        # What a failure says to do stands at its end.
+        if len(last) > 100 or last not in dict(common):
+            lines.append(f"trial {failed[-1]['number']}: {last}")
     return "\n".join(lines)
 
 

@@ -80,7 +80,12 @@ def card(facts: CardFacts) -> str:
         **{_plain(name): _plain(text) for name, text in facts.more.items()},
     }
     parts += ["## How it was made", "", *_table(("", ""), made), ""]
-    parts += ["## Use", "", "```python", "from model import load", "", "network = load()", "```"]
+    parts += ["## Use", "", "```python", "from model import load", "", "network = load()", "```", ""]
+    parts += [
+        "The network takes inputs prepared as in training and answers with plain numbers: the constants of both are in "
+        "`manifest.json`, under `extra`. `netwright predict DIR DATA`, with DIR the folder of the study, takes data as "
+        "they are and does both.",
+    ]
     return "\n".join(parts) + "\n"
 
 

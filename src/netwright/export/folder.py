@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import textwrap
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -33,6 +34,7 @@ def package(
     folder: Path | str,
     card: str,
     extra: Mapping[str, Any] | None = None,
+    note: str = "",
 ) -> Path:
     """Writes the network into ``folder``: model.py, weights.safetensors, architecture.json, card.md, manifest.json.
 
@@ -40,12 +42,13 @@ def package(
     with the network's on up to 64 rows of ``example``, which should be real data; a difference above 1e-5 is a
     :class:`CheckError`. The folder appears whole or not at all, and replaces one of an earlier package. ``extra`` is
     kept in the manifest: anything JSON that predictions need, such as the constants of a preprocessing.
+    ``note`` is added to the docstring of model.py.
     """
     folder = Path(folder)
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise InputError(f"{folder} is no folder that a network can be written to")
     inputs = tuple(value.detach().cpu()[:MAX_ROWS] for value in (example if isinstance(example, tuple) else (example,)))
-    source = _checked_source(network, inputs)
+    source = _checked_source(network, inputs, note)
     files = {
         "model.py": source.encode(),
         "weights.safetensors": save(state_of(network), metadata={"format": "pt"}),
@@ -90,19 +93,32 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
         try:
             content = (folder / name).read_bytes()
         except OSError as error:
-            raise InputError(f"{folder / name} is missing", hint="Export the network again.") from error
+            raise InputError(f"{folder / name} is missing", hint=_anew(folder)) from error
         if hashlib.sha256(content).hexdigest() != entry.get("sha256"):
-            raise InputError(f"{folder / name} is not as it was written", hint="Export the network again.")
+            raise InputError(f"{folder / name} is not as it was written", hint=_anew(folder))
     return manifest
 
 
-def _checked_source(network: nn.Module, inputs: tuple[torch.Tensor, ...]) -> str:
+def _anew(folder: Path) -> str:
+    """How a damaged package is replaced: that of a search by the search itself, which still has the weights."""
+    study = folder.parent
+    if folder.name == "best" and (study / "study.db").exists():
+        return f"Write it anew: netwright resume {study}"
+    return "Bring back the folder as it was written"
+
+
+def _checked_source(network: nn.Module, inputs: tuple[torch.Tensor, ...], note: str) -> str:
     """The first source that answers as the network does: that of torch.fx, or else that of torch.export."""
     problems: list[str] = []
+    refusals: list[CheckError] = []
     methods: tuple[Literal["fx", "export"], ...] = ("fx", "export")
     for method in methods:
         try:
-            source = write_source(network, inputs, method=method)
+            source = _with_note(write_source(network, inputs, method=method), note)
+        except CheckError as error:
+            refusals.append(error)
+            continue
+        try:
             worst = difference(source, network, inputs)
         except CheckError as error:
             problems.append(error.message)
@@ -110,10 +126,22 @@ def _checked_source(network: nn.Module, inputs: tuple[torch.Tensor, ...]) -> str
         if worst <= TOLERANCE:
             return source
         problems.append(f"by torch.{method} its outputs differ by {worst:.3g}, at most {TOLERANCE:g} is allowed")
+    if not problems:
+        # That of torch.fx knows the line best, and begins with it.
+        raise refusals[0]
+    problems += [error.message for error in refusals]
     raise CheckError(
         f"the source of {type(network).__name__} does not equal the network: {'; '.join(problems)}",
         hint="Replace conditions on the values of tensors by operations on tensors, such as torch.where.",
     )
+
+
+def _with_note(source: str, note: str) -> str:
+    """``source`` with a paragraph more at the end of its docstring; whatever the text holds, it stays text."""
+    if not note.strip():
+        return source
+    harmless = note.replace("\\", "/").replace('"', "'")
+    return source.replace('\n"""\n', f'\n\n{textwrap.fill(harmless, 110)}\n"""\n', 1)
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:

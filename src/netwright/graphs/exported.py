@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import logging
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -19,13 +23,25 @@ _CHECKS = ("aten._assert_scalar", "aten._assert_tensor_metadata", "aten._assert_
 
 
 def program(network: nn.Module, inputs: Inputs) -> ExportedProgram:
-    """``network`` through torch.export, with a first dimension of any size."""
+    """``network`` through torch.export, with a first dimension of any size; what it refuses, it raises and no more."""
     batch = Dim("batch", min=1)
     shapes = tuple({0: batch} for _ in inputs)
-    with warnings.catch_warnings(), torch.no_grad(), torch.random.fork_rng(devices=[]):
+    with warnings.catch_warnings(), _quiet(), torch.no_grad(), torch.random.fork_rng(devices=[]):
         warnings.simplefilter("ignore")
         # A tuple of dictionaries for every input, whatever the names of the arguments are.
         return torch.export.export(network, inputs, dynamic_shapes=shapes, strict=False)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """torch.export writes the whole graph on standard error before it raises, partly by print, partly as a log."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)
 
 
 def exported(network: nn.Module, inputs: Inputs) -> tuple[fx.Graph, Any]:

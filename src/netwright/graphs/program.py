@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves
 from netwright.errors import CheckError
 from netwright.graphs.exported import program
 from netwright.graphs.source import Example, two_rows
-from netwright.graphs.where import where
+from netwright.graphs.where import refusal
 
 TOLERANCE = 1e-5
 
@@ -30,7 +30,7 @@ def write_program(network: nn.Module, example: Example, path: Path | str) -> Non
         made = program(twin, pair)
     except Exception as error:
         raise CheckError(
-            f"torch.export cannot follow {type(network).__name__}.forward: {where(error)}",
+            refusal(f"{type(network).__name__}.forward cannot be followed", {"torch.export": error}),
             hint="The readable source is another form: export --to source.",
         ) from error
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,7 @@ from netwright.graphs.literals import Unwritable, zeros
 from netwright.graphs.statements import SelfTraining, Writer
 from netwright.graphs.structure import Structure
 from netwright.graphs.tracing import Inputs, trace
-from netwright.graphs.where import where
+from netwright.graphs.where import refusal
 
 Example = torch.Tensor | Inputs
 
@@ -48,7 +48,7 @@ def write_source(
     if not class_name.isidentifier() or keyword.iskeyword(class_name) or not class_name.isascii():
         raise InputError(f"'{class_name}' is no name for a class")
     inputs = two_rows(example)
-    problems: list[str] = []
+    problems: dict[str, BaseException] = {}
     for name, build in (("fx", _traced), ("export", _exported)):
         if method not in ("auto", name):
             continue
@@ -56,13 +56,13 @@ def write_source(
             written = build(network, inputs)
         except Exception as error:
             # Whatever the forward raises with stand-ins for its tensors ends this way of reading it.
-            problems.append(f"torch.{name}: {where(error)}")
+            problems[f"torch.{name}"] = error
             continue
         text = _file(written, inputs, class_name)
         ast.parse(text)
         return text
     raise CheckError(
-        f"{type(network).__name__}.forward has no one graph: {'; '.join(problems)}",
+        refusal(f"{type(network).__name__}.forward has no one graph", problems),
         hint="Replace conditions on the values of tensors by operations on tensors, such as torch.where.",
     )
 

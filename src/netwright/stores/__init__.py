@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from netwright.stores.base import Event, Store
 
 if TYPE_CHECKING:
+    from netwright.stores.lock import is_held
     from netwright.stores.memory import MemoryStore
     from netwright.stores.reader import Reader, open_readonly
     from netwright.stores.records import Row
@@ -24,6 +25,7 @@ _WHERE = {
     "SQLiteStore": "sqlite",
     "open_readonly": "reader",
     "check": "soundness",
+    "is_held": "lock",
     "salvage": "soundness",
 }
 
@@ -37,6 +39,7 @@ __all__ = [
     "SQLiteStore",
     "Store",
     "check",
+    "is_held",
     "open_readonly",
     "salvage",
 ]

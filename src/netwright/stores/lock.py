@@ -49,6 +49,21 @@ class StudyLock:
             self._file = -1
 
 
+def is_held(folder: Path) -> bool:
+    """Whether a process holds the study in ``folder`` at this moment; nothing is changed."""
+    try:
+        file = os.open(folder / NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
 def refuse_network(folder: Path) -> None:
     """Raises ResourceError for a folder on a network file system, where SQLite's shared memory does not work."""
     kind = file_system(folder)

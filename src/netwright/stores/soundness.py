@@ -109,7 +109,10 @@ def require_study(folder: Path) -> None:
         return
     if heads.read(folder) is not None:
         raise damaged(folder, f"its {DATABASE} is missing")
-    raise InputError(f"{shown(folder)} is no study (no {DATABASE} in it)")
+    raise InputError(
+        f"{shown(folder)} is no study (no {DATABASE} in it)",
+        hint="Give the folder that a search printed, such as runs/digits-1",
+    )
 
 
 def verify(connection: Connection, folder: Path, head: Head | None, *, integrity: bool = True) -> Sound:

@@ -61,6 +61,18 @@ class Limit:
         return f"{self.metric} {'≤' if self.upper else '≥'} {self.value:g}"
 
 
+def make_limits(constraints: Mapping[str, float]) -> tuple[Limit, ...]:
+    """The limits of a study, each with the side that its metric has; InputError for what is no finite number."""
+    from netwright.training.metrics import METRICS
+
+    limits = []
+    for metric, value in constraints.items():
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not np.isfinite(value):
+            raise InputError(f"the constraint on '{metric}' is {value!r}, not a finite number")
+        limits.append(Limit(metric, float(value), METRICS.get(metric, "minimize") == "minimize"))
+    return tuple(limits)
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """The whole way of a candidate; callable in a worker. ``report`` streams the reports to the driver."""

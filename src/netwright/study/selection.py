@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from netwright.architecture import Architecture
-from netwright.errors import InputError, Interrupted, NetwrightError
+from netwright.errors import InfeasibleError, InputError, Interrupted, NetwrightError
 from netwright.executors import TaskFailed
 from netwright.progress import Phase, Progress, Watch
 from netwright.statistics import Difference, Verdict, paired_bootstrap, score_interval, verdict
+from netwright.study.driver import cancel_running, too_many_failures
 from netwright.study.signals import Signals
 from netwright.study.study import Study
-from netwright.trial import Trial
+from netwright.trial import State, Trial
 
 if TYPE_CHECKING:
     from netwright.evaluators.train import Train
@@ -110,15 +111,32 @@ class Selected:
     fitted: Mapping[str, Any]
     plan: Plan
     ranking: tuple[tuple[int, float], ...]
+    outside: float
+    """Seconds that the baseline took of this run's clock."""
 
 
-def choose_plan(seconds_left: float | None, epoch_seconds: float, epochs: int, workers: int, available: int) -> Plan:
-    """The fullest plan that fits into the time that is left; the least one if none does."""
-    for finalists, judged, refit in PLANS:
-        plan = Plan(min(finalists, available), judged if available > 1 else 0, refit, epochs)
+def choose_plan(
+    seconds_left: float | None,
+    epoch_seconds: float,
+    epochs: int,
+    workers: int,
+    available: int,
+    usual: int | None = None,
+) -> Plan:
+    """The fullest plan that fits into the time that is left; the least one if none does.
+
+    Before finalists are given up the epochs are halved, as long as they stay at the ``usual`` number or above.
+    """
+    shorter = [epochs]
+    while usual is not None and shorter[-1] // 2 >= usual:
+        shorter.append(shorter[-1] // 2)
+    orders = [(plan, count) for count in shorter for plan in PLANS if plan[1]]
+    orders += [(plan, count) for plan in PLANS if not plan[1] for count in shorter]
+    for (finalists, judged, refit), count in orders:
+        plan = Plan(min(finalists, available), judged if available > 1 else 0, refit, count)
         if seconds_left is None or plan.seconds(epoch_seconds, workers) <= seconds_left:
             return plan
-    return Plan(1, 0, 1, epochs)
+    return Plan(1, 0, 1, shorter[-1])
 
 
 def select(
@@ -167,7 +185,7 @@ class _Selection:
         self.baseline = baselines.baseline(baseline or kind)
         self.candidates = ranked(study)
         if not self.candidates:
-            raise InputError("no trial of the study has a score yet", hint="Run it first: study.run(max_trials=20)")
+            raise nothing_found(study)
         self.epochs = epochs or self.train.recipe.epochs
         self.plan = plan
 
@@ -190,13 +208,25 @@ class _Selection:
         seeds = [training.seed for training in refits]
         winner = self._scored("found", records, refits, trial.metrics)
         twins = [Training("refit", None, seed, plan.epochs) for seed in seeds]
-        rival = self._scored(self.baseline.name, self._train(twins, "baseline"), twins, self._baseline_costs())
+        began = time.monotonic()
+        rivals = self._train(twins, "baseline")
+        outside = time.monotonic() - began
+        rival = self._scored(self.baseline.name, rivals, twins, self._baseline_costs())
         difference = paired_bootstrap(winner.examples, rival.examples)
         metric = "accuracy" if self.train.data.task == "classification" else "R²"
         judged = verdict(difference, margin, metric=metric, theirs=f"the baseline {self.baseline.name}")
         first = next(records[training.key] for training in refits if training.key in records)
         selected = Selected(
-            trial, winner, rival, difference, judged, self.folder / first["file"], first["fitted"], plan, ranking
+            trial,
+            winner,
+            rival,
+            difference,
+            judged,
+            self.folder / first["file"],
+            first["fitted"],
+            plan,
+            ranking,
+            outside,
         )
         told = self.study.noted("verdict")
         if not told or (told[-1]["trial"], told[-1]["text"]) != (trial.number, judged.text):
@@ -213,7 +243,8 @@ class _Selection:
         if plan is None:
             left = None if self.deadline is None else self.deadline()
             seconds = epoch_seconds(self.study, self.candidates[:8])
-            plan = choose_plan(left, seconds, self.epochs, self.n_jobs, len(self.candidates))
+            usual = int(self.baseline.recipe["epochs"])
+            plan = choose_plan(left, seconds, self.epochs, self.n_jobs, len(self.candidates), usual)
         self.study.note(
             "plan",
             finalists=plan.finalists,
@@ -224,7 +255,7 @@ class _Selection:
         return plan
 
     def _judge(self, plan: Plan) -> tuple[Trial, tuple[tuple[int, float], ...]]:
-        finalists = self.candidates[: plan.finalists]
+        finalists = self._finalists(plan.finalists)
         if plan.judged_seeds == 0 or len(finalists) == 1:
             return finalists[0], ()
         trainings = {
@@ -249,6 +280,18 @@ class _Selection:
         best = min(alike, key=lambda number: (losses[number], number))
         return self.study.history.trials[best], tuple(sorted(scores.items(), key=lambda pair: -pair[1]))
 
+    def _finalists(self, count: int) -> list[Trial]:
+        """The best of the search; the last place is kept for the best of the known-good starts.
+
+        A start is known to be good when it is trained whole, which the short training of a trial cannot tell.
+        """
+        first = self.candidates[:count]
+        starts = getattr(self.study.strategy, "starts", ())
+        known = [trial for trial in self.candidates if any(_begins(trial.architecture, start) for start in starts)]
+        if count < 2 or not known or known[0] in first:
+            return first
+        return [*first[: count - 1], known[0]]
+
     def _refit(self, trial: Trial, plan: Plan) -> tuple[list[Training], dict[str, dict[str, Any]]]:
         """Trains the winner with the plan's seeds, and with more while there is time; how many is journaled."""
         noted = self.study.noted("refits")
@@ -258,7 +301,7 @@ class _Selection:
             return [Training("refit", trial.architecture, FIRST_SEED + seed, plan.epochs) for seed in range(count)]
 
         records = self._train(trainings(), "refit")
-        while not noted and self.deadline is not None and 1 < count < MAX_REFITS:
+        while not noted and self.deadline is not None and count < MAX_REFITS:
             longest = max(record["seconds"] for record in records.values() if record["part"] == "refit")
             if 1.2 * longest > self.deadline():
                 break
@@ -295,8 +338,6 @@ class _Selection:
                 done += 1
             self._show(phase, done, len(trainings), began)
             if self.signals.count:
-                from netwright.study.driver import cancel_running
-
                 cancel_running(self.executor, list(running))
                 raise Interrupted(
                     f"Stopped by {self.signals.name} while retraining: {done} of {len(trainings)} trainings kept",
@@ -366,7 +407,7 @@ class _Selection:
                 elapsed=time.monotonic() - began,
                 remaining=left,
                 fraction=done / max(1, count),
-                message=f"{done} of {count} trainings",
+                message=f"{done} of {count} trained",
             )
         )
 
@@ -398,6 +439,29 @@ def ranked(study: Study) -> list[Trial]:
         return -top if alike else -score, loss, trial.metrics.get("macs", 0.0), trial.number
 
     return sorted(first.values(), key=place)
+
+
+def nothing_found(study: Study) -> NetwrightError:
+    """Why nothing of the study can be selected: everything failed, or nothing keeps the limits (the nearest miss)."""
+    trials = study.history.ended()
+    failed = [trial for trial in trials if trial.state is State.FAILED]
+    others = [trial for trial in trials if trial.state is not State.FAILED]
+    if failed and not others:
+        return too_many_failures(failed)
+    asked = " and ".join(str(limit) for limit in study.limits)
+    measured = [trial for trial in others if any(limit.metric in trial.metrics for limit in study.limits)]
+    if not measured:
+        return InputError("no trial of the study has ended yet", hint="Give it more time, or more trials")
+    nearest = min(measured, key=lambda trial: sum(limit.broken(trial.metrics) for limit in study.limits))
+    has = ", ".join(
+        f"{limit.metric} {nearest.metrics[limit.metric]:,.6g}"
+        for limit in study.limits
+        if limit.metric in nearest.metrics
+    )
+    return InfeasibleError(
+        f"none of {len(trials)} trials meets {asked}; the nearest, trial {nearest.number}, has {has}",
+        hint="Loosen the limit, or search for longer",
+    )
 
 
 def standard_error(accuracy: float, train: Train, examples: int) -> float:
@@ -468,6 +532,11 @@ def train_final(
         "seconds": fitted.seconds,
         "fitted": {"center": fitted.center.tolist(), "scale": fitted.scale.tolist(), "epochs": fitted.epochs},
     }
+
+
+def _begins(architecture: Architecture, start: Mapping[str, Any]) -> bool:
+    """Whether an architecture answers as a start does, as far as the start answers."""
+    return all(name in architecture and architecture[name] == answer for name, answer in start.items())
 
 
 def _rounds(jobs: int, workers: int) -> int:

@@ -23,7 +23,7 @@ from netwright.progress import Watch
 from netwright.space import SearchSpace
 from netwright.stores.base import Event, Store
 from netwright.strategies.base import Strategy
-from netwright.study.candidates import Evaluation, Limit, as_evaluator
+from netwright.study.candidates import Evaluation, as_evaluator, make_limits
 from netwright.study.driver import Clock, Driver, Settings
 from netwright.study.feasibility import STATIC, Feasibility
 from netwright.study.history import History
@@ -111,7 +111,7 @@ class Study:
         self._strategy_description = _description(self.strategy)
         self.objectives = _objectives(maximize, minimize)
         self.evaluator = as_evaluator(evaluator, self.objectives[0].metric)
-        self.limits = _limits(constraints or {})
+        self.limits = make_limits(constraints or {})
         self.seed = _whole("seed", seed, 0)
         self.parallel = _whole("parallel", parallel, 1)
         self.asynchronous = asynchronous
@@ -539,17 +539,6 @@ def _names(what: str, value: str | Sequence[str] | None) -> list[str]:
         if not isinstance(name, str) or not name:
             raise InputError(f"{what} takes names of metrics, found {name!r}")
     return names
-
-
-def _limits(constraints: Mapping[str, float]) -> tuple[Limit, ...]:
-    from netwright.training.metrics import METRICS
-
-    limits = []
-    for metric, value in constraints.items():
-        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not np.isfinite(value):
-            raise InputError(f"the constraint on '{metric}' is {value!r}, not a finite number")
-        limits.append(Limit(metric, float(value), METRICS.get(metric, "minimize") == "minimize"))
-    return tuple(limits)
 
 
 def _usual_executor(evaluator: Evaluator) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import shutil
 import tempfile
 import weakref
@@ -17,7 +18,10 @@ from netwright.errors import DataError, InputError
 from netwright.tasks.job import search
 from netwright.tasks.outcome import Outcome
 from netwright.tasks.prediction import Predictor
-from netwright.tasks.preprocessing import predictions, probabilities
+from netwright.tasks.preprocessing import is_frame, predictions, probabilities
+
+FORMATS = {".pt2": "torch", "": "source"}
+"""What a network is exported to, by how the name ends."""
 
 
 class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
@@ -42,8 +46,11 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         The folder of the study; None keeps it in a temporary one as long as the estimator lives.
 
     After :meth:`fit`: ``best_`` (the trial), ``study_`` (the :class:`~netwright.tasks.outcome.Outcome`),
-    ``leaderboard_`` (trials by score), ``pareto_``, ``network_``, ``classes_`` and ``n_features_in_``.
+    ``leaderboard_`` (trials by score), ``pareto_``, ``network_``, ``classes_``, ``n_features_in_`` (numbers or
+    columns a row) and, of a data frame whose columns are named by strings, ``feature_names_in_``.
     """
+
+    feature_names_in_: np.ndarray
 
     def __init__(
         self,
@@ -86,6 +93,10 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         wrong = next((way for way in objectives.values() if way not in ("maximize", "minimize")), None)
         if wrong is not None:
             raise InputError(f"an objective is 'maximize' or 'minimize', found {wrong!r}")
+        state: Any = self.random_state
+        whole = isinstance(state, numbers.Integral) and not isinstance(state, bool)
+        if state is not None and not (whole and state >= 0):
+            raise InputError(f"random_state is a whole number from 0 on or None, found {state!r}")
         if self.out is None:
             temporary = tempfile.mkdtemp(prefix="netwright-")
             weakref.finalize(self, shutil.rmtree, temporary, ignore_errors=True)
@@ -106,7 +117,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
             time_limit=self.time_limit,
             max_trials=self.max_trials,
             n_jobs=self.n_jobs,
-            seed=0 if self.random_state is None else int(self.random_state),
+            seed=0 if state is None else int(state),
             device=self.device,
             out=out,
             X_test=X_test,
@@ -116,7 +127,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         self.out_ = out
         self.best_ = self.study_.best
         self.network_ = self._predictor.network
-        self.n_features_in_ = int(np.prod(self._predictor.input_shape))
+        self._learn_columns(X)
         classes = self._predictor.preprocessing["target"].get("classes")
         if classes is not None:
             self.classes_ = np.asarray(classes)
@@ -125,13 +136,14 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
     @property
     def leaderboard_(self) -> list[dict[str, Any]]:
         """The trials that have a score, the best first."""
+        from netwright.tasks.job import configuration
         from netwright.tasks.overview import show
 
         check_is_fitted(self, "best_")
-        shown = show(self.out_)
-        metric = shown["study"]["metric"]
-        scored = [trial for trial in shown["trials"] if metric in trial["metrics"]]
-        return sorted(scored, key=lambda trial: -float(trial["metrics"][metric]))
+        metric, way = configuration(self.out_)["objectives"][0]
+        scored = [trial for trial in show(self.out_)["trials"] if metric in trial["metrics"]]
+        sign = -1 if way == "maximize" else 1
+        return sorted(scored, key=lambda trial: sign * float(trial["metrics"][metric]))
 
     @property
     def pareto_(self) -> list[dict[str, Any]]:
@@ -164,14 +176,31 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         return float(r2_score(np.asarray(y, dtype=np.float64), answers))
 
     def export(self, path: str | Path, to: str | None = None) -> Path:
-        """Writes the network: ``to`` is ``"source"`` (a folder) or ``"torch"`` (a ``.pt2`` file), read off the name.
+        """Writes the network: ``to`` is ``"source"`` (a folder) or ``"torch"`` (a ``.pt2`` file); None reads it off
+        the name, and refuses a name that ends like neither.
 
         Checked against the search's network on real inputs before it is written; CheckError when it differs.
         """
         from netwright.tasks.shipping import export
 
         check_is_fitted(self, "best_")
-        return export(self.out_, to or ("torch" if Path(path).suffix == ".pt2" else "source"), Path(path))
+        if to is None:
+            suffix = Path(path).suffix
+            if suffix not in FORMATS:
+                raise InputError(
+                    f"a network cannot be exported to '{suffix}' ({path})",
+                    hint="Name a .pt2 file (to='torch') or a folder without a suffix (to='source')",
+                )
+            to = FORMATS[suffix]
+        return export(self.out_, to, Path(path))
+
+    def _learn_columns(self, X: Any) -> None:
+        if hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        names = list(X.columns) if is_frame(X) else []
+        if names and all(isinstance(name, str) for name in names):
+            self.feature_names_in_ = np.asarray(names, dtype=object)
+        self.n_features_in_ = int(np.prod(np.shape(X)[1:]))
 
     def _task(self) -> str:
         return self.task

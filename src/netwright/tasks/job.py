@@ -34,7 +34,7 @@ DEFAULT_TIME_LIMIT = 600.0
 """Seconds of a search that was given no limit at all."""
 SEARCH_SHARE = 0.5
 """At least this part of a time limit is search."""
-TARGET_TRIALS = 30
+TARGET_TRIALS = 20
 """As many full trials a search plans for; inherited weights make it about twice as many."""
 WRITING_SECONDS = 5.0
 METRICS = {"accuracy": "val_accuracy", "r2": "val_r2", "rmse": "val_rmse", "loss": "val_loss"}
@@ -100,6 +100,7 @@ def search(
     limit = None if time_limit is None else parse_duration(time_limit)
     if limit is None and max_trials is None:
         limit = DEFAULT_TIME_LIMIT
+    _check_strategy(strategy)
     _announce(watch, "prepare", "reading the data")
     if y is None:
         loaded = read(source, target=target, task=task)
@@ -179,7 +180,7 @@ def resume(
     train = _train(about, folder)
     options = {"takeover": takeover, "accept_loss": accept_loss}
     study = _study(about, found, train, folder, about["strategy"], **options)
-    used = study.history.seconds
+    used = max(study.history.seconds, sum(note["seconds"] for note in study.noted("job")))
     if time_limit is not None:
         limit: float | None = used + parse_duration(time_limit)
     elif max_trials is not None:
@@ -223,7 +224,7 @@ def _run(
 ) -> Outcome:
     from netwright.study.selection import PLANS, Plan, epoch_seconds, ranked, select
 
-    before = study.history.seconds
+    before = max(study.history.seconds, sum(note["seconds"] for note in study.noted("job")))
 
     def left() -> float:
         return math.inf if limit is None else limit - before - (time.monotonic() - began)
@@ -244,14 +245,14 @@ def _run(
         if more or not study.noted("plan"):
             study.run(
                 max_trials=max_trials,
-                time_limit=None if limit is None else max(0.1, left() + before),
+                time_limit=None if limit is None else max(0.1, left()) + study.history.seconds,
                 n_jobs=n_jobs,
                 watch=watch,
                 stop=enough,
             )
-            if limit is not None and not ranked(study):
+            if limit is not None and not study.history.trials:
                 # The time was too short for a single trial, and one is the least that can be judged.
-                study.run(max_trials=max_trials, n_jobs=n_jobs, watch=watch, stop=lambda: bool(ranked(study)))
+                study.run(max_trials=max_trials, n_jobs=n_jobs, watch=watch, stop=lambda: bool(study.history.trials))
         selected = select(
             study,
             baseline=about["baseline"],
@@ -261,9 +262,11 @@ def _run(
             watch=watch,
         )
         _announce(watch, "export", "writing the network")
-        seconds = time.monotonic() - began + before - selected.baseline.seconds / max(1, n_jobs)
+        spent = time.monotonic() - began - selected.outside
+        seconds = before + spent
         outcome = _outcome(study, selected, about, folder, seconds)
         _write(study, selected, found, train, about, folder, outcome)
+        study.note("job", seconds=round(spent, 3))
     _announce(watch, "done", None)
     return outcome
 
@@ -286,6 +289,7 @@ def _outcome(study: Study, selected: Selected, about: Mapping[str, Any], folder:
         seconds=seconds,
         saved=_saved(study),
         limits=_limits_text(about),
+        measured={name: selected.trial.metrics[name] for name in ("latency_ms",) if name in selected.trial.metrics},
     )
 
 
@@ -312,7 +316,8 @@ def _saved(study: Study) -> str | None:
         seconds += (full - given) * trial.seconds / given
     if not children:
         return None
-    return f"{children} children inherited weights, which saved {epochs:.0f} epochs ({seconds:.0f} s of training)"
+    subject = f"{children} {'child' if children == 1 else 'children'}"
+    return f"{subject} inherited weights, which saved {epochs:.0f} epochs ({seconds:.0f} s of training)"
 
 
 def _write(
@@ -333,9 +338,8 @@ def _study(about: Mapping[str, Any], found: Found, train: Train, folder: Path, s
     from netwright.strategies import STRATEGIES
     from netwright.strategies.auto import Auto
 
+    _check_strategy(strategy)
     if isinstance(strategy, str):
-        if strategy not in STRATEGIES:
-            raise InputError(f"unknown strategy '{strategy}'", hint=_sentence(nearest(strategy, STRATEGIES)))
         strategy = Auto(starts=found.starts) if strategy == "auto" else STRATEGIES[strategy]()
     names = dict(about["objectives"])
     return Study(
@@ -354,6 +358,13 @@ def _study(about: Mapping[str, Any], found: Found, train: Train, folder: Path, s
         about=about,
         **options,
     )
+
+
+def _check_strategy(strategy: Any) -> None:
+    from netwright.strategies import STRATEGIES
+
+    if isinstance(strategy, str) and strategy not in STRATEGIES:
+        raise InputError(f"unknown strategy '{strategy}'", hint=_sentence(nearest(strategy, STRATEGIES)))
 
 
 def _prepare(loaded: Loaded, about: dict[str, Any], folder: Path) -> tuple[dict[str, Any], Train]:
@@ -430,7 +441,10 @@ def _schedule(baseline: str, loaded: Loaded, limit: float | None, jobs: int, dev
     if limit is None:
         return Schedule(usual, max(1, usual // 4))
     seconds = _baseline_epoch_seconds(baseline, loaded, device)
-    epochs = _clamp(0.25 * limit / (0.5 * seconds), 3, 4 * usual)
+    # What is found costs about half of the baseline. More than a quarter is given only up to the usual epochs.
+    epochs = _clamp(
+        0.25 * limit / (0.5 * seconds), min(usual, _clamp(0.4 * limit / (0.5 * seconds), 3, usual)), 4 * usual
+    )
     most = max(1, min(epochs // 3, 2 * usual // 3))
     trial = _clamp(SEARCH_SHARE * limit * jobs / (TARGET_TRIALS * 0.5 * seconds), 1, most)
     return Schedule(epochs, trial)
@@ -511,13 +525,17 @@ def _objectives(
 
 
 def _check_metrics(constraints: Mapping[str, float], objectives: Sequence[Sequence[str]]) -> None:
+    from netwright.costs import NAMES as COSTS
     from netwright.training.metrics import METRICS as KNOWN
 
     for name, value in constraints.items():
         if name not in KNOWN:
             raise InputError(f"unknown metric '{name}' in a constraint", hint=_sentence(nearest(name, KNOWN)))
-        if isinstance(value, bool) or not math.isfinite(value):
+        number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+        if not number or not math.isfinite(value):
             raise InputError(f"the constraint on '{name}' is {value!r}, not a finite number")
+        if name in COSTS and value <= 0:
+            raise InputError(f"the constraint on '{name}' is {value!r}, every network costs something")
 
 
 def _device(device: str) -> str:
@@ -527,11 +545,15 @@ def _device(device: str) -> str:
         if torch.cuda.is_available():
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
-    kind = device.partition(":")[0]
+    kind, colon, index = device.partition(":")
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not available.get(kind, False):
         names = ", ".join(name for name, there in available.items() if there)
         raise InputError(f"device '{device}' is not on this machine", hint=f"There is: {names}")
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if colon and index not in map(str, range(count)):
+        there = ", ".join(f"{kind}:{place}" for place in range(count)) if count > 1 else kind
+        raise InputError(f"device '{device}' is not on this machine", hint=f"There is: {there}")
     return device
 
 
@@ -557,7 +579,7 @@ def _new_folder(out: str | Path | None, name: str) -> tuple[Path, bool]:
         if (folder / "study.db").exists():
             raise InputError(f"{folder} holds a study already", hint=f"Go on with: netwright resume {folder}")
         if folder.exists() and not folder.is_dir():
-            raise InputError(f"{folder} is a file, not a folder")
+            raise InputError(f"{folder} is a file, not a folder", hint="Name a new folder with --out (out= in Python)")
         return _made(folder)
     stem = name if name.replace("-", "").replace("_", "").isalnum() and name.isascii() else slug(name)
     number = 1

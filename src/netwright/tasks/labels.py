@@ -78,7 +78,7 @@ def read_labels(
             raise DataError(
                 f"Unknown label type: continuous: {name}[{broken[0]}] is {shorten(values[broken[0]])},"
                 " and classes are whole numbers or strings",
-                hint="To predict numbers use task='regression'",
+                hint="To predict numbers: --task regression (task='regression' in Python)",
             )
         values = values.astype(np.int64)
     classes, codes = np.unique(values, return_inverse=True)
@@ -179,7 +179,8 @@ def _guess(values: np.ndarray, few: int | None) -> Goal:
 def _check_members(classes: np.ndarray, counts: np.ndarray, rows: int, name: str) -> None:
     if len(classes) < 2:
         raise DataError(
-            f"{name} has one class, {shorten(classes[0])}, in all {rows:,} rows; a classifier needs two classes or more"
+            f"{name} has one class, {shorten(classes[0])}, in all {rows:,} rows; a classifier needs two or more",
+            hint="Add examples of another class, or choose another target",
         )
     single = np.flatnonzero(counts == 1)
     if not len(single):
@@ -187,7 +188,7 @@ def _check_members(classes: np.ndarray, counts: np.ndarray, rows: int, name: str
     if len(single) > len(classes) // 2 and len(classes) > FEW:
         raise DataError(
             f"{name} has {len(classes):,} classes in {rows:,} rows, {len(single):,} of them with a single member",
-            hint="Is it the right target? To predict numbers use task='regression'",
+            hint="Is it the right target? To predict numbers: --task regression (task='regression' in Python)",
         )
     listed = ", ".join(shorten(value, 20) for value in classes[single[:3]]) + (", …" if len(single) > 3 else "")
     subject = (

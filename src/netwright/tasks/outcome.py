@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ class Outcome:
     seconds: float
     saved: str | None = None
     limits: str | None = None
+    measured: Mapping[str, float] = field(default_factory=dict)
 
     def to_value(self) -> dict[str, Any]:
         """The JSON object of the command line."""
@@ -86,6 +88,10 @@ class Outcome:
         ]
         if self.saved:
             lines.append(self.saved)
+        if "latency_ms" in self.measured:
+            lines.append(
+                f"latency       {self.measured['latency_ms']:.3g} ms an example (eager, one thread, this host)"
+            )
         if self.limits:
             lines.append(f"limits        {self.limits}")
         lines += [

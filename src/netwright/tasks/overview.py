@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from netwright.stores import is_held
 from netwright.stores.base import Event
+from netwright.study.candidates import make_limits
 from netwright.study.history import History
 from netwright.trial import Objective, Trial
 
@@ -25,12 +27,20 @@ def show(folder: str | Path, *, events: list[Event] | None = None) -> dict[str, 
     configuration = dict(history.configuration or {})
     objectives = [Objective(metric, way) for metric, way in configuration.get("objectives", [])]
     trials = history.all_trials()
-    scored = [trial for trial in trials if trial.scored and objectives and objectives[0].metric in trial.metrics]
+    limits = make_limits(configuration.get("constraints") or {})
+    scored = [
+        trial
+        for trial in trials
+        if trial.scored
+        and objectives
+        and all(objective.metric in trial.metrics for objective in objectives)
+        and all(limit.broken(trial.metrics) == 0 for limit in limits)
+    ]
     best = max(scored, key=lambda trial: (objectives[0].score(trial.metrics), -trial.number), default=None)
     return {
         "study": {
             "name": configuration.get("name"),
-            "state": _state(history),
+            "state": _state(history, folder),
             "seed": configuration.get("seed"),
             "parallel": configuration.get("parallel"),
             "space": (configuration.get("space") or {}).get("name"),
@@ -42,8 +52,8 @@ def show(folder: str | Path, *, events: list[Event] | None = None) -> dict[str, 
     }
 
 
-def _state(history: History) -> str:
-    """What the last note of a change says: ``new``, ``running``, ``stopped``, ``searched`` or ``done``."""
+def _state(history: History, folder: Path) -> str:
+    """``running`` while a process holds the study; else ``new``, ``stopped``, ``searched`` or ``done``, as noted."""
     state = "new"
     for note in history.notes:
         if note["topic"] == "run":
@@ -52,7 +62,9 @@ def _state(history: History) -> str:
             state = "stopped" if note["reason"] == "stopped" else "searched"
         elif note["topic"] == "verdict":
             state = "done"
-    return state
+    if is_held(folder):
+        return "running"
+    return "stopped" if state == "running" else state
 
 
 def _pareto(trials: list[Trial], objectives: list[Objective]) -> list[int]:
@@ -63,5 +75,8 @@ def _pareto(trials: list[Trial], objectives: list[Objective]) -> list[int]:
     if not trials or not objectives:
         return []
     points = np.array([[trial.metrics[objective.metric] for objective in objectives] for trial in trials])
-    indices = front(points, [objective.direction for objective in objectives])
-    return sorted(trials[int(index)].number for index in indices)
+    # Of trials at the same point the first stands for all, as in Study.pareto.
+    _, first = np.unique(points, axis=0, return_index=True)
+    chosen = np.sort(first)
+    indices = front(points[chosen], [objective.direction for objective in objectives])
+    return sorted(trials[int(chosen[int(index)])].number for index in indices)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.abc import ExecutionLoader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from netwright.architecture import Architecture
-from netwright.errors import InputError
+from netwright.errors import InputError, NetwrightError
 from netwright.tasks.preprocessing import answers, apply
 from netwright.tasks.readers import read_new
 
@@ -30,7 +32,9 @@ class Predictor:
     def open(cls, folder: str | Path, *, space: Any = None) -> Predictor:
         """Of the study in ``folder``: the space builds the network again, and the weights are checked by their hash.
 
-        ``space`` is needed where the search was given one as an object.
+        Where the space cannot be found again (it was an object, or its file is gone or another by now), the network
+        is that of ``best/model.py``. ``space`` is for a search that was given one as an object and whose modules are
+        wanted as they were written there.
 
         Raises InputError for a folder without a finished search, and for files that are not those that were written.
         """
@@ -42,12 +46,21 @@ class Predictor:
         best = Path(folder) / "best"
         if not best.is_dir():
             if not (Path(folder) / "study.db").exists():
-                raise InputError(f"{folder} is no study (no study.db in it)")
+                raise InputError(
+                    f"{folder} is no study (no study.db in it)",
+                    hint="Give the folder that a search printed, such as runs/digits-1",
+                )
             raise InputError(f"the search in {folder} has not ended", hint=f"Go on with: netwright resume {folder}")
-        about = read_manifest(best)["extra"]
+        manifest = read_manifest(best)
+        about = manifest["extra"]
         shape = tuple(about["input_shape"])
         like = {"kind": about["kind"], "input_shape": shape, "outputs": about["outputs"]}
-        found = find_again(about["space"], **like) if space is None else find_space(space, **like)
+        try:
+            found = find_again(about["space"], **like) if space is None else find_space(space, **like)
+        except NetwrightError:
+            if space is not None:
+                raise
+            return cls(_from_source(best, manifest), about["preprocessing"], shape)
         architecture = Architecture.from_json((best / "architecture.json").read_bytes())
         network = found.space.build(architecture)
         network.load_state_dict(load((best / "weights.safetensors").read_bytes()))
@@ -74,6 +87,35 @@ def predict(folder: str | Path, source: str | Path, *, target: str | None = None
     ``probabilities``. ``target`` is not needed: columns that the network does not know are passed over."""
     predictor = Predictor.open(folder)
     return answers(predictor.preprocessing, predictor.outputs_of(source))
+
+
+class _Text(ExecutionLoader):
+    """Loads a module from a text at hand: no cached bytecode, which no hash covers, is read or written."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self.path, self.text = path, text
+
+    def get_filename(self, fullname: str) -> str:
+        return str(self.path)
+
+    def get_source(self, fullname: str) -> str:
+        return self.text
+
+
+def _from_source(best: Path, manifest: Mapping[str, Any]) -> nn.Module:
+    """The network of ``best/model.py``, whose hash in ``manifest`` has shown that it is as it was written."""
+    path = best.resolve() / "model.py"
+    if not {"model.py", "weights.safetensors"} <= set(manifest["files"]):
+        raise InputError(f"{best} has no manifest of its model.py and weights", hint="Export the network again.")
+    specification = importlib.util.spec_from_file_location(
+        "netwright_best", path, loader=_Text(path, path.read_text(encoding="utf-8"))
+    )
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    network: nn.Module = module.load()
+    return network.eval()
 
 
 __all__ = ["Predictor", "predict"]

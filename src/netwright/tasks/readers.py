@@ -274,11 +274,11 @@ def _bundled(name: str) -> Callable[[Kind | None, Goal | None], Loaded] | None:
 
 
 def _digits(kind: Kind | None, goal: Goal | None) -> Loaded:
-    """1,797 digits of 8×8 pixels from 0 to 16, brought to 0 to 1."""
+    """1,797 digits of 8×8 pixels from 0 to 16, as scikit-learn gives them."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
-    X = (bunch.images / 16.0).astype(np.float32)
+    X = bunch.images.astype(np.float32)
     return _from_arrays(X, bunch.target, None, None, kind, goal, name="digits", flip=False)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from netwright.errors import InputError
+from netwright.tasks.checks import shorten
 from netwright.tasks.outcome import Outcome
 from netwright.tasks.spaces import Found
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 EXAMPLES = 32
 """Real rows on which a written network is compared with the one that was found."""
+
+CLASSES = 12
+"""At most so many names of classes stand in the card."""
 
 
 def ship(
@@ -48,7 +52,9 @@ def ship(
         "outputs": train.data.outputs,
         "preprocessing": _in_own_unit(about["preprocessing"], selected.fitted),
     }
-    package(network, selected.trial.architecture, example, folder, _card(study, selected, train, about, outcome), extra)
+    more = {**_data_facts(extra["preprocessing"]), **_search_facts(selected, about)}
+    text = _card(study, selected, train, about, outcome, more)
+    package(network, selected.trial.architecture, example, folder, text, extra, note=f"Input: {more['Input']}.")
 
 
 def export(folder: str | Path, to: str, destination: str | Path) -> Path:
@@ -61,7 +67,10 @@ def export(folder: str | Path, to: str, destination: str | Path) -> Path:
     best = Path(folder) / "best"
     if not best.is_dir():
         if not (Path(folder) / "study.db").exists():
-            raise InputError(f"{folder} is no study (no study.db in it)")
+            raise InputError(
+                f"{folder} is no study (no study.db in it)",
+                hint="Give the folder that a search printed, such as runs/digits-1",
+            )
         raise InputError(f"the search in {folder} has not ended", hint=f"Go on with: netwright resume {folder}")
     return Path(write(best, to, destination))
 
@@ -79,23 +88,55 @@ def _in_own_unit(preprocessing: Mapping[str, Any], fitted: Mapping[str, Any]) ->
     return {**preprocessing, "target": target}
 
 
-def _card(study: Study, selected: Selected, train: Train, about: Mapping[str, Any], outcome: Outcome) -> str:
+def _data_facts(preprocessing: Mapping[str, Any]) -> dict[str, str]:
+    """What the network takes and what its outputs mean, as rows of the card."""
+    facts, target = {"Input": _input(preprocessing)}, preprocessing["target"]
+    if "classes" in target:
+        names = [shorten(name) for name in target["classes"]]
+        rest = f", … ({len(names):,} in all, see manifest.json)" if len(names) > CLASSES else ""
+        facts["Classes, in the order of the outputs"] = ", ".join(names[:CLASSES]) + rest
+    else:
+        facts["Output"] = f"the number predicted is output * {target['std']:.6g} + {target['mean']:.6g}"
+    return facts
+
+
+def _input(preprocessing: Mapping[str, Any]) -> str:
+    """How raw rows become inputs of the network."""
+    inputs = preprocessing["inputs"]
+    if preprocessing["kind"] == "tables":
+        return "table columns encoded as in manifest.json (numbers standardised, categories as columns of 0 and 1)"
+    mean, std = (", ".join(f"{value:.6g}" for value in inputs[name]) for name in ("mean", "std"))
+    shape = ", ".join(map(str, inputs["shape"]))
+    return f"images (N, {shape}) standardised: (x - mean) / std with mean {mean}, std {std} per channel"
+
+
+def _search_facts(selected: Selected, about: Mapping[str, Any]) -> dict[str, str]:
+    facts = {
+        "Epochs": f"{selected.plan.epochs} for the network and the baseline alike",
+        "Search": f"strategy {about['strategy']}, {about['trial_epochs']} epochs a trial from scratch",
+        "Refitted with seeds": ", ".join(map(str, selected.winner.seeds)),
+    }
+    if about["constraints"]:
+        facts["Limits"] = ", ".join(f"{name} {value:,.0f}" for name, value in about["constraints"].items())
+    return facts
+
+
+def _card(
+    study: Study,
+    selected: Selected,
+    train: Train,
+    about: Mapping[str, Any],
+    outcome: Outcome,
+    more: Mapping[str, str],
+) -> str:
     from netwright.export import CardFacts, Score, card
 
     def score(scored: Scored) -> Score:
         return Score(scored.score, scored.low, scored.high)
 
     winner, rival = selected.winner, selected.baseline
-    costs = {
-        name: selected.trial.metrics[name] for name in ("params", "macs", "memory") if name in selected.trial.metrics
-    }
-    more = {
-        "Epochs": f"{selected.plan.epochs} for the network and the baseline alike",
-        "Search": f"strategy {about['strategy']}, {about['trial_epochs']} epochs a trial from scratch",
-        "Refitted with seeds": ", ".join(map(str, winner.seeds)),
-    }
-    if about["constraints"]:
-        more["Limits"] = ", ".join(f"{name} {value:,.0f}" for name, value in about["constraints"].items())
+    shown = ("params", "macs", "memory", "latency_ms")
+    costs = {name: selected.trial.metrics[name] for name in shown if name in selected.trial.metrics}
     facts = CardFacts(
         data=about["source"],
         examples=len(train.data) + (0 if train.test is None else len(train.test)),

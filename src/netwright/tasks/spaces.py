@@ -50,7 +50,10 @@ def find_space(name: Any, *, kind: str, input_shape: tuple[int, ...], outputs: i
         raise InputError(f"unknown space '{name}'", hint=_sentence(nearest(name, zoo.SPACES)))
     entry = zoo.SPACES[name]
     if entry.kind != kind:
-        raise InputError(f"the space '{name}' is for {entry.kind}, the data are {kind}")
+        known = ", ".join(each for each, other in zoo.SPACES.items() if other.kind == kind)
+        raise InputError(
+            f"the space '{name}' is for {entry.kind}, the data are {kind}", hint=f"Spaces for {kind}: {known}"
+        )
     space = _space(entry.network, given)
     names = {decision.name for decision in space.decisions}
     # A start may speak of decisions that only larger inputs have.
@@ -82,7 +85,7 @@ def _from_file(text: str, given: Mapping[str, Any]) -> Found:
     if not attribute:
         raise InputError(f"--space {text} names no network", hint=f"Add its name: {file}:Net")
     if not path.is_file():
-        raise InputError(f"no such file: {path}")
+        raise InputError(f"no such file: {path}", hint="--space takes FILE.py:Network, or a name of: netwright spaces")
     module = _load(path)
     if not hasattr(module, attribute):
         known = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
@@ -94,13 +97,21 @@ def _from_file(text: str, given: Mapping[str, Any]) -> Found:
     if not callable(network):
         raise InputError(f"{attribute} in {path} is a {type(network).__name__}, not a network or a SearchSpace")
     starts = getattr(network, "starts", ())
-    return Found(_space(network, given), origin, tuple(starts))
+    try:
+        space = _space(network, given)
+    except SpaceError as error:
+        line = _line(path, error.__cause__ or error)
+        if line is None or f"{path.name}:{line}" in error.message:
+            raise
+        raise SpaceError(f"{path}, line {line}: {error.message}", hint=error.hint) from error
+    return Found(space, origin, tuple(starts))
 
 
 def _load(path: Path) -> ModuleType:
     """Runs a user's file as a module of its own name; what it raises is told with the line, not as a traceback."""
-    name = f"netwright_space_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
-    specification = importlib.util.spec_from_file_location(name, path)
+    file = path.resolve()
+    name = f"netwright_space_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
+    specification = importlib.util.spec_from_file_location(name, file)
     if specification is None or specification.loader is None:
         raise InputError(f"{path} cannot be loaded as Python")
     module = importlib.util.module_from_spec(specification)
@@ -111,15 +122,22 @@ def _load(path: Path) -> ModuleType:
         raise SpaceError(f"{_place(path, error)}: {error.message}", hint=error.hint) from error
     except (Exception, SystemExit) as error:
         text = " ".join(str(error).split())[:120]
-        raise SpaceError(f"{_place(path, error)} raises {type(error).__name__}: {text}") from error
+        raise SpaceError(f"{_place(path, error)}: {type(error).__name__}: {text}") from error
     return module
 
 
 def _place(path: Path, error: BaseException) -> str:
-    if isinstance(error, SyntaxError):
-        return f"{path}, line {error.lineno},"
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
-    return f"{path}, line {lines[-1]}," if lines else f"{path}"
+    line = _line(path, error)
+    return f"{path}" if line is None else f"{path}, line {line}"
+
+
+def _line(path: Path, error: BaseException) -> int | None:
+    """The last line of the user's file that ``error`` came through, None where it did not."""
+    file = path.resolve()
+    if isinstance(error, SyntaxError) and error.filename and Path(error.filename).resolve() == file:
+        return error.lineno
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == file]
+    return lines[-1] if lines else None
 
 
 def _space(network: Any, given: Mapping[str, Any]) -> SearchSpace:

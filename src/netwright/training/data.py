@@ -96,9 +96,13 @@ class Data:
         try:
             text = (folder / _DESCRIPTION).read_bytes()
         except OSError as error:
+            # A study keeps its data below its own folder, and without them it cannot be gone on with.
+            study = (folder.parent / "study.db").exists()
             raise DataError(
                 f"{folder} holds no saved data: {error.strerror} for {_DESCRIPTION}",
-                hint="Data.save(folder) writes such a folder",
+                hint="The data of this study are gone: start a new search"
+                if study
+                else "Data.save(folder) writes such a folder",
             ) from None
         description = strict_json.loads(text, what=f"{folder / _DESCRIPTION}")
         if not isinstance(description, dict) or description.get("version") != 1:

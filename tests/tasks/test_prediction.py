@@ -1,0 +1,68 @@
+"""A finished network answers without the script or the file that it was searched with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.tasks.conftest import hurry, save
+
+from netwright import tasks
+from netwright.errors import InputError
+from netwright.tasks.prediction import Predictor
+from netwright.testing.toy import Flat, blobs
+
+OWN_SPACE = """
+import netwright as nw
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, input_shape, classes):
+        super().__init__()
+        width = nw.choose("width", 2, 3, 4)
+        self.stem = nn.Conv2d(input_shape[0], width, 3, padding=1)
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, x):
+        return self.head(self.stem(x).relu().mean((2, 3)))
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with ``mine.py`` and the search ``run`` that used it."""
+    hurry(monkeypatch)
+    (tmp_path / "mine.py").write_text(OWN_SPACE)
+    tasks.search(*blobs(48), space=f"{tmp_path / 'mine.py'}:Net", max_trials=2, n_jobs=1, out=tmp_path / "run")
+    return tmp_path
+
+
+@pytest.mark.parametrize("change", [Path.unlink, lambda file: file.write_text("raise ValueError")])
+def test_without_the_file_of_the_space(own: Path, change) -> None:
+    """Gone or changed: the network's own source gives the answers of before, and leaves no bytecode behind."""
+    X, _ = blobs(20, seed=1)
+    before = Predictor.open(own / "run").outputs(X)
+    files = sorted(path.name for path in (own / "run" / "best").iterdir())
+    change(own / "mine.py")
+    np.testing.assert_allclose(Predictor.open(own / "run").outputs(X), before, atol=1e-5)
+    assert len(tasks.predict(own / "run", save(own / "new.npz", X=X))["predictions"]) == 20
+    assert files == sorted(path.name for path in (own / "run" / "best").iterdir())
+
+
+def test_a_source_that_is_not_as_it_was_written(own: Path) -> None:
+    """It is not run."""
+    (own / "mine.py").unlink()
+    model = own / "run" / "best" / "model.py"
+    model.write_text(model.read_text() + "raise SystemExit('it was run')\n")
+    with pytest.raises(InputError, match=r"model\.py is not as it was written"):
+        Predictor.open(own / "run")
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_space_that_was_an_object(tmp_path: Path) -> None:
+    """Only its own script has it; the network answers all the same."""
+    X, y = blobs(48)
+    tasks.search(X, y, space=Flat, max_trials=1, n_jobs=1, out=tmp_path / "run")
+    ours = Predictor.open(tmp_path / "run", space=Flat).outputs(X)
+    np.testing.assert_allclose(Predictor.open(tmp_path / "run").outputs(X), ours, atol=1e-5)
