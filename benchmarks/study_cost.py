@@ -73,7 +73,7 @@ def main(trials: int, blocks: int) -> None:
         marks.append((time.perf_counter(), time.process_time()))
         study.run(max_trials=trials)
         counts = [900] + [1000] * (len(marks) - 2)
-        pairs = zip(marks, marks[1:], counts, strict=True)
+        pairs = zip(marks[:-1], marks[1:], counts, strict=True)
         costs = [((b[0] - a[0]) / count * 1e3, (b[1] - a[1]) / count * 1e3) for a, b, count in pairs]
         for upto, (wall, processor) in enumerate(costs, start=1):
             print(f"{1000 * upto:>6} trials: {wall:.2f} ms a trial, {processor:.2f} ms of it processor")
