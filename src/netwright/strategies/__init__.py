@@ -15,18 +15,28 @@ if TYPE_CHECKING:
 
 __all__ = ["STRATEGIES", "Auto", "Evolution", "Random", "Strategy"]
 
-_WHERE = {"Auto": "auto", "Evolution": "evolution", "Random": "random", "Strategy": "base"}
+_WHERE = {
+    "Auto": "auto",
+    "Evolution": "evolution",
+    "Random": "random",
+    "Strategy": "base",
+}
+
+_NAMED = {
+    "auto": "Auto",
+    "evolution": "Evolution",
+    "random": "Random",
+}
+"""The names of the command line, and the class of each."""
 
 
 class _Strategies(Mapping[str, "type[Strategy]"]):
     """The strategies by the names of the command line; a package adds its own by the entry point
     ``netwright.strategies``."""
 
-    _ours = ("auto", "evolution", "random")
-
     def __getitem__(self, name: str) -> type[Strategy]:
-        if name in self._ours:
-            found: type[Strategy] = getattr(importlib.import_module(f"{__name__}.{name}"), name.capitalize())
+        if name in _NAMED:
+            found: type[Strategy] = __getattr__(_NAMED[name])
             return found
         for point in entry_points(group=__name__, name=name):
             added: type[Strategy] = point.load()
@@ -34,8 +44,8 @@ class _Strategies(Mapping[str, "type[Strategy]"]):
         raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
-        yield from self._ours
-        yield from sorted({point.name for point in entry_points(group=__name__)} - set(self._ours))
+        yield from _NAMED
+        yield from sorted({point.name for point in entry_points(group=__name__)} - set(_NAMED))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

@@ -1,0 +1,1 @@
+"""The bench: strategies compared on tables, with tests instead of anecdotes."""

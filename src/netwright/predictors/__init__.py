@@ -1,0 +1,1 @@
+"""Predictors: surrogates that learn scores from architectures."""
