@@ -263,3 +263,109 @@ def test_intervals_hold_their_mean():
     found = statistics.bootstrap_interval(np.arange(30))
     assert isinstance(found, Interval)
     assert found.low < found.mean < found.high
+
+
+def all_means(values):
+    """The mean of every equally likely draw of all but one of the rows."""
+    return np.array([np.mean(drawn, axis=0) for drawn in itertools.product(values, repeat=len(values) - 1)])
+
+
+def test_bands_against_enumeration():
+    """On seven runs the band of each column is that of all the draws there are."""
+    runs = np.random.default_rng(0).normal(0, 1, (7, 3))
+    low, high = np.quantile(all_means(runs), [0.1, 0.9], axis=0)
+    found = statistics.bootstrap_bands(runs, draws=100_000, level=0.8)
+    assert runs.mean(axis=0) == pytest.approx(found.mean)
+    assert low == pytest.approx(found.low, abs=0.03)
+    assert high == pytest.approx(found.high, abs=0.03)
+
+
+def test_the_band_of_one_run_is_its_line():
+    """One run has no spread to show."""
+    found = statistics.bootstrap_bands([[1.0, 2.0]])
+    assert [[1.0, 2.0]] * 3 == [found.mean.tolist(), found.low.tolist(), found.high.tolist()]
+
+
+def test_paired_tests_against_enumeration():
+    """On seven pairs p is the share of all draws whose mean lies as far from theirs as theirs from zero."""
+    rng = np.random.default_rng(3)
+    a, b = rng.normal(0.45, 1, (7, 1)), rng.normal(0, 1, (7, 1))
+    means = all_means((a - b)[:, 0])
+    mean = (a - b).mean()
+    (found,) = statistics.paired_tests(a, b, draws=100_000)
+    assert mean == pytest.approx(found.mean)
+    assert np.mean(np.abs(means - mean) >= abs(mean)) == pytest.approx(found.p, abs=0.01)
+    (greater,) = statistics.paired_tests(a, b, draws=100_000, alternative="greater")
+    assert np.mean(means - mean >= mean) == pytest.approx(greater.p, abs=0.01)
+    (less,) = statistics.paired_tests(a, b, draws=100_000, alternative="less")
+    assert np.mean(means - mean <= mean) == pytest.approx(less.p, abs=0.01)
+
+
+def test_few_pairs_show_little():
+    """Three pairs that all agree are worth no more than a test by their signs, and equal ones nothing."""
+    a = np.array([[3.0], [4.0], [5.0]])
+    assert [0.25] == [test.p for test in statistics.paired_tests(a, a - 2)]
+    assert [0.125] == [test.p for test in statistics.paired_tests(a, a - 2, alternative="greater")]
+    assert [1.0] == [test.p for test in statistics.paired_tests(a, a)]
+
+
+@pytest.mark.parametrize("alternative", ["two-sided", "greater"])
+def test_paired_tests_keep_their_level(alternative):
+    """Where nothing differs, a test at 5 % rejects in about 5 % of 1,000 comparisons of 20 pairs."""
+    rng = np.random.default_rng(0)
+    a, b = rng.exponential(1, (20, 1000)), rng.exponential(1, (20, 1000))
+    rejected = [test.p <= 0.05 for test in statistics.paired_tests(a, b, draws=2_000, alternative=alternative)]
+    assert np.mean(rejected) == pytest.approx(0.055, abs=0.02)
+
+
+def test_paired_tests_want_the_same_runs():
+    """Runs that are no pairs, and a side that does not exist, are refused."""
+    with pytest.raises(InputError, match="one shape on both sides"):
+        statistics.paired_tests(np.zeros((3, 1)), np.zeros((2, 1)))
+    with pytest.raises(InputError, match="alternative is"):
+        statistics.paired_tests(np.zeros((3, 1)), np.zeros((3, 1)), alternative="smaller")
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_friedman_as_scipy(ties):
+    """Statistic and p are SciPy's, also with ties."""
+    from scipy import stats
+
+    scores = np.random.default_rng(1).normal(0, 1, (12, 4))
+    scores = np.round(scores) if ties else scores
+    found = statistics.friedman(scores)
+    expected = stats.friedmanchisquare(*scores.T)
+    assert (expected.statistic, expected.pvalue) == pytest.approx((found.statistic, found.p))
+    assert found.ranks == pytest.approx(stats.rankdata(-scores, axis=1).mean(axis=0))
+
+
+def test_friedman_of_equals():
+    """Candidates that are equal in every block share the middle rank."""
+    assert statistics.friedman(np.ones((3, 3))) == statistics.Friedman((2.0, 2.0, 2.0), 0.0, 1.0)
+
+
+def test_critical_distances_as_published():
+    """Demšar 2006, table 5a: q at .05 for two to ten candidates; and his example of 4 over 14 data sets."""
+    published = [1.960, 2.343, 2.569, 2.728, 2.850, 2.949, 3.031, 3.102, 3.164]
+    for candidates, q in enumerate(published, start=2):
+        distance = statistics.critical_distance(candidates, 10)
+        assert q == pytest.approx(distance / np.sqrt(candidates * (candidates + 1) / 60), abs=0.0015)
+    assert round(statistics.critical_distance(4, 14), 2) == 1.25
+    assert round(statistics.critical_distance(4, 14, level=0.9), 2) == 1.12
+
+
+def test_groups_that_cannot_be_told_apart():
+    """The bars of Demšar's figure 1a: 3.143, 2.000, 2.893, 1.964 at 1.12 are two groups, none within another."""
+    ranks = [3.143, 2.000, 2.893, 1.964]
+    assert [(3, 1, 2), (2, 0)] == statistics.indistinguishable(ranks, 1.12)
+    assert [(3, 1, 2, 0)] == statistics.indistinguishable(ranks, 1.25)
+    assert [] == statistics.indistinguishable([1.0, 3.0, 5.0], 2.0)
+
+
+def test_pairs_needed_as_published():
+    """Cohen's small, medium and large effects at 80 %: 199, 34 and 15 pairs (G*Power)."""
+    assert [199, 34, 15] == [statistics.pairs_needed(effect, 1.0) for effect in (0.2, 0.5, 0.8)]
+    assert 34 == statistics.pairs_needed(-1.0, 2.0)
+    assert statistics.pairs_needed(0.0, 1.0) is None
+    assert 2 == statistics.pairs_needed(1.0, 0.0)
+    assert statistics.pairs_needed(1.0, 1e6) == pytest.approx(7.849e12, rel=1e-3)

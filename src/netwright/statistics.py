@@ -1,4 +1,4 @@
-"""Intervals, the paired bootstrap and its verdict, rank tests, corrections.
+"""Intervals, the paired bootstrap and its verdict, rank tests, corrections, power.
 
 Scores are arrays of shape (seeds, examples): what each of several trainings got on each example of one test set, larger
 being better (1 for correct and 0 for wrong, or the negative squared error). Their mean is the metric, in its own unit.
@@ -17,14 +17,23 @@ from numpy.typing import ArrayLike, NDArray
 from netwright.errors import InputError
 
 __all__ = [
+    "Bands",
     "Difference",
+    "Friedman",
     "Interval",
+    "PairedTest",
     "RankTest",
     "Verdict",
+    "bootstrap_bands",
     "bootstrap_interval",
+    "critical_distance",
+    "friedman",
     "holm",
+    "indistinguishable",
     "mann_whitney",
     "paired_bootstrap",
+    "paired_tests",
+    "pairs_needed",
     "score_interval",
     "verdict",
     "wilson",
@@ -49,6 +58,34 @@ class Difference:
     mean: float
     low: float
     high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """Means with the ends of their confidence intervals, one of each a column."""
+
+    mean: Floats
+    low: Floats
+    high: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class PairedTest:
+    """A mean paired difference with its interval; ``p`` is two-sided unless another side was asked for."""
+
+    mean: float
+    low: float
+    high: float
+    p: float
+
+
+@dataclass(frozen=True, slots=True)
+class Friedman:
+    """``ranks`` are mean ranks over the blocks, 1 for the largest; ``p`` says whether all could be equal."""
+
+    ranks: tuple[float, ...]
+    statistic: float
+    p: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +238,160 @@ def holm(p_values: Sequence[float] | Floats) -> list[float]:
     adjusted = np.empty(len(p))
     adjusted[order] = np.minimum(stepped, 1.0)
     return [float(value) for value in adjusted]
+
+
+def bootstrap_bands(runs: ArrayLike, *, draws: int = 10_000, level: float = 0.95, seed: int = 0) -> Bands:
+    """The mean of each column of ``runs`` (runs, columns) with its percentile bootstrap interval over the runs.
+
+    All columns are resampled together, so the bands of a curve are of whole curves. Of n runs n−1 are drawn, as in
+    :func:`paired_bootstrap`; a single run has no spread, and its band is its line.
+    """
+    values = _scores(runs, "runs")
+    means = _resampled_means(values, draws, seed)
+    _check_level(level)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return Bands(values.mean(axis=0), low, high)
+
+
+def paired_tests(
+    a: ArrayLike,
+    b: ArrayLike,
+    *,
+    alternative: Literal["two-sided", "greater", "less"] = "two-sided",
+    draws: int = 10_000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> list[PairedTest]:
+    """Whether ``a`` differs from ``b`` in the mean, column by column, over the same runs: arrays (runs, columns).
+
+    The bootstrap's p value: the share of resampled mean differences that lie as far from their own mean as that lies
+    from zero. It is never below 1 / (draws + 1), nor below what n pairs can show at all without a distribution to
+    believe in: 2 · 2⁻ⁿ two-sided and 2⁻ⁿ one-sided, the least p of a test by signs. The interval is two-sided always.
+    """
+    first, second = _scores(a, "a"), _scores(b, "b")
+    if first.shape != second.shape:
+        raise InputError(f"paired runs have one shape on both sides, found {first.shape} and {second.shape}")
+    if alternative not in ("two-sided", "greater", "less"):
+        raise InputError(f"alternative is 'two-sided', 'greater' or 'less', found {alternative!r}")
+    _check_level(level)
+    differences = first - second
+    mean = differences.mean(axis=0)
+    means = _resampled_means(differences, draws, seed)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    deviations = means - mean
+    # Sums of the same numbers in another order differ in their last digits.
+    slack = 1e-12 * np.abs(differences).max(axis=0, initial=0.0)
+    if alternative == "two-sided":
+        beyond = np.abs(deviations) >= np.abs(mean) - slack
+    elif alternative == "greater":
+        beyond = deviations >= mean - slack
+    else:
+        beyond = deviations <= mean + slack
+    floor = min(1.0, (2.0 if alternative == "two-sided" else 1.0) * 0.5 ** len(differences))
+    p = np.maximum((beyond.sum(axis=0) + 1) / (draws + 1), floor)
+    return [PairedTest(*(float(value) for value in column)) for column in zip(mean, low, high, p, strict=True)]
+
+
+def friedman(scores: ArrayLike) -> Friedman:
+    """The rank test of Friedman (1937) for scores of shape (blocks, candidates), larger being better.
+
+    Each block (a seed, a data set) ranks its candidates; ties share their mean rank, and the statistic is corrected
+    for them. Its distribution is that of χ² with one degree of freedom less than there are candidates.
+    """
+    from scipy import stats
+
+    values = _scores(scores, "scores")
+    blocks, candidates = values.shape
+    if candidates < 2:
+        raise InputError("ranks need at least two candidates, found one")
+    ranked = stats.rankdata(-values, axis=1)
+    ranks = ranked.mean(axis=0)
+    spread = np.square(ranked - (candidates + 1) / 2).sum()
+    if spread == 0:  # all equal in each block
+        return Friedman(tuple(float(rank) for rank in ranks), 0.0, 1.0)
+    between = blocks * np.square(ranks - (candidates + 1) / 2).sum()
+    statistic = float(between * blocks * (candidates - 1) / spread)
+    return Friedman(tuple(float(rank) for rank in ranks), statistic, float(stats.chi2.sf(statistic, candidates - 1)))
+
+
+def critical_distance(candidates: int, blocks: int, *, level: float = 0.95) -> float:
+    """How far two mean ranks must lie apart to differ by Nemenyi's test (1963), in the form of Demšar (2006)."""
+    from scipy import stats
+
+    _check_level(level)
+    if candidates < 2 or blocks < 1:
+        raise InputError(f"a critical distance is of 2 or more candidates over 1 or more blocks, found {candidates} "
+                         f"over {blocks}")  # fmt: skip
+    quantile = float(stats.studentized_range.ppf(level, candidates, np.inf)) / math.sqrt(2)
+    return quantile * math.sqrt(candidates * (candidates + 1) / (6 * blocks))
+
+
+def indistinguishable(ranks: Sequence[float], distance: float) -> list[tuple[int, ...]]:
+    """The largest groups of candidates whose mean ranks lie less than ``distance`` apart, each as indices by rank.
+
+    Groups of one are left out: they are the bars of a critical-difference diagram.
+    """
+    order = sorted(range(len(ranks)), key=lambda index: ranks[index])
+    groups: list[tuple[int, ...]] = []
+    reached = 0
+    for begin in range(len(order)):
+        end = begin
+        while end < len(order) and ranks[order[end]] - ranks[order[begin]] < distance:
+            end += 1
+        if end - begin > 1 and end > reached:
+            groups.append(tuple(order[begin:end]))
+            reached = end
+    return groups
+
+
+def pairs_needed(mean: float, deviation: float, *, power: float = 0.8, level: float = 0.95) -> int | None:
+    """How many pairs a two-sided paired t test needs to show a difference of this mean and standard deviation.
+
+    ``power`` is the chance that it does. None where the mean is zero: no number is enough. At least 2.
+    """
+    from scipy import stats
+
+    _check_level(level)
+    if not 0 < power < 1:
+        raise InputError(f"power lies between 0 and 1, found {power}")
+    if not (math.isfinite(mean) and math.isfinite(deviation) and deviation >= 0):
+        raise InputError(f"a mean and a deviation ≥ 0 are finite numbers, found {mean} and {deviation}")
+    if mean == 0:
+        return None
+    if deviation == 0:
+        return 2
+    effect = abs(mean) / deviation
+
+    def shown(pairs: int) -> bool:
+        limit = stats.t.ppf((1 + level) / 2, pairs - 1)
+        return bool(stats.nct.sf(limit, pairs - 1, effect * math.sqrt(pairs)) >= power)
+
+    # The normal approximation is below the answer, by about two.
+    normal = ((_normal_quantile(level) + stats.norm.ppf(power)) / effect) ** 2
+    if normal > 1e5:
+        return math.ceil(normal)
+    pairs = max(2, math.floor(normal))
+    while not shown(pairs):
+        pairs += 1
+    return pairs
+
+
+def _resampled_means(values: Floats, draws: int, seed: int) -> Floats:
+    """The mean of each column over drawn rows, shape (draws, columns): n−1 of n rows, with replacement."""
+    if draws < 1:
+        raise InputError(f"a bootstrap needs at least one draw, found {draws}")
+    rows = len(values)
+    if rows == 1:
+        return np.repeat(values, draws, axis=0)
+    rng = np.random.default_rng(seed)
+    chunk = max(1, 2_000_000 // rows)
+    shares = np.full(rows, 1 / rows)
+    return np.concatenate(
+        [
+            rng.multinomial(rows - 1, shares, size=min(chunk, draws - begin)).astype(np.float64) @ values
+            for begin in range(0, draws, chunk)
+        ]
+    ) / (rows - 1)
 
 
 def _resample(examples: Floats, sides: Sequence[tuple[float, Floats]], draws: int, seed: int) -> Floats:
