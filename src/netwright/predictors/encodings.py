@@ -1,0 +1,175 @@
+"""Architectures as rows of numbers: what predictors read.
+
+:meth:`SearchSpace.encode` has one-hot and scaled columns. Here are positions (for trees), coordinates (for kernels:
+their squared distance is a sum over decisions), and the encodings of a graph: adjacency and paths (White et al. 2020,
+"A Study on Encodings for Neural Architecture Search"; White, Neiswanger and Savani 2021, BANANAS).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.architecture import Architecture
+from netwright.space import Decision, SearchSpace
+
+Floats = NDArray[np.float64]
+
+INACTIVE = -1.0
+"""The position of a decision that is not asked."""
+
+
+@final
+class OneHot:
+    """The columns of :meth:`SearchSpace.encode`, for many architectures at once."""
+
+    def __init__(self, space: SearchSpace) -> None:
+        self._space = space
+        self.columns = space.columns
+
+    def encode(self, architectures: Sequence[Architecture]) -> Floats:
+        """A row of ``len(columns)`` numbers in [0, 1] for each."""
+        rows = np.zeros((len(architectures), len(self.columns)))
+        for row, architecture in zip(rows, architectures, strict=True):
+            row[:] = self._space.encode(architecture)
+        return rows
+
+
+@final
+class Positions:
+    """One column a decision: the index of its answer, the place in [0, 1] for a range without a list of values, and
+    -1 where it is not asked. What a tree wants: a split needs an order, not a unit.
+
+    Numbers are ordered by size. Architectures are trusted to be of the space.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        self.columns = tuple(decision.name for decision in space.decisions)
+        self._places: list[tuple[str, Callable[[object], float]]] = [
+            (decision.name, _placed(decision)) for decision in space.decisions
+        ]
+
+    def encode(self, architectures: Sequence[Architecture]) -> Floats:
+        """A row of ``len(columns)`` numbers for each."""
+        rows = np.full((len(architectures), len(self.columns)), INACTIVE)
+        for row, architecture in zip(rows, architectures, strict=True):
+            answers = dict(architecture.items())
+            row[:] = [place(answers[name]) if name in answers else INACTIVE for name, place in self._places]
+        return rows
+
+
+@final
+class Coordinates:
+    """Points whose squared distance is a sum over the decisions, each from 0 (the same) to 1 (as far as can be).
+
+    An unordered decision has distance 1 between any two answers (so that the sum counts the differing ones: Hamming),
+    a number the square of its difference on a scale of [0, 1] (options by their rank, ranges by their value or its
+    logarithm), ``inputs`` the share of picks that differ. A decision that only one of the two is asked has distance 1:
+    it is one more answer of an unordered one, while numbers lie on a quarter of a circle around what is not asked
+    (Hutter and Osborne 2013, the arc kernel), which keeps every kernel of this distance positive definite.
+
+    ``decisions`` names those that have a column, and ``groups`` tells for each column which of them it belongs to.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        self._positions = Positions(space)
+        self._parts: list[tuple[int, Floats | None, bool]] = []
+        columns: list[int] = []
+        group = 0
+        for index, decision in enumerate(space.decisions):
+            if decision.cardinality == 1 and not decision.conditional:
+                continue
+            table = None if decision.options is None else _points(decision)
+            width = table.shape[1] if table is not None else 3 if decision.conditional else 1
+            self._parts.append((index, table, decision.conditional))
+            columns.extend([group] * width)
+            group += 1
+        self.decisions = tuple(space.decisions[index].name for index, _, _ in self._parts)
+        self.groups: NDArray[np.int64] = np.array(columns, dtype=np.int64)
+
+    def encode(self, architectures: Sequence[Architecture]) -> Floats:
+        """A row of ``len(groups)`` coordinates for each."""
+        positions = self._positions.encode(architectures)
+        parts = []
+        for index, table, conditional in self._parts:
+            place = positions[:, index]
+            if table is not None:
+                parts.append(table[place.astype(np.int64)])  # what is not asked is the last row
+            elif conditional:
+                parts.append(_on_arc(place))
+            else:
+                parts.append(place[:, None])
+        return np.concatenate(parts, axis=1) if parts else np.zeros((len(architectures), 0))
+
+
+def _placed(decision: Decision) -> Callable[[object], float]:
+    """From an answer to its position."""
+    if decision.options is None:
+        return lambda value: _scaled(decision, value)
+    places = range(len(decision.options))
+    if decision.kind == "choose" and decision.numeric:
+        order = sorted(places, key=lambda place: decision.options[place])  # type: ignore[index]
+        rank = {place: float(index) for index, place in enumerate(order)}
+    else:
+        rank = {place: float(place) for place in places}
+    known: dict[object, float] = {}  # True and 1 are one key: strings alone go the short way
+
+    def place(value: object) -> float:
+        found = known.get(value) if type(value) is str else None
+        if found is None:
+            position = decision.position(value)
+            assert position is not None, f"{value!r} is no value of decision '{decision.name}'"
+            found = rank[position]
+            if type(value) is str:
+                known[value] = found
+        return found
+
+    return place
+
+
+def _scaled(decision: Decision, value: object) -> float:
+    """Where a number lies between the ends of its range, in [0, 1]."""
+    assert isinstance(value, int | float)
+    assert decision.low is not None
+    assert decision.high is not None
+    if decision.low == decision.high:
+        return 0.0
+    if decision.log:
+        return math.log(value / decision.low) / math.log(decision.high / decision.low)
+    return (value - decision.low) / (decision.high - decision.low)
+
+
+def _points(decision: Decision) -> Floats:
+    """The coordinates of each position of a finite decision; the last row is that of not being asked."""
+    assert decision.options is not None
+    count = len(decision.options)
+    if decision.numeric:
+        if decision.kind == "choose":
+            places = np.linspace(0, 1, count)
+        else:
+            places = np.array([_scaled(decision, option) for option in decision.options])
+        if decision.conditional:
+            return _on_arc(np.append(places, INACTIVE))
+        return np.append(places, INACTIVE)[:, None]
+    if decision.kind == "inputs":
+        points = np.zeros((count + 1, (decision.count or 0) + 1))
+        for row, picks in enumerate(decision.options):
+            points[row, list(picks)] = math.sqrt(0.5 / len(picks))
+    else:
+        points = np.zeros((count + 1, count + 1))
+        points[np.arange(count), np.arange(count)] = math.sqrt(0.5)
+    points[-1, -1] = math.sqrt(0.5)
+    return points
+
+
+def _on_arc(places: Floats) -> Floats:
+    """Numbers of [0, 1] as points of a quarter circle; what is not asked at distance 1 from all of them."""
+    active = places != INACTIVE
+    angle = places * (math.pi / 2)
+    points = np.stack([np.cos(angle), np.sin(angle), np.ones_like(angle)], axis=1) * math.sqrt(0.5)
+    points[~active] = 0.0
+    return points

@@ -1,0 +1,216 @@
+"""A Gaussian process over architectures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, final
+
+import numpy as np
+
+from netwright.architecture import Architecture
+from netwright.errors import InputError, nearest
+from netwright.predictors.base import Architectures, Floats, Predictor, Rows
+from netwright.predictors.kernels import Distance, Hamming
+from netwright.predictors.warping import NormalScores
+from netwright.space import SearchSpace
+
+TUNED_ON = 100
+"""So many points decide on the weights: the cost of that grows with the cube of their number."""
+
+STEPS = 20
+TOTAL = 2.4
+"""Σ weights expected before anything is seen; e^-TOTAL is the correlation of two that have nothing in common."""
+
+SD_WEIGHT, SD_NOISE = 1.0, 2.0
+NOISE = 0.05
+LEAST_NOISE = 1e-4
+JITTER = 1e-9
+
+
+@final
+class GaussianProcess(Predictor):
+    """Exact regression by a Gaussian process (Rasmussen and Williams 2006, algorithm 2.1).
+
+    ``kernel="hamming"`` is exp(-Σ θ_d · d_d) over the decisions, d_d being how far two answers are apart
+    (:class:`~netwright.predictors.encodings.Coordinates`; conditional decisions included), each with a weight of its
+    own: with unordered decisions a product of one factor for each that differs. ``kernel="wl"`` compares the graphs of
+    two architectures by their Weisfeiler-Lehman subtrees (Ru et al. 2021, NAS-BOWL). Weights and noise maximise the
+    marginal likelihood, times a log-normal prior that keeps a dozen points from deciding too much; the variance of
+    the signal follows in closed form.
+
+    ``warp`` learns on the normal quantiles of the scores' ranks (:class:`NormalScores`) and gives mean and spread in
+    the score's unit back. Spread is that of a new measurement, noise included. At most ``points`` architectures are
+    kept, half of them the best and half the latest; weights are tuned on at most 100 of them.
+
+    ``update`` keeps the weights; ``tune`` finds them anew. Nothing here is drawn: ``seed`` plays no part.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        kernel: Literal["hamming", "wl"] = "hamming",
+        warp: bool = True,
+        points: int = 500,
+        seed: int | np.random.Generator = 0,
+    ) -> None:
+        super().__init__(space, seed=seed)
+        if kernel not in _KERNELS:
+            raise InputError(f"GaussianProcess: kernel {kernel!r} is unknown ({nearest(str(kernel), _KERNELS)})")
+        if not isinstance(points, int) or isinstance(points, bool) or points < 2:
+            raise InputError(f"GaussianProcess: points is a whole number of at least 2, found {points!r}")
+        self.kernel = kernel
+        self.warp = warp
+        self.points = points
+        self._distance: Distance = _KERNELS[kernel](space)
+
+    def encode(self, architectures: Sequence[Architecture]) -> Rows:
+        return self._distance.encode(architectures)
+
+    def tune(self) -> GaussianProcess:
+        """Finds weights and noise anew for what it has learnt."""
+        if self._rows is None:
+            raise InputError("GaussianProcess has nothing to be tuned on", hint="Call fit first.")
+        self._fit(self._rows, self._scores)
+        return self
+
+    def condition(self, architectures: Architectures, scores: Any) -> GaussianProcess:
+        """Forgets what it learnt except weights and noise, and learns this."""
+        if self._rows is None:
+            self.fit(architectures, scores)
+            return self
+        rows, values = self._pair(architectures, scores)
+        self._update(rows, values)
+        self._rows, self._scores = rows, values
+        return self
+
+    @property
+    def weights(self) -> Floats:
+        """θ of each group of the kernel: of each decision (up to 64 of them), or of each round of "wl"."""
+        if self._rows is None:
+            raise InputError("GaussianProcess has no weights before it was fitted", hint="Call fit first.")
+        return self._weights.copy()
+
+    def latent(self, architectures: Architectures) -> tuple[Floats, Floats]:
+        """Mean and spread, without noise, of the warped (or else standardised) score: for acquisition functions."""
+        if self._rows is None:
+            raise InputError("GaussianProcess was asked to predict before it was fitted", hint="Call fit first.")
+        mean, variance = self._posterior(self._encoded(architectures))
+        return mean, np.sqrt(variance)
+
+    def covariance(self, architectures: Architectures) -> tuple[Floats, Floats]:
+        """Mean and covariance matrix of the latent score, for joint draws of some hundred architectures."""
+        if self._rows is None:
+            raise InputError("GaussianProcess was asked to predict before it was fitted", hint="Call fit first.")
+        rows = self._encoded(architectures)
+        cross = np.exp(-self._distance.weighted(rows, self._kept, self._weights))
+        half = self._inverse_root @ cross.T
+        prior = np.exp(-self._distance.weighted(rows, rows, self._weights))
+        return self._center + cross @ self._alpha, self._signal * (prior - half.T @ half)
+
+    def _fit(self, rows: Rows, scores: Floats) -> None:
+        rows, scores = _kept(rows, scores, self.points)
+        rows_to_tune, scores_to_tune = _spaced(rows, scores, TUNED_ON)
+        latent, _ = self._warped(scores_to_tune)
+        self._weights, self._noise = _tuned(self._distance, rows_to_tune, latent - latent.mean())
+        self._condition(rows, scores)
+
+    def _update(self, rows: Rows, scores: Floats) -> None:
+        self._condition(*_kept(rows, scores, self.points))
+
+    def _condition(self, rows: Rows, scores: Floats) -> None:
+        from scipy.linalg import solve_triangular
+
+        latent, self._map = self._warped(scores)
+        self._center = float(latent.mean())
+        gram = np.exp(-self._distance.weighted(rows, rows, self._weights))
+        gram[np.diag_indices_from(gram)] = 1.0 + self._noise + JITTER
+        root = np.linalg.cholesky(gram)
+        self._inverse_root: Floats = solve_triangular(root, np.eye(len(root)), lower=True, check_finite=False)
+        whitened = self._inverse_root @ (latent - self._center)
+        self._alpha: Floats = self._inverse_root.T @ whitened
+        # One more observation of the prior's unit variance: a handful of points does not vouch for a tiny variance.
+        self._signal = float((whitened @ whitened + 1.0) / (len(latent) + 1))
+        self._kept = rows
+
+    def _warped(self, scores: Floats) -> tuple[Floats, NormalScores | tuple[float, float]]:
+        if self.warp:
+            warping = NormalScores(scores)
+            return warping.forward(scores), warping
+        center, scale = float(scores.mean()), float(scores.std()) or 1.0
+        return (scores - center) / scale, (center, scale)
+
+    def _posterior(self, rows: Rows) -> tuple[Floats, Floats]:
+        cross = self._distance.weighted(rows, self._kept, self._weights)
+        np.negative(cross, out=cross)
+        np.exp(cross, out=cross)
+        half = cross @ self._inverse_root.T
+        left = 1.0 - np.einsum("ij,ij->i", half, half)
+        return self._center + cross @ self._alpha, self._signal * np.maximum(left, JITTER)
+
+    def _predict(self, rows: Rows) -> tuple[Floats, Floats]:
+        mean, variance = self._posterior(rows)
+        spread = np.sqrt(variance + self._signal * self._noise)
+        if isinstance(self._map, NormalScores):
+            return self._map.moments(mean, spread)
+        center, scale = self._map
+        return center + scale * mean, scale * spread
+
+
+_KERNELS: dict[str, Any] = {"hamming": Hamming}
+
+
+def _kept(rows: Rows, scores: Floats, most: int) -> tuple[Rows, Floats]:
+    """All, or the best half and of the others the latest half, in their order."""
+    if len(scores) <= most:
+        return rows, scores
+    best = np.argsort(-scores, kind="stable")[: most // 2]
+    rest = np.setdiff1d(np.arange(len(scores)), best)
+    places = np.sort(np.concatenate([best, rest[-(most - len(best)) :]]))
+    return rows[places], scores[places]
+
+
+def _spaced(rows: Rows, scores: Floats, most: int) -> tuple[Rows, Floats]:
+    """At most ``most``, evenly over the ranks of the scores, the best among them."""
+    if len(scores) <= most:
+        return rows, scores
+    order = np.argsort(-scores, kind="stable")
+    places = np.sort(order[np.linspace(0, len(order) - 1, most).round().astype(np.int64)])
+    return rows[places], scores[places]
+
+
+def _tuned(distance: Distance, rows: Rows, latent: Floats) -> tuple[Floats, float]:
+    """Weights and noise of the greatest posterior density; the noise is a share of the signal."""
+    from scipy.optimize import minimize
+
+    count, groups = len(latent), distance.groups
+    prior = np.append(np.full(groups, np.log(TOTAL / max(groups, 1))), np.log(NOISE))
+    scale = np.append(np.full(groups, SD_WEIGHT), SD_NOISE)
+    if count < 3 or not groups or not latent.any():
+        return np.exp(prior[:-1]), NOISE
+    parts = distance.parts(rows).reshape(groups, -1)
+    found = minimize(
+        _loss, prior, args=(parts, latent, prior, scale), jac=True, method="L-BFGS-B",
+        bounds=[(mean - 5, mean + 5) for mean in prior[:-1]] + [(np.log(LEAST_NOISE), np.log(10.0))],
+        options={"maxiter": STEPS},
+    )  # fmt: skip
+    return np.exp(found.x[:-1]), float(np.exp(found.x[-1]))
+
+
+def _loss(logs: Floats, parts: Floats, latent: Floats, prior: Floats, scale: Floats) -> tuple[float, Floats]:
+    """-log p(y | θ) p(θ), the signal's variance maximised out, and its gradient in log θ (equation 5.9)."""
+    count = len(latent)
+    weights, noise = np.exp(logs[:-1]), np.exp(logs[-1])
+    correlation = np.exp(-(weights @ parts)).reshape(count, count)
+    gram = correlation.copy()
+    diagonal = np.diag_indices(count)
+    gram[diagonal] += noise + JITTER
+    root = np.linalg.cholesky(gram)
+    inverse = np.linalg.inv(gram)
+    alpha = inverse @ latent
+    signal = (latent @ alpha + 1.0) / (count + 1)
+    inner = 0.5 * (inverse - np.outer(alpha, alpha) / signal)
+    away = (logs - prior) / scale
+    value = 0.5 * (count + 1) * np.log(signal) + np.log(root[diagonal]).sum() + 0.5 * away @ away
+    slopes = np.append(-(parts @ (inner * correlation).ravel()) * weights, noise * inner.trace())
+    return float(value), slopes + away / scale
