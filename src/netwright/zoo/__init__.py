@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from netwright.space import SearchSpace
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,8 @@ class Entry:
     summary: str
     module: str
     network_name: str
-    starts_name: str
+    starts_name: str = ""
+    space_name: str = ""
 
     @property
     def network(self) -> Callable[..., Any]:
@@ -28,8 +32,19 @@ class Entry:
     @property
     def starts(self) -> tuple[Mapping[str, Any], ...]:
         """Known-good answers, each to some or all of the decisions."""
+        if not self.starts_name:
+            return ()
         found: tuple[Mapping[str, Any], ...] = getattr(importlib.import_module(self.module), self.starts_name)
         return found
+
+    def space(self, **arguments: Any) -> SearchSpace:
+        """The search space, with the rules that belong to it; the arguments are the network's."""
+        from netwright.space import SearchSpace
+
+        if not self.space_name:
+            return SearchSpace(self.network, **arguments)
+        made: SearchSpace = getattr(importlib.import_module(self.module), self.space_name)(**arguments)
+        return made
 
 
 SPACES: Mapping[str, Entry] = {
@@ -50,6 +65,15 @@ SPACES: Mapping[str, Entry] = {
             "netwright.zoo.compact",
             "CompactTables",
             "TABLE_STARTS",
+        ),
+        Entry(
+            "nasbench201",
+            "images",
+            "the cells of NAS-Bench-201 and NATS-Bench's topology space: six edges of five operations",
+            "netwright.zoo.nasbench201",
+            "NASBench201",
+            "NASBENCH201_STARTS",
+            "space",
         ),
     )
 }
