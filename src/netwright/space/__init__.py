@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from netwright.space.arguments import arguments_for
     from netwright.space.decisions import Decision
+    from netwright.space.graph import Graph
     from netwright.space.search_space import SearchSpace
     from netwright.space.size import Size
     from netwright.space.words import Inputs, choose, inputs, one_of, repeat, scope
 
 _WHERE = {
     "Decision": "decisions",
+    "Graph": "graph",
     "Inputs": "words",
     "SearchSpace": "search_space",
     "Size": "size",
@@ -30,6 +32,7 @@ _WHERE = {
 
 __all__ = [
     "Decision",
+    "Graph",
     "Inputs",
     "SearchSpace",
     "Size",

@@ -21,6 +21,7 @@ from netwright.space.arguments import check_arguments, name_of
 from netwright.space.conditions import arrange, asked, condition_text, holding, may_be_asked
 from netwright.space.decisions import Decision, shorten, show
 from netwright.space.encoding import Encoding
+from netwright.space.graph import Graph, declared, tree
 from netwright.space.moves import nearby, other_value
 from netwright.space.readings import Build, Outline
 from netwright.space.size import Size
@@ -249,6 +250,25 @@ class SearchSpace:
     def encode(self, architecture: Mapping[str, Answer]) -> npt.NDArray[np.float64]:
         """The architecture as numbers in [0, 1], one for each of :attr:`columns` (:mod:`netwright.space.encoding`)."""
         return self._encoding.encode(self._trusted(architecture))
+
+    @property
+    def declares_graph(self) -> bool:
+        """Whether the network says by a static or class method ``graph(architecture)`` how its graph looks."""
+        return declared(self.network) is not None
+
+    def graph(self, architecture: Mapping[str, Answer]) -> Graph:
+        """The architecture as a graph: what the network's own ``graph(architecture)`` says, where it has one.
+
+        Otherwise the tree of the decisions that are asked (:func:`netwright.space.graph.tree`).
+        """
+        answers = self._trusted(architecture)
+        method = declared(self.network)
+        if method is None:
+            return tree(self.decisions, answers)
+        found = method(Architecture(answers))
+        if not isinstance(found, Graph):
+            raise SpaceError(f"{self.name}.graph made {found!r:.80}, it makes a netwright.space.Graph")
+        return found
 
     def build(self, architecture: Mapping[str, Answer]) -> nn.Module:
         """The network itself, with fresh weights: torch's modules and the user's own classes, none of ours.
