@@ -7,11 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from netwright.evaluators.base import Candidate, Evaluator, Heritage
+    from netwright.evaluators.tables import Table, TableEvaluator, open_table
     from netwright.evaluators.train import Train
 
-_WHERE = {"Candidate": "base", "Evaluator": "base", "Heritage": "base", "Train": "train"}
+_WHERE = {
+    "Candidate": "base",
+    "Evaluator": "base",
+    "Heritage": "base",
+    "Table": "tables",
+    "TableEvaluator": "tables",
+    "Train": "train",
+    "open_table": "tables",
+}
 
-__all__ = ["Candidate", "Evaluator", "Heritage", "Train"]
+__all__ = ["Candidate", "Evaluator", "Heritage", "Table", "TableEvaluator", "Train", "open_table"]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,5 +6,6 @@ from netwright.executors.failures import TaskFailed
 from netwright.executors.in_process import InProcess
 from netwright.executors.processes import Processes
 from netwright.executors.reports import report
+from netwright.executors.simulated import Simulated
 
-__all__ = ["InProcess", "Processes", "TaskFailed", "report"]
+__all__ = ["InProcess", "Processes", "Simulated", "TaskFailed", "report"]

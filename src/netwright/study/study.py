@@ -320,7 +320,9 @@ class Study:
         from netwright.costs import COSTS
 
         asked = [objective.metric for objective in self.objectives] + [limit.metric for limit in self.limits]
-        names = [name for name in asked if name in COSTS] + list(getattr(self.evaluator, "costs", ()))
+        answered = getattr(self.evaluator, "answers", ())
+        names = [name for name in asked if name in COSTS and name not in answered]
+        names += getattr(self.evaluator, "costs", ())
         return tuple(dict.fromkeys(names))
 
     def _input_shape(self) -> tuple[int, ...] | None:

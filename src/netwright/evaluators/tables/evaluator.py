@@ -31,7 +31,7 @@ class TableEvaluator:
         if not metrics:
             raise InputError("a table is asked for at least one metric")
         self.table = table
-        self.metrics = tuple(metrics)
+        self.metrics = self.answers = tuple(metrics)
         self.fidelity = fidelity
         self.seed = seed
         stem = self.metrics[0].rpartition(".")[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 
 from netwright.errors import InputError, nearest
@@ -13,6 +14,9 @@ from netwright.evaluators.tables.table import Table
 
 FOLDER = "NETWRIGHT_TABLES"
 """The environment variable that names the folder of tables; without it, ``tables`` here."""
+
+EMBEDDED = "digits-cells"
+"""The table that comes with the package."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,8 @@ def open_table(name: str | os.PathLike[str]) -> Table:
     known = TABLES.get(text)
     if known is None:
         if imported is None:
-            raise InputError(f"no table is called '{text}'", hint=_sentence(nearest(text, [*TABLES, *imported_names()])))
+            known_names = [*TABLES, *imported_names()]
+            raise InputError(f"no table is called '{text}'", hint=_sentence(nearest(text, known_names)))
         return read_own(imported)
     found = find_file(known)
     if found is None:
@@ -79,6 +84,8 @@ def folders() -> list[Path]:
 
 def places(known: Known) -> list[Path]:
     """Where the file of a table is looked for, in order."""
+    if known.name == EMBEDDED:
+        return [*folders(), Path(str(files("netwright.evaluators.tables")))]
     subfolder = _SUBFOLDERS.get(known.name, known.name)
     found: list[Path] = []
     for folder in (*folders(), Path("data"), Path("..", "shared", "data")):
@@ -93,6 +100,10 @@ def imported_names() -> list[str]:
 
 def _sentence(clause: str) -> str:
     return clause[:1].upper() + clause[1:]
+
+
+def _digits_cells(path: Path) -> Table:
+    return table_of_arrays(read_npz(path), "digits-cells", path.name)
 
 
 def _nasbench201(path: Path) -> Table:
@@ -116,6 +127,13 @@ TABLES: Mapping[str, Known] = {
             "Get NATS-tss-v1_0-3ffb9-simple or NAS-Bench-201-v1_1-096897.pth as its authors say, then: "
             "netwright tables import FILE",
             _nasbench201,
+        ),
+        Known(
+            "digits-cells",
+            "a table of this project's own, in the package: cells of NAS-Bench-201's kind trained on digits",
+            ("digits_cells.npz",),
+            "It comes with the package; make it again: netwright tables make digits-cells",
+            _digits_cells,
         ),
     )
 }

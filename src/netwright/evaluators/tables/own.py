@@ -120,14 +120,14 @@ def table_of_arrays(arrays: Mapping[str, NDArray[Any]], name: str, source: str) 
     options = _options(arrays, names, choices)
     rows = Rows(options, choices)
     columns = {key: array for key, array in arrays.items() if key not in RESERVED}
-    times = _json(arrays, "times", dict)
+    times = _json(arrays, "times")
     return Table(
         str(_scalar(arrays, "name", name, str)),
-        _space(_json(arrays, "space", dict), options, rows),
+        _space(_json(arrays, "space"), options, rows),
         rows.choices,
         columns,
         times=times or None,
-        about=_json(arrays, "about", dict) or {},
+        about=_json(arrays, "about"),
         rows=rows,
     )
 
@@ -177,17 +177,14 @@ def _scalar(arrays: Mapping[str, NDArray[Any]], key: str, default: Any, kind: ty
         return default
     array = arrays[key]
     if array.ndim != 0 or not isinstance(array.item(), kind):
-        raise InputError(f"'{key}' is one {'text' if kind is str else 'whole number'}, found {array.dtype} {array.shape}")
+        wanted = "text" if kind is str else "whole number"
+        raise InputError(f"'{key}' is one {wanted}, found {array.dtype} of shape {array.shape}")
     return array.item()
 
 
-def _json(arrays: Mapping[str, NDArray[Any]], key: str, kind: type) -> Any:
-    if key not in arrays:
-        return None
-    value = strict_json.loads(_scalar(arrays, key, "", str), what=f"'{key}'")
-    if not isinstance(value, kind) or (
-        key != "space" and not all(isinstance(item, str) for item in dict(value).values())
-    ):
+def _json(arrays: Mapping[str, NDArray[Any]], key: str) -> dict[str, Any]:
+    value = strict_json.loads(_scalar(arrays, key, "{}", str), what=f"'{key}'")
+    if not isinstance(value, dict) or (key != "space" and not all(isinstance(item, str) for item in value.values())):
         raise InputError(f"'{key}' is a JSON object of texts, found {str(value)[:60]}")
     return value
 

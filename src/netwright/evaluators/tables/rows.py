@@ -149,7 +149,7 @@ def _checked(names: Sequence[str], options: Sequence[Sequence[Answer]], choices:
 
 
 def _refuse_twice(places: NDArray[Any]) -> None:
-    values, first, counts = np.unique(places, return_index=True, return_counts=True)
+    values, counts = np.unique(places, return_counts=True)
     if len(values) == len(places):
         return
     which = int(np.argmax(counts > 1))

@@ -154,7 +154,7 @@ class Table:
                 self._keyed[key(self._rows.architecture(row))] = row
             if len(self._keyed) < len(self):
                 raise InputError(
-                    f"the table '{name}' has {len(self):,} rows of which only {len(self._keyed):,} are different networks"
+                    f"the table '{name}' has {len(self):,} rows, but only {len(self._keyed):,} different networks"
                 )
 
     def __len__(self) -> int:
