@@ -8,24 +8,69 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from netwright.strategies.asha import ASHA
     from netwright.strategies.auto import Auto
     from netwright.strategies.base import Strategy
+    from netwright.strategies.bohb import BOHB
+    from netwright.strategies.curve_stopping import CurveStopping
     from netwright.strategies.evolution import Evolution
+    from netwright.strategies.genetic import Genetic
+    from netwright.strategies.grid import Grid
+    from netwright.strategies.hyperband import Hyperband
+    from netwright.strategies.local_search import LocalSearch
+    from netwright.strategies.making import make
+    from netwright.strategies.nsga2 import NSGA2
     from netwright.strategies.random import Random
+    from netwright.strategies.successive_halving import SuccessiveHalving
 
-__all__ = ["STRATEGIES", "Auto", "Evolution", "Random", "Strategy"]
+__all__ = [
+    "ASHA",
+    "BOHB",
+    "NSGA2",
+    "STRATEGIES",
+    "Auto",
+    "CurveStopping",
+    "Evolution",
+    "Genetic",
+    "Grid",
+    "Hyperband",
+    "LocalSearch",
+    "Random",
+    "Strategy",
+    "SuccessiveHalving",
+    "make",
+]
 
 _WHERE = {
+    "ASHA": "asha",
     "Auto": "auto",
+    "BOHB": "bohb",
+    "CurveStopping": "curve_stopping",
     "Evolution": "evolution",
+    "Genetic": "genetic",
+    "Grid": "grid",
+    "Hyperband": "hyperband",
+    "LocalSearch": "local_search",
+    "make": "making",
+    "NSGA2": "nsga2",
     "Random": "random",
     "Strategy": "base",
+    "SuccessiveHalving": "successive_halving",
 }
 
 _NAMED = {
+    "asha": "ASHA",
     "auto": "Auto",
+    "bohb": "BOHB",
+    "curve-stopping": "CurveStopping",
     "evolution": "Evolution",
+    "genetic": "Genetic",
+    "grid": "Grid",
+    "hyperband": "Hyperband",
+    "local-search": "LocalSearch",
+    "nsga2": "NSGA2",
     "random": "Random",
+    "successive-halving": "SuccessiveHalving",
 }
 """The names of the command line, and the class of each."""
 
