@@ -53,6 +53,24 @@ def nearby(decision: Decision, value: Answer) -> list[Answer]:
     return [decision.value(index) for index in places]
 
 
+def spread(decision: Decision, points: int) -> tuple[Answer, ...]:
+    """At most ``points`` values of a range, evenly spaced from end to end (in the logarithm where ``log``)."""
+    assert decision.low is not None
+    assert decision.high is not None
+    low, high = decision.low, decision.high
+    shares = [0.5] if points == 1 else [index / (points - 1) for index in range(points)]
+    if decision.log:
+        targets = [low ** (1 - share) * high**share for share in shares]
+    else:
+        targets = [low * (1 - share) + share * high for share in shares]
+    if decision.continuous:
+        return tuple(dict.fromkeys(min(max(target, low), high) for target in targets))
+    assert decision.step is not None
+    last = int(decision.cardinality) - 1
+    places = [min(max(round((target - low) / decision.step), 0), last) for target in targets]
+    return tuple(decision.value(place) for place in dict.fromkeys(places))
+
+
 def _tenth(decision: Decision, value: float, sign: int) -> float:
     assert decision.low is not None
     assert decision.high is not None

@@ -22,7 +22,7 @@ from netwright.space.conditions import arrange, asked, condition_text, holding, 
 from netwright.space.decisions import Decision, shorten, show
 from netwright.space.encoding import Encoding
 from netwright.space.graph import Graph, declared, tree
-from netwright.space.moves import nearby, other_value
+from netwright.space.moves import nearby, other_value, spread
 from netwright.space.readings import Build, Outline
 from netwright.space.size import Size
 
@@ -180,6 +180,29 @@ class SearchSpace:
             raise SpaceError("this architecture has no valid neighbour: the rules of the space refuse all of them")
         return child_or_none
 
+    def perturb(self, architecture: Architecture, rng: np.random.Generator, rate: float) -> Architecture:
+        """Each active decision gets another value with probability ``rate``, independently; drawn as :meth:`mutate`.
+
+        What is asked because of it is drawn, the rest is kept; nothing may have changed. Where the rules of the space
+        refuse a thousand children, the architecture itself comes back.
+        """
+        answers = self._trusted(architecture)
+        free = [decision for decision in map(self._by_name.__getitem__, answers) if decision.cardinality > 1]
+        for _ in range(TRIES):
+            coins, picks = rng.random((2, len(free))).tolist()
+            edits = {
+                decision.name: other_value(decision, answers[decision.name], pick, rng)
+                for decision, coin, pick in zip(free, coins, picks, strict=True)
+                if coin < rate
+            }
+            if not edits:
+                return architecture
+            changed = {**answers, **edits}
+            child = Architecture(changed if self._followed.isdisjoint(edits) else self._counting.draw(rng, changed))
+            if self._accepted(child):
+                return child
+        return architecture
+
     def crossover(self, a: Architecture, b: Architecture, rng: np.random.Generator) -> Architecture:
         """A child that takes each answer from either parent, by a fair coin where both have one.
 
@@ -311,13 +334,7 @@ class SearchSpace:
             else decision
             for decision in self.decisions
         }
-        contexts = {
-            decision.name: [
-                {name: frozenset(allowed) for name, allowed in path} for path in decision.conditions or ((),)
-            ]
-            for decision in self.decisions
-        }
-        arranged = arrange(decisions, contexts)
+        arranged = self._arranged(decisions)
         lost = sorted(set(checked) - {decision.name for decision in arranged})
         if lost:
             raise ArchitectureError(
@@ -325,6 +342,21 @@ class SearchSpace:
                 f"({condition_text(self._by_name[lost[0]], self._by_name)})"
             )
         return self._copy(decisions=arranged)
+
+    def coarsen(self, points: int) -> SearchSpace:
+        """The same space with at most ``points`` values in each range, evenly spaced from its low to its high end.
+
+        Evenly in the logarithm where ``log``; a single point is the middle. The architectures belong to this space.
+        """
+        if not isinstance(points, int) or isinstance(points, bool) or points < 1:
+            raise SpaceError(f"a range is coarsened to a whole number of points, at least 1, found {points!r}")
+        decisions = {
+            decision.name: Decision(decision.name, "choose", spread(decision, points), source=decision.source)
+            if decision.kind == "range" and decision.cardinality > points
+            else decision
+            for decision in self.decisions
+        }
+        return self._copy(decisions=self._arranged(decisions))
 
     def restrict(self, rule: Rule, *, excess: Callable[[Architecture], float] | None = None) -> SearchSpace:
         """The same space with one more limit on what is drawn: by rejection alone, and not part of its size.
@@ -346,6 +378,16 @@ class SearchSpace:
         return {name: value for name, value in self.__dict__.items() if name not in computed}
 
     # Below: helpers in the order of use
+
+    def _arranged(self, decisions: Mapping[str, Decision]) -> tuple[Decision, ...]:
+        """``decisions`` that take the places of this space's, without those that are never asked any more."""
+        contexts = {
+            decision.name: [
+                {name: frozenset(allowed) for name, allowed in path} for path in decision.conditions or ((),)
+            ]
+            for decision in self.decisions
+        }
+        return arrange(decisions, contexts)
 
     @cached_property
     def _by_name(self) -> dict[str, Decision]:

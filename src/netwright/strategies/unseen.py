@@ -7,10 +7,14 @@ from typing import final
 import numpy as np
 
 from netwright.architecture import Architecture
+from netwright.errors import SpaceError
 from netwright.space import SearchSpace
 
 TRIES = 100
 """Draws that may all be repetitions before the space is taken to be nearly exhausted."""
+
+MUTATIONS = 8
+"""Mutations, one upon the other, that may all be repetitions before a descendant is given up."""
 
 ENUMERABLE = 20_000
 """The largest space that is written out to find the last of its architectures; a limit may cost a while for each."""
@@ -28,6 +32,9 @@ class Unseen:
         self._space = space
         self._seen: set[Architecture] = set()
         self._rest: list[Architecture] | None = None
+
+    def __contains__(self, architecture: object) -> bool:
+        return architecture in self._seen
 
     def add(self, architecture: Architecture) -> bool:
         """Remembers ``architecture``; whether it is new."""
@@ -48,6 +55,20 @@ class Unseen:
             return architecture
         self._rest = list(self._space.enumerate())
         return self._draw_from(self._rest, rng)
+
+    def mutant(self, architecture: Architecture, rng: np.random.Generator) -> Architecture | None:
+        """``architecture`` itself where it is new, else with one mutation upon the other until it is; remembered.
+
+        None after :data:`MUTATIONS` of them, and where it has no neighbour.
+        """
+        for _ in range(MUTATIONS):
+            if self.add(architecture):
+                return architecture
+            try:
+                architecture = self._space.mutate(architecture, rng)
+            except SpaceError:
+                return None
+        return architecture if self.add(architecture) else None
 
     def _draw_from(self, rest: list[Architecture], rng: np.random.Generator) -> Architecture | None:
         while rest:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from netwright import strict_json
-from netwright.errors import InputError, Interrupted, nearest
+from netwright.errors import InputError, Interrupted
 from netwright.evaluators.base import Evaluator
 from netwright.progress import Watch
 from netwright.space import SearchSpace
@@ -502,11 +502,9 @@ def _strategy(strategy: Strategy | str) -> Strategy:
     if isinstance(given, Strategy):
         return given
     if isinstance(given, str):
-        from netwright.strategies import STRATEGIES
+        from netwright.strategies import make
 
-        if given not in STRATEGIES:
-            raise InputError(f"unknown strategy '{given}'", hint=_sentence(nearest(given, STRATEGIES)))
-        return STRATEGIES[given]()
+        return make(given)
     hint = "Make one: nw.strategies.Evolution()" if inspect.isclass(given) else "See nw.strategies"
     raise InputError(f"a strategy is an object with ask and tell, or a name, found {given!r}", hint=hint)
 
@@ -568,10 +566,6 @@ def _short(value: Any) -> str:
         value = f"{value['name']} {value['parameters'] or ''}"
     text = str(value)
     return text if len(text) <= 40 else text[:37] + "…"
-
-
-def _sentence(clause: str) -> str:
-    return clause[:1].upper() + clause[1:]
 
 
 __all__ = ["Study"]

@@ -335,12 +335,13 @@ def _write(
 
 
 def _study(about: Mapping[str, Any], found: Found, train: Train, folder: Path, strategy: Any, **options: Any) -> Study:
-    from netwright.strategies import STRATEGIES
+    from netwright.strategies import make
     from netwright.strategies.auto import Auto
+    from netwright.strategies.making import read as read_strategy
 
-    _check_strategy(strategy)
     if isinstance(strategy, str):
-        strategy = Auto(starts=found.starts) if strategy == "auto" else STRATEGIES[strategy]()
+        name, arguments = read_strategy(strategy)
+        strategy = Auto(**{"starts": found.starts, **arguments}) if name == "auto" else make(strategy)
     names = dict(about["objectives"])
     return Study(
         found.space,
@@ -361,10 +362,10 @@ def _study(about: Mapping[str, Any], found: Found, train: Train, folder: Path, s
 
 
 def _check_strategy(strategy: Any) -> None:
-    from netwright.strategies import STRATEGIES
+    from netwright.strategies import make
 
-    if isinstance(strategy, str) and strategy not in STRATEGIES:
-        raise InputError(f"unknown strategy '{strategy}'", hint=_sentence(nearest(strategy, STRATEGIES)))
+    if isinstance(strategy, str):
+        make(strategy)
 
 
 def _prepare(loaded: Loaded, about: dict[str, Any], folder: Path) -> tuple[dict[str, Any], Train]:
