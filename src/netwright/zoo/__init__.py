@@ -22,6 +22,7 @@ class Entry:
     network_name: str
     starts_name: str = ""
     space_name: str = ""
+    key_name: str = ""
 
     @property
     def network(self) -> Callable[..., Any]:
@@ -45,6 +46,11 @@ class Entry:
             return SearchSpace(self.network, **arguments)
         made: SearchSpace = getattr(importlib.import_module(self.module), self.space_name)(**arguments)
         return made
+
+    @property
+    def key(self) -> Callable[[Mapping[str, Any]], str] | None:
+        """What names the network of an architecture, where several architectures are one network."""
+        return getattr(importlib.import_module(self.module), self.key_name) if self.key_name else None
 
 
 SPACES: Mapping[str, Entry] = {
@@ -74,6 +80,40 @@ SPACES: Mapping[str, Entry] = {
             "NASBench201",
             "NASBENCH201_STARTS",
             "space",
+        ),
+        Entry(
+            "nasbench101",
+            "images",
+            "the cells of NAS-Bench-101: any graph of seven vertices and nine edges, three operations",
+            "netwright.zoo.nasbench101",
+            "NASBench101",
+            space_name="space",
+            key_name="hash_of",
+        ),
+        Entry(
+            "nats-size",
+            "images",
+            "NATS-Bench's size space: the channels of five layers",
+            "netwright.zoo.nats_size",
+            "NATSSize",
+            space_name="space",
+        ),
+        Entry(
+            "nasbench-macro",
+            "images",
+            "NAS-Bench-Macro: eight layers, each nothing or one of two inverted bottlenecks",
+            "netwright.zoo.nasbench_macro",
+            "NASBenchMacro",
+            space_name="space",
+        ),
+        Entry(
+            "nasbench-graph",
+            "graphs",
+            "NAS-Bench-Graph: graph networks of four nodes in a tree; declared, not built",
+            "netwright.zoo.nasbench_graph",
+            "NASBenchGraph",
+            space_name="space",
+            key_name="function_of",
         ),
     )
 }

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from netwright.architecture import Architecture
 from netwright.errors import ArchitectureError, nearest
-from netwright.space import SearchSpace, one_of
+from netwright.space import Graph, SearchSpace, one_of
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = ("edge_01", "edge_02", "edge_12", "edge_03", "edge_13", "edge_23")
@@ -111,6 +111,21 @@ class NASBench201(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         outputs: Tensor = self.head(self.body(x).mean((2, 3)))
         return outputs
+
+    @staticmethod
+    def graph(architecture: Mapping[str, Any]) -> Graph:
+        """The cell with its operations as nodes, between ``input`` and ``output``: the line graph of its edges.
+
+        What leads into a node of the cell goes on to all that leads out of it.
+        """
+        ends = sorted((int(edge[-2]), int(edge[-1])) for edge in EDGES)
+        number = {pair: index for index, pair in enumerate(ends, 1)}
+        last = len(ends) + 1
+        edges = [(0, number[pair]) for pair in ends if pair[0] == 0]
+        edges += [(number[a], number[b]) for a in ends for b in ends if a[1] == b[0]]
+        edges += [(number[pair], last) for pair in ends if pair[1] == 3]
+        operations = (architecture[f"edge_{start}{end}"] for start, end in ends)
+        return Graph(("input", *operations, "output"), tuple(edges))
 
 
 def space(**arguments: Any) -> SearchSpace:
