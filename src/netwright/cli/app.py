@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from netwright.cli.bench import bench
 from netwright.cli.errors import report
 from netwright.cli.export import export
 from netwright.cli.output import answer, prepare_streams, settle
@@ -27,7 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-VERBS = (search, resume, show, predict, export, spaces, strategies)
+VERBS = (search, resume, show, predict, export, spaces, strategies, bench)
 
 for verb in VERBS:
     app.command()(verb)

@@ -1,0 +1,94 @@
+"""Measures: what is searched and what is judged, read from ``metric@fidelity``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.errors import InputError
+
+if TYPE_CHECKING:
+    from netwright.evaluators.tables import Table
+
+HYPERVOLUME = "hypervolume"
+"""What is judged when several metrics are searched at once: the share of the whole table's hypervolume."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A column of a table and the direction in which it is better."""
+
+    metric: str
+    fidelity: int | float | None
+    direction: Literal["maximize", "minimize"] = "maximize"
+
+    @property
+    def name(self) -> str:
+        """``metric@fidelity``, or the metric alone where there is no fidelity."""
+        return self.metric if self.fidelity is None else f"{self.metric}@{self.fidelity:g}"
+
+    @property
+    def sign(self) -> float:
+        """What a value is multiplied with so that larger is better."""
+        return 1.0 if self.direction == "maximize" else -1.0
+
+    def values(self, table: Table) -> NDArray[np.float64]:
+        """The value of every row of the table, the mean over its seeds."""
+        return table.find(self.metric, self.fidelity).mean
+
+
+def read_measure(table: Table, text: str, direction: Literal["maximize", "minimize"] = "maximize") -> Measure:
+    """The measure that ``text`` names; without ``@`` it is the metric's at its largest fidelity.
+
+    Raises InputError with the nearest metric, or with the fidelities at which the table has it.
+    """
+    from netwright.evaluators.tables import parse_column
+
+    metric, fidelity = parse_column(text.strip())
+    if "@" not in text:
+        known = table.fidelities(metric)
+        fidelity = None if None in known else known[-1]
+    table.find(metric, fidelity)
+    return Measure(metric, fidelity, direction)
+
+
+def read_objectives(table: Table, maximize: tuple[str, ...], minimize: tuple[str, ...]) -> tuple[Measure, ...]:
+    """What is searched; by default the table's first metric is maximized.
+
+    All of it has one fidelity, except what is known before training. Raises InputError for anything else.
+    """
+    from netwright.evaluators.tables import table as tables
+
+    if not maximize and not minimize:
+        if not table.metrics:
+            raise InputError(f"the table '{table.name}' has no metric but costs", hint="Give --minimize one of them")
+        maximize = (table.metrics[0],)
+    objectives = [read_measure(table, text) for text in maximize]
+    objectives += [read_measure(table, text, "minimize") for text in minimize]
+    metrics = [measure.metric for measure in objectives]
+    twice = next((metric for metric in metrics if metrics.count(metric) > 1), None)
+    if twice is not None:
+        raise InputError(f"'{twice}' is searched twice", hint="Keep one of the two")
+    trained = {measure.fidelity: measure.name for measure in objectives if not tables.is_cost(measure.metric)}
+    if len(trained) > 1:
+        raise InputError(
+            f"what is searched at once has one fidelity, found {' and '.join(trained.values())}",
+            hint="Ask for both at the same",
+        )
+    return tuple(objectives)
+
+
+def ladder(table: Table, objectives: tuple[Measure, ...]) -> tuple[int | float, ...]:
+    """The fidelities of what is searched, ascending, up to the one that is searched: the budgets of a run."""
+    first = next((measure for measure in objectives if measure.fidelity is not None), None)
+    if first is None or first.fidelity is None:
+        return ()
+    common = set(table.fidelities(first.metric))
+    for measure in objectives:
+        known = table.fidelities(measure.metric)
+        if None not in known:
+            common &= set(known)
+    return tuple(sorted(one for one in common if one is not None and one <= first.fidelity))
