@@ -8,7 +8,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
 from netwright.errors import InputError
-from netwright.predictors import Coordinates, GaussianProcess
+from netwright.predictors import GaussianProcess
 from netwright.predictors.gaussian_process import JITTER, _loss
 from netwright.testing import toy
 
@@ -31,14 +31,13 @@ def test_the_posterior_is_that_of_another_library():
     predictor = GaussianProcess(space, warp=False).fit(known, scores)
     mean, spread = predictor.predict(asked)
 
-    coordinates = Coordinates(space)
-    lengths = 1 / np.sqrt(2 * predictor.weights[coordinates.groups])
+    lengths = 1 / np.sqrt(2 * predictor.weights[predictor._distance._group_of])
     kernel = ConstantKernel(predictor._signal) * RBF(lengths) + WhiteKernel(
         predictor._signal * (predictor._noise + JITTER)
     )
     other = GaussianProcessRegressor(kernel, alpha=0.0, optimizer=None)
-    other.fit(coordinates.encode(known), (scores - scores.mean()) / scores.std())
-    expected, deviation = other.predict(coordinates.encode(asked), return_std=True)
+    other.fit(predictor.encode(known), (scores - scores.mean()) / scores.std())
+    expected, deviation = other.predict(predictor.encode(asked), return_std=True)
     np.testing.assert_allclose(mean, scores.mean() + scores.std() * expected, atol=1e-6)
     np.testing.assert_allclose(spread, scores.std() * deviation, rtol=1e-5)
 

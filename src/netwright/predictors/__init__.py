@@ -7,17 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from netwright.predictors.base import Predictor
-    from netwright.predictors.encodings import Coordinates, OneHot, Positions
+    from netwright.predictors.encodings import Adjacency, Coordinates, OneHot, Paths, Positions
     from netwright.predictors.gaussian_process import GaussianProcess
     from netwright.predictors.warping import NormalScores
 
-__all__ = ["Coordinates", "GaussianProcess", "NormalScores", "OneHot", "Positions", "Predictor"]
+__all__ = [
+    "Adjacency",
+    "Coordinates",
+    "GaussianProcess",
+    "NormalScores",
+    "OneHot",
+    "Paths",
+    "Positions",
+    "Predictor",
+]
 
 _WHERE = {
+    "Adjacency": "encodings",
     "Coordinates": "encodings",
     "GaussianProcess": "gaussian_process",
     "NormalScores": "warping",
     "OneHot": "encodings",
+    "Paths": "encodings",
     "Positions": "encodings",
     "Predictor": "base",
 }

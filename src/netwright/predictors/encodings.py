@@ -8,6 +8,7 @@ their squared distance is a sum over decisions), and the encodings of a graph: a
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import final
 
@@ -18,6 +19,9 @@ from netwright.architecture import Architecture
 from netwright.space import Decision, SearchSpace
 
 Floats = NDArray[np.float64]
+
+DRAWS = 2_000
+"""So many architectures show what graphs a space has."""
 
 INACTIVE = -1.0
 """The position of a decision that is not asked."""
@@ -77,7 +81,7 @@ class Coordinates:
 
     def __init__(self, space: SearchSpace) -> None:
         self._positions = Positions(space)
-        self._parts: list[tuple[int, Floats | None, bool]] = []
+        self._parts: list[tuple[Decision, int, Floats | None, bool]] = []
         columns: list[int] = []
         group = 0
         for index, decision in enumerate(space.decisions):
@@ -85,17 +89,26 @@ class Coordinates:
                 continue
             table = None if decision.options is None else _points(decision)
             width = table.shape[1] if table is not None else 3 if decision.conditional else 1
-            self._parts.append((index, table, decision.conditional))
+            self._parts.append((decision, index, table, decision.conditional))
             columns.extend([group] * width)
             group += 1
-        self.decisions = tuple(space.decisions[index].name for index, _, _ in self._parts)
+        self.decisions = tuple(decision.name for decision, _, _, _ in self._parts)
         self.groups: NDArray[np.int64] = np.array(columns, dtype=np.int64)
+
+    def alike(self) -> list[list[list[int]]]:
+        """The decisions with the same options, where there are two or more: the columns of each of them."""
+        sets: dict[object, list[list[int]]] = {}
+        for group, (decision, _, _, _) in enumerate(self._parts):
+            if decision.cardinality > 1:
+                columns = np.flatnonzero(self.groups == group).tolist()
+                sets.setdefault((decision.question(), decision.conditional), []).append(columns)
+        return [members for members in sets.values() if len(members) > 1]
 
     def encode(self, architectures: Sequence[Architecture]) -> Floats:
         """A row of ``len(groups)`` coordinates for each."""
         positions = self._positions.encode(architectures)
         parts = []
-        for index, table, conditional in self._parts:
+        for _, index, table, conditional in self._parts:
             place = positions[:, index]
             if table is not None:
                 parts.append(table[place.astype(np.int64)])  # what is not asked is the last row
@@ -173,3 +186,70 @@ def _on_arc(places: Floats) -> Floats:
     points = np.stack([np.cos(angle), np.sin(angle), np.ones_like(angle)], axis=1) * math.sqrt(0.5)
     points[~active] = 0.0
     return points
+
+
+@final
+class Adjacency:
+    """A graph by the upper half of its adjacency matrix and the operation of each node, one-hot.
+
+    Operations and the largest number of nodes are those of the space where it is small, else of :data:`DRAWS`
+    architectures drawn with a fixed seed; what goes beyond is cut off.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        self._space = space
+        graphs = [space.graph(architecture) for architecture in _examples(space)]
+        self.nodes = max(len(graph.operations) for graph in graphs)
+        self.operations = tuple(sorted({name for graph in graphs for name in graph.operations}))
+        self._number = {name: index for index, name in enumerate(self.operations)}
+        pairs = [f"{i}->{j}" for i in range(self.nodes) for j in range(i + 1, self.nodes)]
+        labels = [f"{i}={name}" for i in range(self.nodes) for name in self.operations]
+        self.columns = (*pairs, *labels)
+
+    def encode(self, architectures: Sequence[Architecture]) -> Floats:
+        """A row of zeros and ones for each, ``len(columns)`` of them."""
+        upper = np.triu_indices(self.nodes, 1)
+        rows = np.zeros((len(architectures), len(self.columns)))
+        for row, architecture in zip(rows, architectures, strict=True):
+            graph = self._space.graph(architecture)
+            matrix = np.zeros((self.nodes, self.nodes))
+            for start, end in graph.edges:
+                if end < self.nodes:
+                    matrix[start, end] = 1.0
+            row[: len(upper[0])] = matrix[upper]
+            for node, name in enumerate(graph.operations[: self.nodes]):
+                if name in self._number:
+                    row[len(upper[0]) + node * len(self.operations) + self._number[name]] = 1.0
+        return rows
+
+
+@final
+class Paths:
+    """A graph by its ways from beginning to end: a column for each sequence of operations that may occur, 1 where it
+    does (the path encoding of BANANAS, White et al. 2021).
+
+    The columns are the paths of the space where it is small, else of :data:`DRAWS` architectures drawn with a fixed
+    seed, the most frequent first; ``most`` truncates them, which loses little: most of the long paths occur in hardly
+    any architecture.
+    """
+
+    def __init__(self, space: SearchSpace, *, most: int | None = None) -> None:
+        self._space = space
+        counts = Counter(path for example in _examples(space) for path in sorted(space.graph(example).paths()))
+        ordered = sorted(counts, key=lambda path: (-counts[path], len(path), path))
+        self.columns = tuple(ordered[:most])
+        self._number = {path: index for index, path in enumerate(self.columns)}
+
+    def encode(self, architectures: Sequence[Architecture]) -> Floats:
+        """A row of zeros and ones for each, ``len(columns)`` of them."""
+        rows = np.zeros((len(architectures), len(self.columns)))
+        for row, architecture in zip(rows, architectures, strict=True):
+            row[[self._number[p] for p in self._space.graph(architecture).paths() if p in self._number]] = 1.0
+        return rows
+
+
+def _examples(space: SearchSpace) -> list[Architecture]:
+    if space.size.exact and space.size <= DRAWS:
+        return list(space.enumerate())
+    rng = np.random.default_rng(0)
+    return [space.sample(rng) for _ in range(DRAWS)]

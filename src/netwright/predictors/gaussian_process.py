@@ -10,7 +10,7 @@ import numpy as np
 from netwright.architecture import Architecture
 from netwright.errors import InputError, nearest
 from netwright.predictors.base import Architectures, Floats, Predictor, Rows
-from netwright.predictors.kernels import Distance, Hamming
+from netwright.predictors.kernels import Distance, Hamming, WeisfeilerLehman
 from netwright.predictors.warping import NormalScores
 from netwright.space import SearchSpace
 
@@ -18,7 +18,7 @@ TUNED_ON = 100
 """So many points decide on the weights: the cost of that grows with the cube of their number."""
 
 STEPS = 20
-TOTAL = 2.4
+TOTAL = 1.5
 """Σ weights expected before anything is seen; e^-TOTAL is the correlation of two that have nothing in common."""
 
 SD_WEIGHT, SD_NOISE = 1.0, 2.0
@@ -32,11 +32,11 @@ class GaussianProcess(Predictor):
     """Exact regression by a Gaussian process (Rasmussen and Williams 2006, algorithm 2.1).
 
     ``kernel="hamming"`` is exp(-Σ θ_d · d_d) over the decisions, d_d being how far two answers are apart
-    (:class:`~netwright.predictors.encodings.Coordinates`; conditional decisions included), each with a weight of its
-    own: with unordered decisions a product of one factor for each that differs. ``kernel="wl"`` compares the graphs of
-    two architectures by their Weisfeiler-Lehman subtrees (Ru et al. 2021, NAS-BOWL). Weights and noise maximise the
-    marginal likelihood, times a log-normal prior that keeps a dozen points from deciding too much; the variance of
-    the signal follows in closed form.
+    (:class:`~netwright.predictors.kernels.Hamming`; conditional decisions included), each with a weight of its own:
+    with unordered decisions a product of one factor for each that differs. ``kernel="wl"`` compares the graphs of two
+    architectures by their Weisfeiler-Lehman subtrees (Ru et al. 2021, NAS-BOWL); ``"auto"`` takes it where the space
+    declares graphs. Weights and noise maximise the marginal likelihood, times a log-normal prior that keeps a dozen
+    points from deciding too much; the variance of the signal follows in closed form.
 
     ``warp`` learns on the normal quantiles of the scores' ranks (:class:`NormalScores`) and gives mean and spread in
     the score's unit back. Spread is that of a new measurement, noise included. At most ``points`` architectures are
@@ -49,20 +49,23 @@ class GaussianProcess(Predictor):
         self,
         space: SearchSpace,
         *,
-        kernel: Literal["hamming", "wl"] = "hamming",
+        kernel: Literal["auto", "hamming", "wl"] = "auto",
         warp: bool = True,
         points: int = 500,
         seed: int | np.random.Generator = 0,
     ) -> None:
         super().__init__(space, seed=seed)
-        if kernel not in _KERNELS:
-            raise InputError(f"GaussianProcess: kernel {kernel!r} is unknown ({nearest(str(kernel), _KERNELS)})")
+        if kernel != "auto" and kernel not in _KERNELS:
+            raise InputError(
+                f"GaussianProcess: kernel {kernel!r} is unknown ({nearest(str(kernel), ['auto', *_KERNELS])})"
+            )
         if not isinstance(points, int) or isinstance(points, bool) or points < 2:
             raise InputError(f"GaussianProcess: points is a whole number of at least 2, found {points!r}")
         self.kernel = kernel
         self.warp = warp
         self.points = points
-        self._distance: Distance = _KERNELS[kernel](space)
+        chosen = kernel if kernel != "auto" else "wl" if space.declares_graph else "hamming"
+        self._distance: Distance = _KERNELS[chosen](space)
 
     def encode(self, architectures: Sequence[Architecture]) -> Rows:
         return self._distance.encode(architectures)
@@ -90,6 +93,11 @@ class GaussianProcess(Predictor):
         if self._rows is None:
             raise InputError("GaussianProcess has no weights before it was fitted", hint="Call fit first.")
         return self._weights.copy()
+
+    @property
+    def incumbent(self) -> float:
+        """The largest latent score that it learnt: what an acquisition function wants to improve on."""
+        return self._incumbent
 
     def latent(self, architectures: Architectures) -> tuple[Floats, Floats]:
         """Mean and spread, without noise, of the warped (or else standardised) score: for acquisition functions."""
@@ -122,7 +130,7 @@ class GaussianProcess(Predictor):
         from scipy.linalg import solve_triangular
 
         latent, self._map = self._warped(scores)
-        self._center = float(latent.mean())
+        self._center, self._incumbent = float(latent.mean()), float(latent.max())
         gram = np.exp(-self._distance.weighted(rows, rows, self._weights))
         gram[np.diag_indices_from(gram)] = 1.0 + self._noise + JITTER
         root = np.linalg.cholesky(gram)
@@ -157,7 +165,7 @@ class GaussianProcess(Predictor):
         return center + scale * mean, scale * spread
 
 
-_KERNELS: dict[str, Any] = {"hamming": Hamming}
+_KERNELS: dict[str, Any] = {"hamming": Hamming, "wl": WeisfeilerLehman}
 
 
 def _kept(rows: Rows, scores: Floats, most: int) -> tuple[Rows, Floats]:
@@ -184,7 +192,7 @@ def _tuned(distance: Distance, rows: Rows, latent: Floats) -> tuple[Floats, floa
     from scipy.optimize import minimize
 
     count, groups = len(latent), distance.groups
-    prior = np.append(np.full(groups, np.log(TOTAL / max(groups, 1))), np.log(NOISE))
+    prior = np.append(np.log(TOTAL * distance.shares), np.log(NOISE))
     scale = np.append(np.full(groups, SD_WEIGHT), SD_NOISE)
     if count < 3 or not groups or not latent.any():
         return np.exp(prior[:-1]), NOISE

@@ -7,7 +7,7 @@ definite kernel for all θ ≥ 0.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -15,19 +15,25 @@ from numpy.typing import NDArray
 
 from netwright.architecture import Architecture
 from netwright.predictors.encodings import Coordinates
-from netwright.space import SearchSpace
+from netwright.space import Graph, SearchSpace
 
 Floats = NDArray[np.float64]
 Rows = NDArray[Any]
+
+ROUNDS = 2
+
+EMPTY = ("none", "zero")
+"""Operations of published cells that carry nothing."""
 
 MOST_GROUPS = 64
 """Decisions beyond this share their weights: those of the same name but for its digits, or else all."""
 
 
 class Distance(ABC):
-    """A distance in ``groups`` parts."""
+    """A distance in ``groups`` parts; ``shares``, whose sum is 1, says how much each is expected to weigh."""
 
     groups: int
+    shares: Floats
 
     @abstractmethod
     def encode(self, architectures: Sequence[Architecture]) -> Rows:
@@ -44,15 +50,32 @@ class Distance(ABC):
 
 @final
 class Hamming(Distance):
-    """The weighted count of decisions that are answered otherwise, numbers by how far (:class:`Coordinates`)."""
+    """The weighted count of decisions that are answered otherwise, numbers by how far (:class:`Coordinates`).
+
+    Decisions with the same options, such as the operations of a cell's edges, have one more group together: how far
+    the sums of their coordinates are apart, divided by their number. For unordered options that is how differently
+    often each of them was taken. It weighs half of all before anything is seen, since what an operation is worth at
+    one place says something of the others; on NAS-Bench-201 the rank correlation after 10 and 20 architectures grew
+    by it from 0.21 and 0.33 to 0.45 and 0.50.
+    """
 
     def __init__(self, space: SearchSpace) -> None:
         self._coordinates = Coordinates(space)
-        self._group_of = _tied(self._coordinates.decisions)[self._coordinates.groups]
-        self.groups = int(self._group_of.max()) + 1 if len(self._group_of) else 0
+        tied = _tied(self._coordinates.decisions)
+        own = int(tied.max()) + 1 if len(tied) else 0
+        self._alike = [np.array(members) for members in self._coordinates.alike()]
+        widths = [members.shape[1] for members in self._alike]
+        groups = [tied[self._coordinates.groups], np.repeat(own + np.arange(len(widths)), widths)]
+        self._group_of = np.concatenate(groups).astype(np.int64)
+        self.groups = own + len(widths)
+        self.shares = np.full(self.groups, 1 / max(self.groups, 1))
+        if widths:
+            self.shares = np.append(np.full(own, 0.5 / own), np.full(len(widths), 0.5 / len(widths)))
 
     def encode(self, architectures: Sequence[Architecture]) -> Rows:
-        return self._coordinates.encode(architectures)
+        own = self._coordinates.encode(architectures)
+        sums = [own[:, members].sum(axis=1) / np.sqrt(len(members)) for members in self._alike]
+        return np.concatenate([own, *sums], axis=1)
 
     def parts(self, rows: Rows) -> Floats:
         parts = np.zeros((self.groups, len(rows), len(rows)))
@@ -64,6 +87,84 @@ class Hamming(Distance):
     def weighted(self, a: Rows, b: Rows, weights: Floats) -> Floats:
         scale = np.sqrt(weights)[self._group_of]
         return _squared(a * scale, b * scale)
+
+
+@final
+class WeisfeilerLehman(Distance):
+    """How unlike the graphs of two architectures are, round by round of Weisfeiler-Lehman relabelling.
+
+    In round 0 a node's label is its operation, in each later one its label with the labels of the nodes before it and
+    of those after it: the labels of round h tell subtrees of depth h apart (Shervashidze et al. 2011; Ru et al. 2021,
+    NAS-BOWL). A round's distance is one minus the cosine between the histograms of labels; it has a weight of its own,
+    so that the likelihood chooses how deep to look. NAS-BOWL's kernel is the cosine itself, added up over the rounds;
+    its exponential, taken here, keeps a prior of its own for what has nothing in common with anything seen.
+
+    Nodes whose operation is among ``empty`` carry nothing and are left out, and with them what then leads nowhere.
+    """
+
+    def __init__(self, space: SearchSpace, *, rounds: int = ROUNDS, empty: Collection[str] = EMPTY) -> None:
+        self._space = space
+        self._empty = frozenset(empty)
+        self._numbers: list[dict[Any, int]] = [{} for _ in range(rounds + 1)]
+        self.groups = rounds + 1
+        self.shares = np.full(self.groups, 1 / self.groups)
+
+    def encode(self, architectures: Sequence[Architecture]) -> Rows:
+        rows = np.empty(len(architectures), dtype=object)
+        for place, architecture in enumerate(architectures):
+            rows[place] = self._labels(self._space.graph(architecture).without(self._empty))
+        return rows
+
+    def _labels(self, graph: Graph) -> NDArray[np.int64]:
+        """The label of each node in each round, as a number of that round: rounds × nodes."""
+        nodes = range(len(graph.operations))
+        before: list[list[int]] = [[] for _ in nodes]
+        after: list[list[int]] = [[] for _ in nodes]
+        for start, end in graph.edges:
+            before[end].append(start)
+            after[start].append(end)
+        labels: list[Any] = list(graph.operations)
+        rounds = []
+        for numbers in self._numbers:
+            current = [numbers.setdefault(label, len(numbers)) for label in labels]
+            rounds.append(current)
+            labels = [
+                (current[n], *sorted(current[m] for m in before[n]), -1, *sorted(current[m] for m in after[n]))
+                for n in nodes
+            ]
+        return np.array(rounds, dtype=np.int64)
+
+    def parts(self, rows: Rows) -> Floats:
+        apart = []
+        for group in range(self.groups):
+            histograms = self._histograms(rows, np.eye(self.groups)[group])
+            apart.append(np.maximum(1.0 - (histograms @ histograms.T).toarray(), 0.0))
+        return np.stack(apart)
+
+    def weighted(self, a: Rows, b: Rows, weights: Floats) -> Floats:
+        left, right = self._histograms(a, weights), self._histograms(b, weights)
+        whole: Floats = left @ right.T.toarray()
+        np.subtract(weights.sum(), whole, out=whole)
+        return np.maximum(whole, 0.0, out=whole)
+
+    def _histograms(self, rows: Rows, weights: Floats) -> Any:
+        """How often each label of each round occurs in each graph: a sparse matrix.
+
+        Those of a round have the root of its weight as their length.
+        """
+        from scipy.sparse import csr_array
+
+        sizes = np.array([row.shape[1] for row in rows])
+        labels = np.concatenate(rows.tolist(), axis=1)
+        starts = np.cumsum([0, *(len(numbers) for numbers in self._numbers)])
+        columns = (labels + starts[:-1, None]).ravel()
+        owners = np.tile(np.repeat(np.arange(len(rows)), sizes), self.groups)
+        counts = csr_array((np.ones(len(columns)), (owners, columns)), shape=(len(rows), starts[-1]))
+        rounds = np.searchsorted(starts, counts.indices, side="right") - 1
+        cells = np.repeat(np.arange(len(rows)), np.diff(counts.indptr)) * self.groups + rounds
+        squares = np.bincount(cells, counts.data**2, minlength=len(rows) * self.groups)
+        counts.data *= np.sqrt(weights)[rounds] / np.sqrt(squares[cells])
+        return counts
 
 
 def _squared(a: Floats, b: Floats) -> Floats:
