@@ -82,6 +82,15 @@ SPACES: Mapping[str, Entry] = {
             "space",
         ),
         Entry(
+            "digits-cells",
+            "images",
+            "small cells of NAS-Bench-201's kind, six edges of four operations: the space of the table in the package",
+            "netwright.zoo.digits_cells",
+            "DigitsCells",
+            "DIGITS_CELLS_STARTS",
+            key_name="function_of",
+        ),
+        Entry(
             "nasbench101",
             "images",
             "the cells of NAS-Bench-101: any graph of seven vertices and nine edges, three operations",

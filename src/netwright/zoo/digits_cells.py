@@ -1,0 +1,116 @@
+"""A cell space for small pictures, of NAS-Bench-201's kind (Dong and Yang 2020): the space of the table digits-cells.
+
+The decisions have the names of NAS-Bench-201's, and four of its five operations. BatchNorm after a convolution has no
+scale and shift of its own, so that a convolution of nothing is nothing: two cells with equal :func:`function_of`
+compute the same function, and one of them need be trained. The 4,096 cells are 871 functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from netwright.space import one_of
+
+EDGES = ("edge_01", "edge_02", "edge_12", "edge_03", "edge_13", "edge_23")
+"""``edge_ij`` leads from node i to node j; node 0 is the cell's input and node 3 its output."""
+CHANNELS = 8
+
+
+class Zero(nn.Module):
+    """The edge that is not there."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x)
+
+
+class Convolution(nn.Sequential):
+    """ReLU, a 3×3 convolution without bias, BatchNorm without scale and shift: zeros stay zeros."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels, affine=False),
+        )
+
+
+def operation(name: str, channels: int) -> nn.Module:
+    """The open operation of an edge."""
+    return one_of(
+        name,
+        none=Zero,
+        skip_connect=nn.Identity,
+        nor_conv_3x3=lambda: Convolution(channels),
+        avg_pool_3x3=lambda: nn.AvgPool2d(3, 1, 1, count_include_pad=False),
+    )
+
+
+class Cell(nn.Module):
+    """Four nodes; each is the sum of what its edges make of the nodes before it."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.edge_01 = operation("edge_01", channels)
+        self.edge_02 = operation("edge_02", channels)
+        self.edge_12 = operation("edge_12", channels)
+        self.edge_03 = operation("edge_03", channels)
+        self.edge_13 = operation("edge_13", channels)
+        self.edge_23 = operation("edge_23", channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        first = self.edge_01(x)
+        second = self.edge_02(x) + self.edge_12(first)
+        result: Tensor = self.edge_03(x) + self.edge_13(first) + self.edge_23(second)
+        return result
+
+
+def function_of(architecture: Mapping[str, Any]) -> str:
+    """What the cell computes, in the order of no edge: equal texts for cells that are one function.
+
+    A skip hands on what its node sums up, what is made of nothing is nothing, and a sum with nothing is the rest of
+    it. (NAS-Bench-201's own text keeps the nothings apart; see :func:`netwright.zoo.nasbench201.function_of`.)
+    """
+    sums: list[list[str]] = [["x"]]
+    for node in (1, 2, 3):
+        terms: list[str] = []
+        for source in range(node):
+            name = architecture[f"edge_{source}{node}"]
+            if name == "skip_connect":
+                terms += sums[source]
+            elif name != "none" and sums[source]:
+                terms.append(f"{name}({'+'.join(sums[source])})")
+        sums.append(sorted(terms))
+    return "+".join(sums[3])
+
+
+class DigitsCells(nn.Module):
+    """A convolution, the cell, halving, the cell again, global average, linear.
+
+    Input (N, C, H, W) of at least 2×2 pixels, output (N, classes). The two cells have the same operations.
+    """
+
+    same = staticmethod(function_of)
+
+    def __init__(self, input_shape: tuple[int, ...], classes: int) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(input_shape[0], CHANNELS, 3, padding=1, bias=False), nn.BatchNorm2d(CHANNELS)
+        )
+        self.body = nn.Sequential(
+            Cell(CHANNELS), nn.MaxPool2d(2), Cell(CHANNELS), nn.BatchNorm2d(CHANNELS), nn.ReLU()
+        )
+        self.head = nn.Linear(CHANNELS, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs: Tensor = self.head(self.body(self.stem(x)).mean((2, 3)))
+        return outputs
+
+
+DIGITS_CELLS_STARTS: tuple[Mapping[str, Any], ...] = (
+    dict(zip(EDGES, ("nor_conv_3x3", "none", "nor_conv_3x3", "skip_connect", "none", "skip_connect"), strict=True)),
+)
+"""The cell of a ResNet."""
