@@ -48,7 +48,8 @@ def describe(value: Mapping[str, Any], top: int = 10) -> str:
         ("trials", f"{len(trials)}" + (f" ({counts})" if counts else "")),
     ]
     if best is not None:
-        facts.append(("best", f"trial {best['number']}: {plain(metric)} {_value(best, metric)}"))
+        at = f" at budget {_budget(best)}" if _budget(best) else ""
+        facts.append(("best", f"trial {best['number']}: {plain(metric)} {_value(best, metric)}{at}"))
         facts.append(("", _architecture(best)))
     if len(value.get("pareto") or ()) > 1:
         facts.append(("pareto", "trials " + ", ".join(str(number) for number in value["pareto"])))
@@ -72,10 +73,22 @@ def describe(value: Mapping[str, Any], top: int = 10) -> str:
 
 
 def ranked(trials: list[dict[str, Any]], best: Mapping[str, Any] | None, metric: str) -> list[dict[str, Any]]:
-    """Trials by their score, the best first; which way is better is read off the best one."""
-    largest = max(trial["metrics"][metric] for trial in trials)
-    upwards = best is None or best["metrics"].get(metric) == largest
-    return sorted(trials, key=lambda trial: (trial["metrics"][metric] * (-1 if upwards else 1), trial["number"]))
+    """Trials by their score, the best first; which way is better is read off the best one.
+
+    Scores at different budgets are not compared: those of the largest budget come first.
+    """
+    from netwright.study.budgets import extent
+
+    upwards = True
+    if best is not None:
+        alike = [trial["metrics"][metric] for trial in trials if trial.get("budget") == best.get("budget")]
+        upwards = best["metrics"].get(metric) == max(alike, default=None)
+
+    def place(trial: dict[str, Any]) -> tuple[float, float, int]:
+        score = trial["metrics"][metric]
+        return -extent(trial.get("budget")), -score if upwards else score, trial["number"]
+
+    return sorted(trials, key=place)
 
 
 def _read(folder: str) -> dict[str, Any]:
@@ -100,7 +113,7 @@ def _salvaged(folder: str) -> dict[str, Any]:
 
 
 def _table(trials: list[dict[str, Any]], metric: str) -> list[str]:
-    head = ("trial", plain(metric), "params", "MACs", "epochs", "time", "from", "architecture")
+    head = ("trial", plain(metric), "budget", "params", "MACs", "epochs", "time", "from", "architecture")
     rows = [head]
     for trial in trials:
         epochs = trial["metrics"].get("epochs")
@@ -108,6 +121,7 @@ def _table(trials: list[dict[str, Any]], metric: str) -> list[str]:
             (
                 str(trial["number"]),
                 _value(trial, metric),
+                _budget(trial),
                 "" if trial["params"] is None else count(trial["params"]),
                 "" if trial["macs"] is None else count(trial["macs"]),
                 "" if epochs is None else f"{epochs:g}",
@@ -128,6 +142,12 @@ def _table(trials: list[dict[str, Any]], metric: str) -> list[str]:
 def _value(trial: Mapping[str, Any], metric: str | None) -> str:
     value = trial["metrics"].get(metric)
     return "" if value is None else f"{value:.4f}" if abs(value) < 1000 else f"{value:.5g}"
+
+
+def _budget(trial: Mapping[str, Any]) -> str:
+    """The budget of a trial; empty for the full one."""
+    budget = trial.get("budget")
+    return "" if budget is None else f"{budget:g}" if isinstance(budget, int | float) else plain(budget)
 
 
 def _architecture(trial: Mapping[str, Any]) -> str:

@@ -26,7 +26,11 @@ class Strategy(ABC):
 
     @abstractmethod
     def ask(self, rng: np.random.Generator) -> Proposal | None:
-        """The next proposal; None when nothing is left to propose."""
+        """The next proposal; None when nothing is left to propose.
+
+        After a None the study asks for the same number once more, when all pending trials have been told, and ends if
+        there is nothing then either.
+        """
 
     def tell(self, trial: Trial) -> None:  # noqa: B027 - a strategy may have nothing to learn
         """A trial that ended, in the order of the trials' numbers; its state may be any final one.

@@ -21,6 +21,7 @@ from netwright.errors import InputError
 from netwright.evaluators.base import Candidate, Evaluator, Heritage
 from netwright.metrics import BadResult, check_metrics
 from netwright.space import SearchSpace
+from netwright.study.budgets import PROXY
 from netwright.trial import Budget
 
 Record = dict[str, Any]
@@ -75,7 +76,10 @@ def make_limits(constraints: Mapping[str, float]) -> tuple[Limit, ...]:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The whole way of a candidate; callable in a worker. ``report`` streams the reports to the driver."""
+    """The whole way of a candidate; callable in a worker. ``report`` streams the reports to the driver.
+
+    ``needed`` are the metrics that every answer holds, but that of the budget ``"proxy"``: proxies are no objective.
+    """
 
     space: SearchSpace
     evaluator: Evaluator
@@ -118,7 +122,8 @@ class Evaluation:
         )
         with seeded(task.seed):
             answer = check_metrics(self.evaluator(candidate))
-        lacking = [name for name in self.needed if name not in answer and name not in metrics]
+        needed = () if task.budget == PROXY else self.needed
+        lacking = [name for name in needed if name not in answer and name not in metrics]
         if lacking:
             raise BadResult(
                 "bad_result", f"no metric '{lacking[0]}' in the evaluator's answer (it has {', '.join(sorted(answer))})"

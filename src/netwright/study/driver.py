@@ -26,6 +26,7 @@ from netwright.failpoints import failpoint
 from netwright.progress import Phase, Progress, Watch
 from netwright.stores.base import Event, Store
 from netwright.strategies.base import Strategy
+from netwright.study.budgets import extent, ranks
 from netwright.study.candidates import Evaluation, Task
 from netwright.study.feasibility import Feasibility
 from netwright.study.history import Claim, History
@@ -94,6 +95,8 @@ class Driver:
     inheritable: set[int] = field(default_factory=set)
     parents: dict[int, int] = field(default_factory=dict)
     exhausted: bool = False
+    dry: int = -1
+    """The number for which the strategy had nothing to propose while others were pending."""
 
     def run(self) -> str:
         """Runs until a limit, a signal or the strategy ends it; answers which: why it ended."""
@@ -136,7 +139,7 @@ class Driver:
             claim = self.history.claims[number]
             if self.feasibility is not None:
                 self.feasibility.remember(claim.proposal.architecture, dict(claim.costs), claim.refused)
-            proposal = self._ask(number)
+            proposal = self._ask(number) or self._ask_again(number)
             if proposal != claim.proposal:
                 raise InputError(
                     f"trial {number} would be another architecture than the one in the journal",
@@ -216,7 +219,13 @@ class Driver:
                 return False
             while self.told <= seen:
                 self._tell(self.history.trials[self.told])
-        proposal = self._ask(number)
+        proposal = None if number == self.dry else self._ask(number)
+        if proposal is None:
+            if not settings.asynchronous:
+                self.dry = number
+            if self.running:
+                return False  # what is pending may bring something to propose
+            proposal = self._ask_again(number)
         if proposal is None:
             self.exhausted = True
             return False
@@ -232,6 +241,19 @@ class Driver:
             if parent in self.inheritable:
                 self.parents[number] = parent
         return proposal
+
+    def _ask_again(self, number: int) -> Proposal | None:
+        """Asks a strategy that had nothing to propose once more, when it has been told every trial before.
+
+        Such as the promotion of an architecture whose trial was pending, in a space without any others.
+        """
+        if self.settings.asynchronous:
+            return self._ask(number)
+        if self.told == number:
+            return None
+        while self.told < number:
+            self._tell(self.history.trials[self.told])
+        return self._ask(number)
 
     def _tell(self, trial: Trial) -> None:
         self.strategy.tell(trial)
@@ -376,7 +398,7 @@ class Driver:
             trial = self.history.trials[number]
             self.ends.append(self.clock())
             self.counts[str(trial.state)] += 1
-            if trial.scored and (self.best is None or self._is_better(trial, self.best)):
+            if ranks(trial) and (self.best is None or self._is_better(trial, self.best)):
                 self.best = trial
             if self.settings.asynchronous:
                 self._tell(trial)
@@ -522,13 +544,17 @@ class Driver:
             file.unlink(missing_ok=True)
 
     def _is_better(self, a: Trial, b: Trial) -> bool:
+        """At a larger budget, or at the same with a better score."""
+        larger, smaller = extent(a.proposal.budget), extent(b.proposal.budget)
+        if larger != smaller:
+            return larger > smaller
         objective = self.settings.objectives[0]
         return objective.better(a.metrics[objective.metric], b.metrics[objective.metric])
 
     def _best_of(self, trials: Any) -> Trial | None:
         best: Trial | None = None
         for trial in sorted(trials, key=lambda trial: trial.number):
-            if trial.scored and (best is None or self._is_better(trial, best)):
+            if ranks(trial) and (best is None or self._is_better(trial, best)):
                 best = trial
         return best
 

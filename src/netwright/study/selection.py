@@ -22,10 +22,11 @@ from netwright.errors import InfeasibleError, InputError, Interrupted, Netwright
 from netwright.executors import TaskFailed
 from netwright.progress import Phase, Progress, Watch
 from netwright.statistics import Difference, Verdict, paired_bootstrap, score_interval, verdict
+from netwright.study.budgets import PROXY, extent
 from netwright.study.driver import cancel_running, too_many_failures
 from netwright.study.signals import Signals
 from netwright.study.study import Study
-from netwright.trial import State, Trial
+from netwright.trial import Objective, State, Trial
 
 if TYPE_CHECKING:
     from netwright.evaluators.train import Train
@@ -417,16 +418,34 @@ def ranked(study: Study) -> list[Trial]:
 
     Scores within one standard error of the best are alike, as far as the validation data can tell (Breiman et al.
     1984); their order is that of the loss, which tells more of few examples than the number of right answers does.
+
+    Scores of different budgets are never compared: those of the largest come first, then, should there be too few of
+    them, those that got to the next smaller one and no further.
     """
     objective = study.objectives[0]
     first: dict[Architecture, Trial] = {}
     for trial in study._eligible():
         other = first.get(trial.architecture)
-        if other is None or objective.better(trial.metrics[objective.metric], other.metrics[objective.metric]):
+        if other is None or _beats(trial, other, objective):
             first[trial.architecture] = trial
-    if not first:
-        return []
-    top = max(objective.score(trial.metrics) for trial in first.values())
+    groups: dict[float, list[Trial]] = {}
+    for trial in first.values():
+        groups.setdefault(extent(trial.proposal.budget), []).append(trial)
+    return [trial for budget in sorted(groups, reverse=True) for trial in _in_order(study, groups[budget])]
+
+
+def _beats(trial: Trial, other: Trial, objective: Objective) -> bool:
+    """Whether of two trials of one architecture the first tells more: a larger budget, or a better score at it."""
+    budget, another = extent(trial.proposal.budget), extent(other.proposal.budget)
+    if budget != another:
+        return budget > another
+    return objective.better(trial.metrics[objective.metric], other.metrics[objective.metric])
+
+
+def _in_order(study: Study, trials: Sequence[Trial]) -> list[Trial]:
+    """Trials of one budget, the best first."""
+    objective = study.objectives[0]
+    top = max(objective.score(trial.metrics) for trial in trials)
     error = 0.0
     if objective.metric == "val_accuracy":
         train: Any = study.evaluator
@@ -438,12 +457,12 @@ def ranked(study: Study) -> list[Trial]:
         loss = trial.metrics.get("val_loss", 0.0) if alike else 0.0
         return -top if alike else -score, loss, trial.metrics.get("macs", 0.0), trial.number
 
-    return sorted(first.values(), key=place)
+    return sorted(trials, key=place)
 
 
 def nothing_found(study: Study) -> NetwrightError:
     """Why nothing of the study can be selected: everything failed, or nothing keeps the limits (the nearest miss)."""
-    trials = study.history.ended()
+    trials = [trial for trial in study.history.ended() if trial.proposal.budget != PROXY]
     failed = [trial for trial in trials if trial.state is State.FAILED]
     others = [trial for trial in trials if trial.state is not State.FAILED]
     if failed and not others:

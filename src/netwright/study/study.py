@@ -23,6 +23,7 @@ from netwright.progress import Watch
 from netwright.space import SearchSpace
 from netwright.stores.base import Event, Store
 from netwright.strategies.base import Strategy
+from netwright.study.budgets import fullest, ranks
 from netwright.study.candidates import Evaluation, as_evaluator, make_limits
 from netwright.study.driver import Clock, Driver, Settings
 from netwright.study.feasibility import STATIC, Feasibility
@@ -225,16 +226,22 @@ class Study:
 
     @property
     def best(self) -> Trial | None:
-        """The best trial by the first objective, among those that have a score and keep the constraints."""
+        """The best trial by the first objective, among those that have a score and keep the constraints.
+
+        Scores at different budgets are not compared: it is the best of those at the largest budget so far.
+        """
         objective = self.objectives[0]
-        return max(self._eligible(), key=lambda trial: (objective.score(trial.metrics), -trial.number), default=None)
+        return max(fullest(self._eligible()), key=lambda trial: (objective.score(trial.metrics), -trial.number), default=None)
 
     @property
     def pareto(self) -> list[Trial]:
-        """The trials that no other beats in all objectives at once, by number; one a point."""
+        """The trials that no other beats in all objectives at once, by number; one a point.
+
+        Of those at the largest budget so far, as for :attr:`best`.
+        """
         from netwright.pareto import front
 
-        trials = self._eligible()
+        trials = fullest(self._eligible())
         if not trials:
             return []
         points = np.array([[trial.metrics[objective.metric] for objective in self.objectives] for trial in trials])
@@ -309,10 +316,11 @@ class Study:
         return self._history
 
     def _eligible(self) -> list[Trial]:
+        """What may be ranked: a score, no proxy, and the constraints kept; at whatever budget."""
         return [
             trial
             for trial in self._history.ended()
-            if trial.scored and all(limit.broken(trial.metrics) == 0 for limit in self.limits)
+            if ranks(trial) and all(limit.broken(trial.metrics) == 0 for limit in self.limits)
         ]
 
     def _costs(self) -> tuple[str, ...]:

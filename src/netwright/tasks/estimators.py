@@ -135,7 +135,8 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
 
     @property
     def leaderboard_(self) -> list[dict[str, Any]]:
-        """The trials that have a score, the best first."""
+        """The trials that have a score, the best first; those of the largest budget before others."""
+        from netwright.study.budgets import extent
         from netwright.tasks.job import configuration
         from netwright.tasks.overview import show
 
@@ -143,7 +144,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         metric, way = configuration(self.out_)["objectives"][0]
         scored = [trial for trial in show(self.out_)["trials"] if metric in trial["metrics"]]
         sign = -1 if way == "maximize" else 1
-        return sorted(scored, key=lambda trial: sign * float(trial["metrics"][metric]))
+        return sorted(scored, key=lambda trial: (-extent(trial["budget"]), sign * float(trial["metrics"][metric])))
 
     @property
     def pareto_(self) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from netwright.stores import is_held
 from netwright.stores.base import Event
+from netwright.study.budgets import fullest
 from netwright.study.candidates import make_limits
 from netwright.study.history import History
 from netwright.trial import Objective, Trial
@@ -28,14 +29,13 @@ def show(folder: str | Path, *, events: list[Event] | None = None) -> dict[str, 
     objectives = [Objective(metric, way) for metric, way in configuration.get("objectives", [])]
     trials = history.all_trials()
     limits = make_limits(configuration.get("constraints") or {})
-    scored = [
+    scored = fullest(
         trial
         for trial in trials
-        if trial.scored
-        and objectives
+        if objectives
         and all(objective.metric in trial.metrics for objective in objectives)
         and all(limit.broken(trial.metrics) == 0 for limit in limits)
-    ]
+    )
     best = max(scored, key=lambda trial: (objectives[0].score(trial.metrics), -trial.number), default=None)
     return {
         "study": {
