@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping
+from functools import cache, partial
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from netwright.strategies.asha import ASHA
@@ -20,13 +21,18 @@ if TYPE_CHECKING:
     from netwright.strategies.local_search import LocalSearch
     from netwright.strategies.making import make
     from netwright.strategies.nsga2 import NSGA2
+    from netwright.strategies.optuna import Optuna
+    from netwright.strategies.ppo import PPO
+    from netwright.strategies.proxy_start import ProxyStart
     from netwright.strategies.random import Random
+    from netwright.strategies.reinforce import Reinforce
     from netwright.strategies.successive_halving import SuccessiveHalving
 
 __all__ = [
     "ASHA",
     "BOHB",
     "NSGA2",
+    "PPO",
     "STRATEGIES",
     "Auto",
     "CurveStopping",
@@ -35,7 +41,10 @@ __all__ = [
     "Grid",
     "Hyperband",
     "LocalSearch",
+    "Optuna",
+    "ProxyStart",
     "Random",
+    "Reinforce",
     "Strategy",
     "SuccessiveHalving",
     "make",
@@ -53,7 +62,11 @@ _WHERE = {
     "LocalSearch": "local_search",
     "make": "making",
     "NSGA2": "nsga2",
+    "Optuna": "optuna",
+    "PPO": "ppo",
+    "ProxyStart": "proxy_start",
     "Random": "random",
+    "Reinforce": "reinforce",
     "Strategy": "base",
     "SuccessiveHalving": "successive_halving",
 }
@@ -69,10 +82,17 @@ _NAMED = {
     "hyperband": "Hyperband",
     "local-search": "LocalSearch",
     "nsga2": "NSGA2",
+    "optuna-cmaes": "Optuna cmaes",
+    "optuna-gp": "Optuna gp",
+    "optuna-nsga3": "Optuna nsga3",
+    "optuna-tpe": "Optuna tpe",
+    "ppo": "PPO",
+    "proxy-start": "ProxyStart",
     "random": "Random",
+    "reinforce": "Reinforce",
     "successive-halving": "SuccessiveHalving",
 }
-"""The names of the command line, and the class of each."""
+"""The names of the command line, and the class of each, with its first arguments where one class has several names."""
 
 
 class _Strategies(Mapping[str, "type[Strategy]"]):
@@ -81,8 +101,9 @@ class _Strategies(Mapping[str, "type[Strategy]"]):
 
     def __getitem__(self, name: str) -> type[Strategy]:
         if name in _NAMED:
-            found: type[Strategy] = __getattr__(_NAMED[name])
-            return found
+            kind, *arguments = _NAMED[name].split()
+            found: type[Strategy] = __getattr__(kind)
+            return _with_arguments(found, *arguments) if arguments else found
         for point in entry_points(group=__name__, name=name):
             added: type[Strategy] = point.load()
             return added
@@ -97,6 +118,14 @@ class _Strategies(Mapping[str, "type[Strategy]"]):
 
     def __contains__(self, name: object) -> bool:
         return name in tuple(self)
+
+
+@cache
+def _with_arguments(kind: type[Strategy], *arguments: str) -> type[Strategy]:
+    made: Any = partial(kind, *arguments)
+    made.__doc__ = f"{(kind.__doc__ or '').strip().splitlines()[0].rstrip('.')}: {', '.join(arguments)}."
+    made.__name__ = " ".join((kind.__name__, *arguments))
+    return cast("type[Strategy]", made)
 
 
 STRATEGIES: Mapping[str, type[Strategy]] = _Strategies()
