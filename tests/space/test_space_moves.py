@@ -181,6 +181,90 @@ def test_crossover_keeps_to_the_rules():
     assert {first, second} == {none.crossover(first, second, rng) for _ in range(50)}
 
 
+@relaxed
+@given(PROGRAMS, SEEDS)
+def test_a_perturbed_architecture_is_in_the_space(statements, seed):
+    """At any rate; at rate 0 nothing changes, at rate 1 every decision that both ask and that has another value."""
+    space = space_of(statements)
+    rng = np.random.default_rng(seed)
+    parent = space.sample(rng)
+    assert parent == space.perturb(parent, rng, 0.0)
+    assert space.perturb(parent, rng, 0.4) in space
+    child = space.perturb(parent, rng, 1.0)
+    assert child in space
+    free = {decision.name for decision in space.decisions if decision.cardinality > 1}
+    assert set(roots_of_change(space, parent, child)) == free & parent.keys() & child.keys()
+
+
+def test_perturbation_changes_each_decision_independently():
+    """The number of changes is binomial, and every decision changes as often as any other."""
+    space = nw.SearchSpace(words_only(lambda: [nw.choose(f"c{i}", *range(4)) for i in range(10)]))
+    rng = np.random.default_rng(0)
+    parent = space.sample(rng)
+    changes = [roots_of_change(space, parent, space.perturb(parent, rng, 0.1)) for _ in range(5_000)]
+    counts = np.bincount([len(changed) for changed in changes], minlength=4)
+    assert [0.3487, 0.3874, 0.1937, 0.0574] == pytest.approx(counts[:4] / 5_000, abs=0.025)
+    each = Counter(name for changed in changes for name in changed)
+    assert all(0.08 < each[f"c{i}"] / 5_000 < 0.12 for i in range(10))
+
+
+def test_perturbation_keeps_to_the_rules():
+    """The child is valid; where nothing else is, the architecture itself comes back."""
+    rng = np.random.default_rng(0)
+    network = words_only(lambda: (nw.choose("a", 0, 1), nw.choose("b", 0, 1)))
+    parent = nw.Architecture({"a": 0, "b": 0})
+    some = nw.SearchSpace(network, where=lambda a: a["a"] == a["b"])
+    assert {"00", "11"} == {f"{c['a']}{c['b']}" for c in (some.perturb(parent, rng, 0.5) for _ in range(50))}
+    alone = nw.SearchSpace(network, where=lambda a: a["a"] + a["b"] == 0)
+    assert parent == alone.perturb(parent, rng, 1.0)
+
+
+def test_coarsening_leaves_so_many_values_of_a_range():
+    """Evenly spaced from end to end, in the logarithm where log, always values of the range; the rest as it was."""
+
+    def declare():
+        nw.choose("plain", low=0.0, high=10.0)
+        nw.choose("log", low=0.001, high=1.0, log=True)
+        nw.choose("whole", low=1, high=100)
+        nw.choose("powers", low=1, high=1_000_000, log=True)
+        nw.choose("stepped", low=0.0, high=1.0, step=0.1)
+        nw.choose("short", low=1, high=3)
+        nw.choose("options", *range(9))
+
+    space = nw.SearchSpace(words_only(declare))
+    coarse = space.coarsen(4)
+    found = {decision.name: decision.options for decision in coarse.decisions}
+    assert found == {
+        "plain": pytest.approx((0.0, 10 / 3, 20 / 3, 10.0)),
+        "log": pytest.approx((0.001, 0.01, 0.1, 1.0)),
+        "whole": (1, 34, 67, 100),
+        "powers": (1, 100, 10_000, 1_000_000),
+        "stepped": (0.0, 0.3, 0.7, 1.0),
+        "short": (1, 2, 3),
+        "options": tuple(range(9)),
+    }
+    assert coarse.size == 4**5 * 3 * 9
+    rng = np.random.default_rng(0)
+    assert all(coarse.sample(rng) in space for _ in range(50))
+    middle = {decision.name: decision.options for decision in space.coarsen(1).decisions}
+    assert middle["plain"] == (5.0,)
+    assert middle["log"] == pytest.approx((10**-1.5,))
+    assert middle["short"] == (2,)
+
+
+def test_coarsening_keeps_conditions_and_rules():
+    """A range that is asked of one option alone stays so, and `where` and limits hold on."""
+
+    def declare():
+        nw.one_of("kind", ranged=words_only(lambda: nw.choose("x", low=0.0, high=1.0)), plain=nn.Identity)
+
+    space = nw.SearchSpace(words_only(declare), where=lambda a: a.get("x", 1.0) > 0.3)
+    found = [dict(a) for a in space.coarsen(3).restrict(lambda a: a.get("x") != 1.0).enumerate()]
+    assert [{"kind": "ranged", "x": 0.5}, {"kind": "plain"}] == found
+    with pytest.raises(SpaceError, match="a whole number of points, at least 1, found 0"):
+        space.coarsen(0)
+
+
 def test_what_neither_parent_was_asked_is_drawn():
     """A child may meet a decision that neither parent has."""
 
