@@ -19,6 +19,7 @@ from netwright.cli.search import search
 from netwright.cli.show import show
 from netwright.cli.spaces import spaces
 from netwright.cli.strategies import strategies
+from netwright.cli.tables import tables
 
 app = typer.Typer(
     name="netwright",
@@ -32,6 +33,7 @@ VERBS = (search, resume, show, predict, export, spaces, strategies, bench)
 
 for verb in VERBS:
     app.command()(verb)
+app.add_typer(tables)
 
 
 @app.callback(invoke_without_command=True)
@@ -55,7 +57,8 @@ def run(arguments: Sequence[str]) -> int:
     """Runs the command line and answers with its exit code; every error ends here as one line."""
     arguments = list(arguments)
     flags = set(arguments[: arguments.index("--")] if "--" in arguments else arguments)
-    verb = next((word for word in arguments if word in {function.__name__ for function in VERBS}), "")
+    verbs = {*(function.__name__ for function in VERBS), "tables"}
+    verb = next((word for word in arguments if word in verbs), "")
     prepare_streams()
     try:
         return _invoke(arguments)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from netwright.evaluators.tables.evaluator import TableEvaluator
-    from netwright.evaluators.tables.known import TABLES, open_table
-    from netwright.evaluators.tables.own import read_own, save_table
+    from netwright.evaluators.tables.known import TABLES, import_table, open_table, read_table
+    from netwright.evaluators.tables.own import save_table
     from netwright.evaluators.tables.table import Column, Table, column_name, parse_column
 
 _WHERE = {
@@ -21,9 +21,10 @@ _WHERE = {
     "Table": "table",
     "TableEvaluator": "evaluator",
     "column_name": "table",
+    "import_table": "known",
     "open_table": "known",
     "parse_column": "table",
-    "read_own": "own",
+    "read_table": "known",
     "save_table": "own",
 }
 
@@ -33,9 +34,10 @@ __all__ = [
     "Table",
     "TableEvaluator",
     "column_name",
+    "import_table",
     "open_table",
     "parse_column",
-    "read_own",
+    "read_table",
     "save_table",
 ]
 

@@ -7,7 +7,7 @@ those of the runs behind ``valid``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.errors import InputError
-from netwright.evaluators.tables.table import Table
+from netwright.evaluators.tables.runs import Run, table_of_runs
+from netwright.evaluators.tables.table import Curves, Table
 
 DATASETS = {"cifar10": "cifar10", "cifar100": "cifar100", "imagenet16_120": "imagenet16-120"}
 ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
@@ -36,7 +37,13 @@ TIMES = {
 }
 
 
-def of_condensed(arrays: Mapping[str, NDArray[Any]], name: str, path: Path) -> Table:
+def of_condensed(
+    arrays: Mapping[str, NDArray[Any]],
+    name: str,
+    path: Path,
+    latencies: Mapping[str, NDArray[Any]] | None = None,
+    curves: Callable[[], Curves] | None = None,
+) -> Table:
     """The table of the condensed file: one row for each architecture, in the benchmark's own order."""
     from netwright.zoo.nasbench201 import space
 
@@ -63,6 +70,7 @@ def of_condensed(arrays: Mapping[str, NDArray[Any]], name: str, path: Path) -> T
         for cost, word in (("params", "params"), ("flops", "macs")):
             if f"{key}_{cost}" in arrays:
                 columns[f"{dataset}.{word}"] = arrays[f"{key}_{cost}"]
+    columns.update(latencies or {})
     times = {metric: time for metric, time in TIMES.items() if f"{time}@200" in columns}
     return Table(
         name,
@@ -71,12 +79,55 @@ def of_condensed(arrays: Mapping[str, NDArray[Any]], name: str, path: Path) -> T
         columns,
         times={metric: time for metric, time in times.items() if f"{metric}@200" in columns},
         about=ABOUT,
+        curves=curves,
     )
 
 
-def with_latencies(arrays: Mapping[str, NDArray[Any]], path: Path) -> dict[str, NDArray[Any]]:
+def of_latencies(arrays: Mapping[str, NDArray[Any]], path: Path) -> dict[str, NDArray[Any]]:
     """The columns ``latency_ms.<device>`` of the file of latencies, in the benchmark's order."""
     if not {"devices", "latency_ms"} <= set(arrays) or arrays["latency_ms"].shape[1:] != (SIZE,):
         raise InputError(f"{path} does not hold the latencies of NAS-Bench-201")
     devices = [word.decode() if isinstance(word, bytes) else str(word) for word in arrays["devices"].tolist()]
     return {f"latency_ms.{device}": row for device, row in zip(devices, arrays["latency_ms"], strict=True)}
+
+
+def curves_of(value: Any, arrays: Mapping[str, NDArray[Any]], path: Path) -> Curves:
+    """The curves in the JSON of some architectures, by the rows of the condensed file."""
+    from netwright.zoo.nasbench201 import from_string, space
+
+    rows = {text.decode(): row for row, text in enumerate(arrays["arch_str"].tolist())}
+    runs = of_curves(value, path)
+    texts = list(dict.fromkeys(run.text for run in runs))
+    unknown = next((text for text in texts if text not in rows), None)
+    if unknown is not None:
+        raise InputError(f"{path} has curves of {unknown!r:.100}, which the table lacks")
+    few = table_of_runs("curves", space(**ARGUMENTS["cifar10"]), runs, from_string, texts, {})
+    return {
+        name: {rows[texts[row]]: numbers for row, numbers in by_row.items()} for name, by_row in few.curves.items()
+    }
+
+
+def of_curves(value: Any, path: Path) -> list[Run]:
+    """The runs in the JSON of full curves: a list of architectures, each with its runs."""
+    runs = []
+    try:
+        for entry in value:
+            for one in entry["runs"]:
+                numbers = {"train": one["train_acc"], "train-loss": one["train_loss"]}
+                for split, found in one["eval"].items():
+                    numbers[split] = found["acc"]
+                runs.append(
+                    Run(
+                        entry["arch_str"],
+                        int(one["hp"]),
+                        one["dataset"],
+                        int(one["seed"]),
+                        numbers,
+                        sum(one["train_time_s"]),
+                        one["params_M"] * 1e6,
+                        one["flops_M"] * 1e6,
+                    )
+                )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} does not hold the curves of NATS-Bench: {type(error).__name__}: {error}") from None
+    return runs

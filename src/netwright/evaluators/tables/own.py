@@ -14,7 +14,8 @@ import os
 import re
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,11 @@ from netwright.evaluators.tables.rows import Rows, options_of
 from netwright.evaluators.tables.table import Table
 from netwright.space import SearchSpace, choose
 
+Key = Callable[[Mapping[str, Any]], str]
 VERSION = 1
 LARGEST = 2 * 2**30
 """Bytes that a file may unpack to."""
-RESERVED = ("choices", "decisions", "options", "version", "name", "space", "times", "about")
+RESERVED = ("choices", "decisions", "options", "version", "name", "space", "times", "about", "keys")
 
 
 class Declared(nn.Module):
@@ -48,26 +50,6 @@ def declared_space(options: Mapping[str, Sequence[Answer]], rows: Rows | None = 
     decisions = tuple((name, tuple(values)) for name, values in options.items())
     rule = None if rows is None or rows.complete else rows
     return SearchSpace(Declared, where=rule, decisions=decisions)
-
-
-def read_own(path: str | os.PathLike[str], name: str | None = None) -> Table:
-    """The table in an ``.npz`` or a JSON file; InputError in one line for a file that is not a sound one."""
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            start = file.read(8)
-    except OSError as error:
-        raise InputError(f"the table {path} cannot be read: {error.strerror}") from None
-    name = name or path.stem
-    try:
-        if start.lstrip()[:1] == b"{":
-            return _from_json(path, name)
-        return table_of_arrays(read_npz(path), name, str(path))
-    except NetwrightError as error:
-        text = str(error)
-        if str(path) in text:
-            raise
-        raise InputError(f"the table {path}: {error.message}", hint=error.hint) from None
 
 
 def read_npz(path: Path) -> dict[str, NDArray[Any]]:
@@ -99,7 +81,18 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def table_of_arrays(arrays: Mapping[str, NDArray[Any]], name: str, source: str) -> Table:
-    """The table that the arrays of an ``.npz`` say."""
+    """The table that the arrays of an ``.npz`` say; InputError, naming ``source``, for what is not sound."""
+    with _said_of(source):
+        return _table_of_arrays(arrays, name, source)
+
+
+def read_json(path: Path, name: str) -> Table:
+    """The table in ``{architecture string: {metric: value}}``; InputError for a file that is not a sound one."""
+    with _said_of(str(path)):
+        return _from_json(path, name)
+
+
+def _table_of_arrays(arrays: Mapping[str, NDArray[Any]], name: str, source: str) -> Table:
     version = int(_scalar(arrays, "version", VERSION, int))
     if version != VERSION:
         raise InputError(
@@ -121,11 +114,20 @@ def table_of_arrays(arrays: Mapping[str, NDArray[Any]], name: str, source: str) 
     rows = Rows(options, choices)
     columns = {key: array for key, array in arrays.items() if key not in RESERVED}
     times = _json(arrays, "times")
+    said = _json(arrays, "space")
+    space, key = _space(said, options, rows)
+    keys = None
+    if key is not None and "keys" in arrays:
+        keys = arrays["keys"].tolist()
+        if len(keys) != len(rows) or keys[0] != key(rows.architecture(0)):
+            raise InputError("its 'keys' are not those of its rows")
     return Table(
         str(_scalar(arrays, "name", name, str)),
-        _space(_json(arrays, "space"), options, rows),
+        space,
         rows.choices,
         columns,
+        key=key,
+        keys=keys,
         times=times or None,
         about=_json(arrays, "about"),
         rows=rows,
@@ -147,6 +149,8 @@ def save_table(table: Table, path: str | os.PathLike[str]) -> Path:
         "times": np.array(strict_json.dumps(dict(table.times))),
         "about": np.array(strict_json.dumps(dict(table.about))),
     }
+    if table.keys is not None:
+        arrays["keys"] = np.array(table.keys)
     zoo = _zoo_name(table.space)
     if zoo is not None:
         arrays["space"] = np.array(strict_json.dumps({"name": zoo, "arguments": dict(table.space.arguments)}))
@@ -170,6 +174,17 @@ def save_table(table: Table, path: str | os.PathLike[str]) -> Path:
 
 
 # Below: helpers in the order of use
+
+
+@contextmanager
+def _said_of(source: str) -> Iterator[None]:
+    """Puts the file before what is wrong with it."""
+    try:
+        yield
+    except NetwrightError as error:
+        if source in str(error):
+            raise
+        raise InputError(f"the table {source}: {error.message}", hint=error.hint) from None
 
 
 def _scalar(arrays: Mapping[str, NDArray[Any]], key: str, default: Any, kind: type) -> Any:
@@ -228,26 +243,26 @@ def _options(
     }
 
 
-def _space(said: Any, options: Mapping[str, Sequence[Answer]], rows: Rows) -> SearchSpace:
-    """The space of the zoo that the table names, where its decisions are the table's; else the decisions alone."""
-    if said:
-        made = _zoo_space(said)
-        if made is not None and options_of(made.decisions) == dict(options):
-            return made
-    return declared_space(options, rows)
+def _space(
+    said: Mapping[str, Any], options: Mapping[str, Sequence[Answer]], rows: Rows
+) -> tuple[SearchSpace, Key | None]:
+    """The space of the zoo that the table names, where its decisions are the table's; else the decisions alone.
 
-
-def _zoo_space(said: Mapping[str, Any]) -> SearchSpace | None:
+    Beside it what names the network of an architecture, where several of the space are one.
+    """
     from netwright.zoo import SPACES
 
-    entry = SPACES.get(said.get("name", ""))
+    entry = SPACES.get(str(said.get("name", "")))
     arguments = said.get("arguments", {})
     if entry is None or not isinstance(arguments, dict):
-        return None
-    try:
-        return entry.space(**{name: _tuples(value) for name, value in arguments.items()})
-    except (NetwrightError, TypeError):
-        return None
+        return declared_space(options, rows), None
+    given = {name: _tuples(value) for name, value in arguments.items()}
+    made = entry.space(**given)
+    if options_of(made.decisions) != dict(options):
+        raise InputError(f"its decisions are not those of the space '{entry.name}', which it names")
+    if entry.key is None and not rows.complete:
+        made = SearchSpace(entry.network, where=rows, **given)
+    return made, entry.key
 
 
 def _zoo_name(space: SearchSpace) -> str | None:
@@ -293,16 +308,11 @@ def _from_json(path: Path, name: str) -> Table:
     choices = np.array(
         [[places[decision][_key(row[decision])] if decision in row else -1 for decision in options] for row in answers]
     )
-    rows = Rows(options, choices)
-    conditional = bool((choices < 0).any())
-    if conditional:
+    if (choices < 0).any():
         raise InputError("not every architecture answers the same decisions", hint="Give them all the same names")
-    space = None
-    if tuple(options) == _edges():
-        space = _zoo_space({"name": "nasbench201", "arguments": {}})
-    if space is None or options_of(space.decisions) != options:
-        space = declared_space(options, rows)
-    return Table(name, space, rows.choices, columns, rows=rows)
+    rows = Rows(options, choices)
+    said = {"name": "nasbench201"} if tuple(options) == _edges() else {}
+    return Table(name, _space(said, options, rows)[0], rows.choices, columns, rows=rows)
 
 
 def _answers(text: str) -> dict[str, Answer]:

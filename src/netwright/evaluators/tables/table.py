@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import os
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -26,7 +27,10 @@ Fidelity = int | float | None
 of one's own."""
 Seed = int | Literal["mean"]
 
-COSTS = ("params", "macs", "flops", "memory", "latency", "energy")
+Curves = Mapping[str, Mapping[int, NDArray[np.float32]]]
+"""``metric@fidelity`` to row to (seeds, epochs) numbers."""
+
+COSTS = ("params", "macs", "flops", "memory", "latency")
 """A metric is a cost when the last word of its name, or the first, is or starts with one of these."""
 TIMES = ("train_seconds", "cost")
 """The last word of the name of a column of training seconds."""
@@ -110,7 +114,10 @@ class Table:
         Metric to the metric whose columns hold its seconds of training. By default the one with the same first words
         that ends in ``train_seconds`` or ``cost``.
     key:
-        Where several architectures of the space are one network: equal keys share a row.
+        Where several architectures of the space are one network: equal keys share a row. ``keys`` are those of the
+        rows, where they are known already.
+    curves:
+        Gives the curves, when they are first asked for.
     about:
         Origin, licence and whatever else a reader should know: one line each.
     """
@@ -124,6 +131,8 @@ class Table:
         *,
         times: Mapping[str, str] | None = None,
         key: Callable[[Mapping[str, Answer]], Hashable] | None = None,
+        keys: Sequence[Hashable] | None = None,
+        curves: Callable[[], Curves] | None = None,
         about: Mapping[str, str] | None = None,
         rows: Rows | None = None,
     ) -> None:
@@ -147,11 +156,12 @@ class Table:
         self.times: Mapping[str, str] = MappingProxyType(
             dict(times) if times is not None else _usual_times(self._by_metric)
         )
+        self._curves = curves
         self._key = key
         self._keyed: dict[Hashable, int] = {}
         if key is not None:
-            for row in range(len(self)):
-                self._keyed[key(self._rows.architecture(row))] = row
+            found = map(key, map(self._rows.architecture, range(len(self)))) if keys is None else keys
+            self._keyed = {one: row for row, one in enumerate(found)}
             if len(self._keyed) < len(self):
                 raise InputError(
                     f"the table '{name}' has {len(self):,} rows, but only {len(self._keyed):,} different networks"
@@ -258,11 +268,54 @@ class Table:
             raise InputError(f"the table '{self.name}' has no seconds of training for '{metric}' (it has for: {known})")
         return self.find(self.times[metric], fidelity)
 
+    def curve(
+        self, architecture: Mapping[str, Answer], metric: str, *, fidelity: Fidelity, seed: Seed
+    ) -> NDArray[np.float32]:
+        """The numbers after each epoch of the run with this seed (or the mean over all).
+
+        ``fidelity`` is the length of the whole run: its schedule depends on it. InputError where the table has none.
+        """
+        curves = self.curves
+        name = column_name(metric, fidelity)
+        if name not in curves:
+            known = ", ".join(sorted(curves)) or "none"
+            raise InputError(f"the table '{self.name}' has no curves of '{name}' (it has {known})")
+        row = self.row(architecture)
+        if row not in curves[name]:
+            there = ", ".join(map(str, sorted(curves[name])[:5]))
+            raise InputError(
+                f"the table '{self.name}' has no curve of '{name}' for row {row}, only for {len(curves[name])} rows "
+                f"({there}{', …' if len(curves[name]) > 5 else ''})"
+            )
+        numbers = curves[name][row]
+        if seed == "mean":
+            mean: NDArray[np.float32] = numbers.mean(0)
+            return mean
+        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < len(numbers):
+            raise InputError(f'the curves of \'{name}\' have seeds 0 to {len(numbers) - 1} and "mean", found {seed!r}')
+        return numbers[seed]
+
+    @property
+    def curves(self) -> Curves:
+        """All curves: ``metric@fidelity`` to row to (seeds, epochs) numbers; empty where there are none."""
+        return {} if self._curves is None else self._curves()
+
+    @property
+    def keys(self) -> tuple[Hashable, ...] | None:
+        """What names the network of each row, where several architectures are one network."""
+        return tuple(self._keyed) if self._key is not None else None
+
     def evaluator(self, metrics: str | Sequence[str], *, fidelity: Fidelity, seed: Seed) -> TableEvaluator:
         """An evaluator for a study over ``table.space``; see :class:`TableEvaluator`."""
         from netwright.evaluators.tables.evaluator import TableEvaluator
 
         return TableEvaluator(self, (metrics,) if isinstance(metrics, str) else tuple(metrics), fidelity, seed)
+
+    def named(self, name: str) -> Table:
+        """The same table by another name."""
+        other = copy.copy(self)
+        other.name = name
+        return other
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Writes it as the ``.npz`` that :func:`open_table` reads; the file is whole or not there at all."""
