@@ -52,6 +52,7 @@ def make_table(
     limit: int | None = None,
     name: str | None = None,
     about: Mapping[str, str] | None = None,
+    executor: Any = None,
     watch: Watch | None = None,
 ) -> Table:
     """Trains the architectures of ``space`` on ``split.train`` and writes their table to ``out`` (an ``.npz``).
@@ -64,8 +65,8 @@ def make_table(
     architectures that are one function. ``limit`` trains only so many functions, the first, to try it out.
 
     The studies stand in ``out`` with ``.making`` in place of ``.npz``; the same call goes on with them, also with more
-    seeds, more ``jobs`` or another limit, and refuses other epochs, data or recipe. An architecture whose every
-    training failed has no row.
+    seeds, more ``jobs`` or another limit, and refuses other epochs, data or recipe. ``executor`` is that of
+    the studies. An architecture whose every training failed has no row.
     """
     out = Path(out)
     epochs = _checked_epochs(epochs)
@@ -83,9 +84,9 @@ def make_table(
     if limit is not None:
         groups = groups[:limit]
     first = tuple(group[0] for group in groups)
-    runs = [_trained(space, first, evaluator, seed, folder, jobs, watch) for seed in range(seeds)]
+    runs = [_trained(space, first, evaluator, seed, folder, jobs, executor, watch) for seed in range(seeds)]
     rows = tuple(architecture for group in groups for architecture in group)
-    costs = _measured(space, rows, data.input_shape, folder, watch)
+    costs = _measured(space, rows, data.input_shape, folder, executor, watch)
     table = _table(name or out.stem, space, groups, runs, costs, evaluator, dict(about or {}))
     table.save(out)
     return table
@@ -270,6 +271,7 @@ def _trained(
     seed: int,
     folder: Path,
     jobs: int,
+    executor: Any,
     watch: Watch | None,
 ) -> Study:
     metric = f"val_{evaluator.score}@{evaluator.epochs[-1]}"
@@ -282,6 +284,7 @@ def _trained(
         seed=seed,
         parallel=PARALLEL,
         inherit=False,
+        executor=executor,
     )
     return study.run(max_trials=len(architectures), n_jobs=jobs, watch=watch)
 
@@ -291,6 +294,7 @@ def _measured(
     architectures: Sequence[Architecture],
     input_shape: tuple[int, ...],
     folder: Path,
+    executor: Any,
     watch: Watch | None,
 ) -> Study:
     """The costs, in one worker while nothing else of this table runs."""
@@ -302,6 +306,7 @@ def _measured(
         store=folder / "costs",
         parallel=1,
         inherit=False,
+        executor=executor,
     )
     return study.run(max_trials=len(architectures), watch=watch)
 
