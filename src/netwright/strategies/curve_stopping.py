@@ -12,7 +12,7 @@ from typing import final
 import numpy as np
 
 from netwright.architecture import Architecture
-from netwright.errors import InputError, SpaceError, nearest
+from netwright.errors import InputError, nearest
 from netwright.space import SearchSpace
 from netwright.strategies.base import Strategy
 from netwright.strategies.rungs import Pending, ladder, one_objective
@@ -22,8 +22,6 @@ from netwright.trial import Budget, Objective, Proposal, Trial
 RULES = ("median", "sotl")
 SAMPLERS = ("random", "evolution")
 POPULATION, TOURNAMENT = 20, 5
-MUTATIONS = 8
-"""Mutations, one upon the other, that may all lead to repetitions before a random architecture is taken instead."""
 
 
 @final
@@ -127,7 +125,7 @@ class CurveStopping(Strategy):
             bisect.insort(known, math.fsum(candidate.curve) / len(candidate.curve))
         else:
             loss = math.fsum(candidate.losses[-self.last :]) if candidate.losses else -candidate.curve[-1]
-            better = bisect.bisect_left(known, loss)
+            better = bisect.bisect_right(known, loss)  # of equal ones the earlier
             bisect.insort(known, loss)
             holds = better < -(-len(known) // self.eta)
         early = isinstance(budget, int | float) and budget < self.grace
@@ -135,15 +133,8 @@ class CurveStopping(Strategy):
 
     def _child(self, rng: np.random.Generator) -> Architecture | None:
         drawn = rng.integers(len(self._members), size=TOURNAMENT)
-        child = max((self._members[index] for index in drawn), key=_fitness).architecture
-        try:
-            for _ in range(MUTATIONS):
-                child = self.space.mutate(child, rng)
-                if self._unseen.add(child):
-                    return child
-        except SpaceError:
-            pass  # the parent has no neighbour: a random architecture follows
-        return None
+        parent = max((self._members[index] for index in drawn), key=_fitness)
+        return self._unseen.mutant(parent.architecture, rng)
 
 
 @final

@@ -231,7 +231,8 @@ class Study:
         Scores at different budgets are not compared: it is the best of those at the largest budget so far.
         """
         objective = self.objectives[0]
-        return max(fullest(self._eligible()), key=lambda trial: (objective.score(trial.metrics), -trial.number), default=None)
+        trials = fullest(self._eligible())
+        return max(trials, key=lambda trial: (objective.score(trial.metrics), -trial.number), default=None)
 
     @property
     def pareto(self) -> list[Trial]:

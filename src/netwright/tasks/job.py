@@ -27,6 +27,7 @@ from netwright.tasks.spaces import Found, find_again, find_space
 
 if TYPE_CHECKING:
     from netwright.evaluators.train import Train
+    from netwright.strategies.base import Strategy
     from netwright.study.selection import Selected
     from netwright.training.recipes import Recipe
 
@@ -301,9 +302,10 @@ def _limits_text(about: Mapping[str, Any]) -> str | None:
 
 
 def _saved(study: Study) -> str | None:
-    """What inheriting weights saved, in epochs and in seconds at each child's own speed."""
+    """What inheriting weights saved, in epochs and in seconds at each trial's own speed."""
     epochs = seconds = 0.0
-    children = 0
+    children = promotions = 0
+    architectures = {trial.number: trial.architecture for trial in study.history.ended()}
     train = study.evaluator
     for trial in study.history.ended():
         inherited = trial.metrics.get("lineage_epochs", 0.0) > trial.metrics.get("epochs", 0.0)
@@ -311,13 +313,19 @@ def _saved(study: Study) -> str | None:
             continue
         given = trial.metrics["epochs"]
         full = float(trial.proposal.budget or train.recipe.epochs)  # type: ignore[attr-defined]
-        children += 1
+        promoted = architectures.get(trial.proposal.inherits) == trial.architecture
+        promotions += promoted
+        children += not promoted
         epochs += full - given
         seconds += (full - given) * trial.seconds / given
-    if not children:
+    subjects = [
+        f"{children} {'child' if children == 1 else 'children'} inherited weights" if children else "",
+        f"{promotions} promotion{'s' * (promotions != 1)} went on from their own" if promotions else "",
+    ]
+    if not any(subjects):
         return None
-    subject = f"{children} {'child' if children == 1 else 'children'}"
-    return f"{subject} inherited weights, which saved {epochs:.0f} epochs ({seconds:.0f} s of training)"
+    subject = " and ".join(filter(None, subjects))
+    return f"{subject}, which saved {epochs:.0f} epochs ({seconds:.0f} s of training)"
 
 
 def _write(
@@ -335,13 +343,8 @@ def _write(
 
 
 def _study(about: Mapping[str, Any], found: Found, train: Train, folder: Path, strategy: Any, **options: Any) -> Study:
-    from netwright.strategies import make
-    from netwright.strategies.auto import Auto
-    from netwright.strategies.making import read as read_strategy
-
     if isinstance(strategy, str):
-        name, arguments = read_strategy(strategy)
-        strategy = Auto(**{"starts": found.starts, **arguments}) if name == "auto" else make(strategy)
+        strategy = _strategy(strategy, about, found)
     names = dict(about["objectives"])
     return Study(
         found.space,
@@ -359,6 +362,27 @@ def _study(about: Mapping[str, Any], found: Found, train: Train, folder: Path, s
         about=about,
         **options,
     )
+
+
+def _strategy(text: str, about: Mapping[str, Any], found: Found) -> Strategy:
+    """The strategy that ``text`` names, with what it would not know of itself: starts, and budgets in epochs.
+
+    Budgets reach from a ninth of ``max_budget`` to three times the epochs of a trial that is always trained whole (at
+    most those of a finalist): most trials of such a strategy stop early, so there is time for some that are longer.
+    """
+    from netwright.strategies import STRATEGIES, make
+    from netwright.strategies.auto import Auto
+    from netwright.strategies.making import read as read_strategy
+
+    name, arguments = read_strategy(text)
+    if name == "auto":
+        return Auto(**{"starts": found.starts, **arguments})
+    kind: Any = STRATEGIES[name]
+    if not getattr(kind, "multi_fidelity", False) or arguments.keys() & {"min_budget", "max_budget", "budgets"}:
+        return make(text)
+    longest = min(about["epochs"], 3 * about["trial_epochs"])
+    made: Strategy = kind(**arguments, min_budget=max(1, longest // 9), max_budget=longest)
+    return made
 
 
 def _check_strategy(strategy: Any) -> None:
