@@ -362,14 +362,15 @@ def pairs_needed(mean: float, deviation: float, *, power: float = 0.8, level: fl
         return 2
     effect = abs(mean) / deviation
 
+    # The normal approximation is below the answer, by about two.
+    normal = float(((_normal_quantile(level) + stats.norm.ppf(power)) / effect) ** 2)
+    if normal > 1e5:
+        return math.ceil(normal)
+
     def shown(pairs: int) -> bool:
         limit = stats.t.ppf((1 + level) / 2, pairs - 1)
         return bool(stats.nct.sf(limit, pairs - 1, effect * math.sqrt(pairs)) >= power)
 
-    # The normal approximation is below the answer, by about two.
-    normal = ((_normal_quantile(level) + stats.norm.ppf(power)) / effect) ** 2
-    if normal > 1e5:
-        return math.ceil(normal)
     pairs = max(2, math.floor(normal))
     while not shown(pairs):
         pairs += 1

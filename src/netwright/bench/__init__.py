@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from netwright.bench.comparing import Standing, compare
     from netwright.bench.comparison import Comparison, Pair, Runs
-    from netwright.bench.landscape import Landscape, landscape
+    from netwright.bench.landscapes import Landscape, landscape
     from netwright.bench.measures import Measure, read_measure
     from netwright.bench.race import Race
 
 _WHERE = {
     "Comparison": "comparison",
-    "Landscape": "landscape",
+    "Landscape": "landscapes",
     "Measure": "measures",
     "Pair": "comparison",
     "Race": "race",
     "Runs": "comparison",
     "Standing": "comparing",
     "compare": "comparing",
-    "landscape": "landscape",
+    "landscape": "landscapes",
     "read_measure": "measures",
 }
 

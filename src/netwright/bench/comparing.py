@@ -48,7 +48,7 @@ class Standing:
 
 def compare(
     table: Table | str,
-    strategies: str | Sequence[str] = DEFAULT,
+    strategies: str | Sequence[str] | None = None,
     *,
     seeds: int = 20,
     queries: int = 100,
@@ -69,7 +69,8 @@ def compare(
     table:
         A :class:`~netwright.evaluators.tables.Table`, its name, or a file.
     strategies:
-        Names with or without arguments: ``"random"``, ``"evolution(population=10,tournament=3)"``.
+        Names with or without arguments: ``"random"``, ``"evolution(population=10,tournament=3)"``; by default
+        :data:`DEFAULT`.
     maximize, minimize:
         What is searched, as ``metric@fidelity``; the table's first metric at its largest fidelity by default.
     score:
@@ -89,7 +90,7 @@ def compare(
     Raises InputError before anything runs, TooManyFailures, and Interrupted after a signal: what has ended is kept.
     """
     opened, source = _opened(table)
-    names = read_strategies(strategies)
+    names = read_strategies(DEFAULT if strategies is None else strategies)
     for name, value in (("seeds", seeds), ("queries", queries), ("workers", workers), ("jobs", jobs)):
         _check_count(name, value)
     objectives = read_objectives(opened, _texts(maximize), _texts(minimize))
@@ -358,7 +359,8 @@ def _study(race: Race, executor: Any, folder: Path) -> Study:
         _seeds(),
         InOrder(),
         race,
-        **{first.direction: "searched"},
+        maximize="searched" if first.sign > 0 else None,
+        minimize="searched" if first.sign < 0 else None,
         store=folder,
         parallel=MOST_JOBS,
         inherit=False,

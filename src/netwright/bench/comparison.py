@@ -17,7 +17,7 @@ from netwright.bench.measures import HYPERVOLUME, Measure
 from netwright.statistics import Bands, Friedman
 
 if TYPE_CHECKING:
-    from netwright.bench.landscape import Landscape
+    from netwright.bench.landscapes import Landscape
     from netwright.errors import MissingExtra
     from netwright.evaluators.tables import Table
 
@@ -340,7 +340,7 @@ class Comparison:
     @cached_property
     def landscape(self) -> Landscape:
         """The statistics of the first searched metric over the table."""
-        from netwright.bench.landscape import describe_measure
+        from netwright.bench.landscapes import describe_measure
 
         return describe_measure(self.table, self.objectives[0])
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from netwright.bench.comparison import Comparison
-from netwright.bench.landscape import Landscape
+from netwright.bench.landscapes import Landscape
 from netwright.errors import MissingExtra
 
 if TYPE_CHECKING:

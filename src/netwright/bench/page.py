@@ -8,7 +8,7 @@ from html import escape
 
 from netwright.bench.checklist import checklist
 from netwright.bench.comparison import Comparison
-from netwright.bench.landscape import Landscape
+from netwright.bench.landscapes import Landscape
 from netwright.bench.text import chance, digits
 from netwright.durations import format_duration
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +16,7 @@ from netwright.bench.measures import HYPERVOLUME, Measure, ladder
 from netwright.errors import InputError
 from netwright.evaluators.base import Candidate
 from netwright.strategies.base import Strategy
-from netwright.trial import Objective, State, Trial
+from netwright.trial import Objective, Trial
 
 if TYPE_CHECKING:
     from netwright.evaluators.tables import Table
@@ -71,8 +72,8 @@ class Race:
 
         table = opened(self.table)
         strategy = make_strategy(self.strategy, table, self.objectives)
-        account = Account(table, self.objectives, self.queries)
         executor, clock = self._executor()
+        account = Account(table, self.objectives, self.queries, clock)
         metrics = [measure.metric for measure in self.objectives]
         study = Study(
             table.space,
@@ -85,11 +86,9 @@ class Race:
             inherit=is_multi_fidelity(strategy),
             executor=executor,
             callbacks=(account,),
-            **({} if clock is None else {"clock": clock}),
+            clock=clock or time.monotonic,
         )
         study.run(n_jobs=self.workers, stop=account.is_over)
-        if clock is not None:
-            account.clock = clock()
         return account
 
     def _executor(self) -> tuple[Any, Callable[[], float] | None]:
@@ -113,23 +112,25 @@ class Account:
     different fidelities are never compared.
     """
 
-    def __init__(self, table: Table, objectives: tuple[Measure, ...], queries: int) -> None:
+    def __init__(
+        self, table: Table, objectives: tuple[Measure, ...], queries: int, clock: Callable[[], float] | None = None
+    ) -> None:
         self._table = table
         self._objectives = objectives
         self._queries = queries
+        self._clock = clock
         self._full = searched_fidelity(objectives)
         self._seconds: dict[Any, list[float] | None] = {}
         self._front = Volume(table, objectives) if len(objectives) > 1 else None
         self._trained: dict[int, float] = {}
         self._top = -1.0
         self._best = -math.inf
-        self._states: dict[State, int] = {}
         self.incumbents: dict[int, dict[str, float]] = {}
         self.spent = 0.0
         self.trials = 0
         self.proxies = 0
         self.seconds = 0.0
-        self.clock: float | None = None
+        self.now = 0.0
 
     def is_over(self) -> bool:
         """Whether no query is left."""
@@ -152,7 +153,8 @@ class Account:
             return
         self.spent = spent
         self.trials += 1
-        self._states[trial.state] = self._states.get(trial.state, 0) + 1
+        if self._clock is not None:
+            self.now = self._clock()
         if share > before:
             self.seconds += self._cost(row, share) - (self._cost(row, before) if before else 0.0)
             self._trained[row] = share
@@ -175,8 +177,8 @@ class Account:
             found[HYPERVOLUME] = last[HYPERVOLUME]
         if self._timed():
             found["train_seconds"] = self.seconds
-        if self.clock is not None:
-            found["simulated_seconds"] = self.clock
+        if self._clock is not None:
+            found["simulated_seconds"] = self.now
         return found
 
     def _compare(self, trial: Trial, row: int, share: float) -> None:
@@ -196,6 +198,8 @@ class Account:
         incumbent = {"searched": first.sign * self._best, "row": float(self._row)}
         if self._front is not None:
             incumbent[HYPERVOLUME] = self._front.share
+        if self._clock is not None:
+            incumbent["clock"] = self.now
         # The last of a query stands: within one, no order can be seen from outside.
         self.incumbents[max(1, math.ceil(self.spent - SLACK))] = incumbent
 

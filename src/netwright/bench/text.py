@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netwright.bench.comparison import Comparison
-from netwright.bench.landscape import Landscape
+from netwright.bench.landscapes import Landscape
 from netwright.durations import format_duration
 
 SHOWN = 8

@@ -77,7 +77,7 @@ def bench(
     with Counting(quiet=quiet, programs=json) as counting:
         comparison = room.compare(
             table,
-            **({} if strategies is None else {"strategies": strategies}),
+            strategies,
             seeds=seeds,
             queries=queries,
             maximize=maximize,
