@@ -191,7 +191,7 @@ def _contents_text(value: dict[str, Any]) -> str:
         columns([(row["name"], ", ".join(_word(option) for option in row["options"])) for row in value["decisions"]])
     )
     lines += ["", "metrics, as --maximize and --score take them"]
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for row in value["metrics"]:
         for fidelity, seeds in zip(row["fidelities"], row["seeds"], strict=True):
             told = "the mean" if seeds is None else "1 seed" if seeds == 1 else f"{seeds} seeds"

@@ -31,7 +31,7 @@ def of_condensed(arrays: Mapping[str, NDArray[Any]], name: str, path: Path) -> T
     datasets = [dataset for dataset in DATASETS if f"{dataset}_perf" in arrays]
     if "hash" not in arrays or not datasets:
         raise InputError(f"the table {path} is not NAS-Bench-Graph's: it has no 'hash' or no data set")
-    operations = nasbench_graph.OPERATIONS
+    operations: tuple[str, ...] = nasbench_graph.OPERATIONS
     digits = arrays["hash"].astype(np.int64)
     if (digits < 0).any() or (digits >= 90_000).any():
         raise InputError(f"the table {path} has hashes that are none of NAS-Bench-Graph's")

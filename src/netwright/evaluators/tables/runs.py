@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from netwright.architecture import Architecture
 from netwright.errors import InputError
 from netwright.evaluators.tables.rows import Rows, options_of
-from netwright.evaluators.tables.table import Curves, Table, column_name
+from netwright.evaluators.tables.table import Table, column_name, parse_column
 from netwright.space import SearchSpace
 
 METRICS: Mapping[tuple[str, str], str] = {
@@ -90,11 +90,14 @@ def table_of_runs(
         if len(column) == len(rows):
             columns[key] = _padded([[by_seed[seed][-1] for seed in sorted(by_seed)] for by_seed in
                                     (column[text] for text in rows)])  # fmt: skip
-        if not many:
+        epochs = parse_column(key)[1]
+        # Some splits were judged after the last epoch alone, which makes no curve.
+        whole = {text for text, by_seed in column.items() if {len(one) for one in by_seed.values()} == {epochs}}
+        if not many and whole:
             curves[key] = {
                 row: np.array([column[text][seed] for seed in sorted(column[text])], dtype=np.float32)
                 for row, text in enumerate(rows)
-                if text in column
+                if text in whole
             }
     for key, column_of_costs in costs.items():
         if len(column_of_costs) == len(rows):
@@ -132,5 +135,3 @@ def _times(columns: Iterable[str]) -> dict[str, str]:
         and f"{metric.partition('.')[0]}.train_seconds" in metrics
     }
 
-
-__all__ = ["Curves", "Run", "table_of_runs"]

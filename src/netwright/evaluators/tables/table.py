@@ -157,6 +157,7 @@ class Table:
             dict(times) if times is not None else _usual_times(self._by_metric)
         )
         self._curves = curves
+        self._read_curves: Curves | None = None
         self._key = key
         self._keyed: dict[Hashable, int] = {}
         if key is not None:
@@ -293,12 +294,17 @@ class Table:
             return mean
         if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < len(numbers):
             raise InputError(f'the curves of \'{name}\' have seeds 0 to {len(numbers) - 1} and "mean", found {seed!r}')
-        return numbers[seed]
+        single: NDArray[np.float32] = numbers[seed]
+        return single
 
     @property
     def curves(self) -> Curves:
         """All curves: ``metric@fidelity`` to row to (seeds, epochs) numbers; empty where there are none."""
-        return {} if self._curves is None else self._curves()
+        if self._curves is None:
+            return {}
+        if self._read_curves is None:
+            self._read_curves = self._curves()
+        return self._read_curves
 
     @property
     def keys(self) -> tuple[Hashable, ...] | None:
@@ -343,10 +349,10 @@ class Table:
 
     def _outside(self, architecture: Mapping[str, Answer]) -> ArchitectureError:
         try:
-            self.space.validate(architecture)
+            checked = self.space.validate(architecture)
         except ArchitectureError as error:
             return error
-        return ArchitectureError(f"the table '{self.name}' has no row for the architecture {architecture}")
+        return ArchitectureError(f"the table '{self.name}' has no row for the architecture {checked}")
 
 
 def parse_column(name: str) -> tuple[str, Fidelity]:
