@@ -23,10 +23,23 @@ METRICS: dict[str, Direction] = {
     "lineage_epochs": "minimize",
 }
 
+PROXY_METRICS: dict[str, Direction] = {
+    **dict.fromkeys(
+        (
+            "synflow", "snip", "grasp", "fisher", "grad_norm", "l2_norm", "plain", "jacob_cov", "epe_nas", "naswot",
+            "swap", "zen", "zico", "meco", "meco_opt", "az_expressivity", "az_progressivity", "az_trainability",
+        ),
+        "maximize",
+    ),
+    "ntk": "minimize",
+}  # fmt: skip
+"""What evaluations of the budget "proxy" report. Apart from :data:`METRICS`, for no training answers with them."""
+
 
 def direction(name: str) -> Direction:
     """Whether more or less of this metric is better; InputError with the closest known name for an unknown one."""
+    known = METRICS if name in METRICS else PROXY_METRICS
     try:
-        return METRICS[name]
+        return known[name]
     except KeyError:
         raise InputError(f"no metric is called '{name}'", hint=nearest(name, METRICS).capitalize()) from None
