@@ -136,6 +136,17 @@ class Scanning(Strategy):
         self.told.append(trial)
 
 
+class TrustingProxies(Strategy):
+    """Takes a proxy trial for one with the objective."""
+
+    def ask(self, rng):
+        return Proposal(self.space.sample(rng), budget="proxy")
+
+    def tell(self, trial):
+        if trial.scored:
+            trial.metrics["score"] > 0  # noqa: B015
+
+
 class Orphan(Plain):
     def ask(self, rng):
         return Proposal(self.space.sample(rng), inherits=10_000)
@@ -203,6 +214,22 @@ def test_a_strategy_that_draws_nothing():
         check_strategy(Grid, SHARED)
 
 
+def test_a_strategy_that_goes_through_its_history():
+    """It passes when it says so, and only then; a proxy trial of it brings the proxies that are named."""
+
+    class Proxies(Scanning):
+        def tell(self, trial):
+            super().tell(trial)
+            assert not trial.scored or set(trial.metrics) == {"score"} or trial.proposal.budget == "proxy"
+
+        def _sample(self, rng):
+            return Proposal(self.space.sample(rng), budget="proxy")
+
+    check_strategy(Proxies, SHARED, incremental=False, proxies=("score", "macs"))
+    with pytest.raises(AssertionError, match="an ask after 1,500 trials"):
+        check_strategy(Scanning, SHARED)
+
+
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
@@ -219,6 +246,7 @@ def test_a_strategy_that_draws_nothing():
         (Remembering, "after a second start"),
         (Trusting, "tell of a trial in state 'failed' raised KeyError"),
         (TrustingScores, "tell of a trial in state '(infeasible|pruned)' raised KeyError"),
+        (TrustingProxies, "tell of a trial in state 'finished' raised KeyError: 'score'"),
         (Meddling, "changed what it was told"),
         (MeddlingObjectives, "changed what it was told"),
         (Scanning, r"an ask after 1,500 trials takes \d+,\d+ steps of Python"),
