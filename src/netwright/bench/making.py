@@ -321,7 +321,8 @@ def _table(
     about: dict[str, str],
 ) -> Table:
     score, epochs = evaluator.score, evaluator.epochs
-    metrics = [f"{what}@{epoch}" for what in (f"val_{score}", f"test_{score}", "train_loss", "cost") for epoch in epochs]
+    words = (f"val_{score}", f"test_{score}", "train_loss", "cost")
+    metrics = [f"{word}@{epoch}" for word in words for epoch in epochs]
     trials = [study.trials[: len(groups)] for study in runs]
     numbers = {metric: _numbers(trials, metric) for metric in metrics}
     sound = np.isfinite(numbers[metrics[0]]).any(1)
@@ -329,7 +330,7 @@ def _table(
     there = np.repeat(sound, [len(group) for group in groups])
     there &= np.array([trial.scored for trial in measured[: len(there)]])
     if not there.any():
-        raise InfeasibleError("no architecture of the space was trained and measured", hint="See the errors of its studies")
+        raise InfeasibleError("every training of this table failed", hint="See the errors of its studies")
     of_row = np.repeat(np.arange(len(groups)), [len(group) for group in groups])[there]
     columns: dict[str, NDArray[Any]] = {
         metric: (_rounded if metric.startswith(("train_loss", "cost")) else np.float32)(values[of_row])
