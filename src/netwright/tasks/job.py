@@ -26,6 +26,7 @@ from netwright.tasks.readers import Loaded, from_arrays, read
 from netwright.tasks.spaces import Found, find_again, find_space
 
 if TYPE_CHECKING:
+    from netwright.evaluators.base import Evaluator
     from netwright.evaluators.train import Train
     from netwright.strategies.base import Strategy
     from netwright.study.selection import Selected
@@ -251,9 +252,9 @@ def _run(
                 watch=watch,
                 stop=enough,
             )
-            if limit is not None and not study.history.trials:
+            if limit is not None and not _judged(study):
                 # The time was too short for a single trial, and one is the least that can be judged.
-                study.run(max_trials=max_trials, n_jobs=n_jobs, watch=watch, stop=lambda: bool(study.history.trials))
+                study.run(max_trials=max_trials, n_jobs=n_jobs, watch=watch, stop=lambda: _judged(study))
         selected = select(
             study,
             baseline=about["baseline"],
@@ -349,7 +350,7 @@ def _study(about: Mapping[str, Any], found: Found, train: Train, folder: Path, s
     return Study(
         found.space,
         strategy,
-        train,
+        _with_proxies(train, strategy),
         maximize=[metric for metric, way in names.items() if way == "maximize"],
         minimize=[metric for metric, way in names.items() if way == "minimize"],
         constraints=about["constraints"],
@@ -362,6 +363,23 @@ def _study(about: Mapping[str, Any], found: Found, train: Train, folder: Path, s
         about=about,
         **options,
     )
+
+
+def _judged(study: Study) -> bool:
+    """Whether any trial ended that was more than a proxy."""
+    return any(trial.proposal.budget != "proxy" for trial in study.history.ended())
+
+
+def _with_proxies(train: Train, strategy: Any) -> Evaluator:
+    """The evaluator, with proxies where the strategy asks for them (``uses_proxies``, the names in ``proxies``)."""
+    names = getattr(strategy, "proxies", True)
+    named = isinstance(names, tuple | list)
+    if not named and not (getattr(strategy, "uses_proxies", False) and names):
+        return train
+    from netwright.evaluators.proxies import WithProxies
+
+    # A strategy marks a number that is better when smaller with a minus sign.
+    return WithProxies(train, [name.lstrip("-") for name in names]) if named else WithProxies(train)
 
 
 def _strategy(text: str, about: Mapping[str, Any], found: Found) -> Strategy:
