@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from netwright.evaluators.base import Candidate, Evaluator, Heritage
+    from netwright.evaluators.proxies import Proxies, WithProxies
     from netwright.evaluators.tables import Table, TableEvaluator, open_table
     from netwright.evaluators.train import Train
 
@@ -14,13 +15,25 @@ _WHERE = {
     "Candidate": "base",
     "Evaluator": "base",
     "Heritage": "base",
+    "Proxies": "proxies",
     "Table": "tables",
     "TableEvaluator": "tables",
     "Train": "train",
+    "WithProxies": "proxies",
     "open_table": "tables",
 }
 
-__all__ = ["Candidate", "Evaluator", "Heritage", "Table", "TableEvaluator", "Train", "open_table"]
+__all__ = [
+    "Candidate",
+    "Evaluator",
+    "Heritage",
+    "Proxies",
+    "Table",
+    "TableEvaluator",
+    "Train",
+    "WithProxies",
+    "open_table",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -64,13 +64,14 @@ class Limit:
 
 def make_limits(constraints: Mapping[str, float]) -> tuple[Limit, ...]:
     """The limits of a study, each with the side that its metric has; InputError for what is no finite number."""
-    from netwright.training.metrics import METRICS
+    from netwright.training.metrics import METRICS, PROXY_METRICS
 
+    sides = {**PROXY_METRICS, **METRICS}
     limits = []
     for metric, value in constraints.items():
         if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not np.isfinite(value):
             raise InputError(f"the constraint on '{metric}' is {value!r}, not a finite number")
-        limits.append(Limit(metric, float(value), METRICS.get(metric, "minimize") == "minimize"))
+        limits.append(Limit(metric, float(value), sides.get(metric, "minimize") == "minimize"))
     return tuple(limits)
 
 

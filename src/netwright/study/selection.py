@@ -175,13 +175,15 @@ class _Selection:
         from netwright.evaluators.train import Train
         from netwright.zoo import baselines
 
-        if not isinstance(study.evaluator, Train):
+        # An evaluator may stand around the one that trains, as WithProxies does.
+        train: Any = getattr(study.evaluator, "train", study.evaluator)
+        if not isinstance(train, Train):
             raise InputError(
                 "a verdict needs a study that trains on a data set",
                 hint="Use nw.evaluators.Train(data, split=split) as its evaluator",
             )
         self.study, self.n_jobs, self.deadline, self.watch = study, n_jobs, deadline, watch
-        self.train: Train = study.evaluator
+        self.train: Train = train
         kind = "tables" if len(self.train.data.input_shape) == 1 else "images"
         self.baseline = baselines.baseline(baseline or kind)
         self.candidates = ranked(study)

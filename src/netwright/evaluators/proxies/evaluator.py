@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from netwright.errors import InputError
+from netwright.evaluators import train as _train  # noqa: F401  (workers that preload this file need both)
 from netwright.evaluators.base import Candidate, Evaluator
 from netwright.evaluators.proxies.base import ProxyFailed
 from netwright.evaluators.proxies.registry import select
