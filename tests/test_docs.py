@@ -69,7 +69,12 @@ def parse(command: str) -> dict[str, Any]:
     with group.make_context("netwright", list(words)) as context:
         _, verb, rest = group.resolve_command(context, words)
         with verb.make_context(verb.name, list(rest), parent=context) as called:
-            return dict(called.params)
+            if not hasattr(verb, "commands") or not rest or rest[0].startswith("-"):
+                return dict(called.params)
+            # A verb of verbs, such as tables show.
+            _, inner, rest = verb.resolve_command(called, list(rest))
+            with inner.make_context(inner.name, list(rest), parent=called) as innermost:
+                return dict(innermost.params)
 
 
 def verbs() -> dict[str, Any]:
@@ -126,7 +131,10 @@ def test_every_verb_is_documented(verb: str) -> None:
     """In the README or on the page of everything, with all of its options on the latter."""
     told = TEXT["docs/all_of_it.md"]
     assert re.search(rf"^netwright {verb}\b", told, re.MULTILINE)
-    options = {option for parameter in verbs()[verb].params for option in parameter.opts if option.startswith("--")}
+    inner = getattr(verbs()[verb], "commands", {})
+    parameters = [parameter for command in (verbs()[verb], *inner.values()) for parameter in command.params]
+    options = {option for parameter in parameters for option in parameter.opts if option.startswith("--")}
+    assert [name for name in inner if f"netwright {verb} {name}" not in told] == []
     assert sorted(option for option in options - {"--help"} if not re.search(rf"{option}\b", told)) == []
 
 
