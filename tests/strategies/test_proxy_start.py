@@ -7,6 +7,7 @@ import pytest
 from tests.strategies.player import dial_sum, differing, started
 
 from netwright.errors import InputError
+from netwright.evaluators.proxies.evaluator import USUAL
 from netwright.strategies import Evolution, LocalSearch, ProxyStart, Random
 from netwright.strategies.proxy_start import PATIENCE, ranked
 from netwright.testing import check_strategy, toy
@@ -18,7 +19,7 @@ NAN = float("nan")
 def honest(architecture):
     """Proxies that know the truth, on three scales."""
     value = dial_sum(architecture)["score"]
-    return {"synflow": value, "jacob_cov": np.exp(value), "snip": 3 * value - 100}
+    return {"synflow": value, "jacob_cov": np.exp(value), "naswot": 3 * value - 100}
 
 
 def play(strategy, trials, *, seed=0, window=1, proxies=honest, score=dial_sum, fails=lambda n, proposal: False):
@@ -123,17 +124,23 @@ def test_it_helps_where_proxies_are_good():
 
 @pytest.mark.parametrize("how", ["failed", "without"])
 def test_without_proxies_it_is_the_inner_strategy(how):
-    """When ten proxy trials have failed, or brought none of the proxies, the inner strategy begins by itself."""
+    """When six proxy trials have failed, or brought none of the proxies, the inner strategy begins by itself."""
     broken = started(ProxyStart(Evolution(5, 2), pool=30, keep=5, moves=4))
     fails = (lambda n, proposal: proposal.budget == "proxy") if how == "failed" else (lambda n, proposal: False)
     proposals = play(broken, 40, fails=fails, proxies=lambda a: {"params": 1.0})
-    assert budgets(proposals) == [("proxy", PATIENCE), (None, 30)]
+    assert budgets(proposals) == [("proxy", PATIENCE), (None, 34)]
     inner, expected = started(Evolution(5, 2)), []
     for number in range(PATIENCE, 40):
         proposal = inner.ask(np.random.default_rng([0, number]))
         expected.append(proposal)
         inner.tell(Trial(number, proposal, State.FINISHED, dial_sum(proposal.architecture)))
     assert expected == proposals[PATIENCE:]
+
+
+def test_never_more_than_six_in_the_dark():
+    """With sixteen pending, six are proxy trials until one has come back with a proxy; then the pool goes on."""
+    proposals = play(started(ProxyStart(pool=12, keep=3)), 40, window=16)
+    assert budgets(proposals)[:3] == [("proxy", PATIENCE), (None, 10), ("proxy", 6)]
 
 
 def test_some_failures_are_left_out():
@@ -175,7 +182,7 @@ def test_moves_are_judged_before_they_are_made(window):
 
 def test_a_judged_mutation_is_not_asked_for_again():
     """What was scored once is remembered; no proxy trial is repeated."""
-    proxies = {"proxies": lambda a: {"snip": toy.digest_of(a)["price"]}, "score": toy.digest_of}
+    proxies = {"proxies": lambda a: {"naswot": toy.digest_of(a)["price"]}, "score": toy.digest_of}
     proposals = play(started(ProxyStart(pool=5, keep=3, moves=6), "flat"), 60, **proxies)
     asked = [proposal.architecture for proposal in proposals if proposal.budget == "proxy"]
     assert len(asked) == len(set(asked))
@@ -199,7 +206,7 @@ def test_heirs_hold_the_parents_of_moves():
 def test_a_small_space_is_a_small_pool():
     """When every architecture was judged, the best are proposed and the inner strategy goes on."""
     proposals = play(started(ProxyStart(pool=100, keep=3), "shared"), 20, score=toy.digest_of,
-                     proxies=lambda a: {"snip": toy.digest_of(a)["score"]})  # fmt: skip
+                     proxies=lambda a: {"naswot": toy.digest_of(a)["score"]})  # fmt: skip
     assert budgets(proposals) == [("proxy", 12), (None, 8)]
     best = max((proposal.architecture for proposal in proposals[:12]), key=lambda a: toy.digest_of(a)["score"])
     assert proposals[12].architecture == best
@@ -215,9 +222,9 @@ def test_any_inner_strategy():
 
 
 def test_defaults():
-    """The paper's three proxies and vote; evolution with the pool's best as its population."""
+    """The proxies of the evaluator's own default, the paper's vote; the pool's best as evolution's population."""
     strategy = ProxyStart()
-    assert strategy.proxies == ("synflow", "jacob_cov", "snip")
+    assert strategy.proxies == USUAL
     assert strategy.vote == "majority"
     assert (strategy._inner.population, strategy._inner.tournament) == (strategy.keep, 3)
 

@@ -19,8 +19,9 @@ from netwright.trial import Objective, Proposal, Trial
 PROXY = "proxy"
 """The budget of a proposal whose trial brings proxies and no objective."""
 
-PATIENCE = 10
-"""Proxy trials that may all come back without a proxy before no more are asked for."""
+PATIENCE = 6
+"""So many proxy trials are asked for before the first has come back with a proxy; a study that sees ten failures in a
+row gives up."""
 
 Vote = Literal["majority", "ranks"]
 _VOTES = ("majority", "ranks")
@@ -39,21 +40,22 @@ class ProxyStart(Strategy):
        once: with ``moves`` − 1 other mutations of its parent it is first asked for as a proxy trial, and the best of
        them is proposed in its place. For evolution; not for a strategy that waits for exactly what it proposed.
 
-    Proxies are better when larger; a name with ``-`` in front is one that is better when smaller (``-macs``). They
-    differ in scale, so only orders are used. ``vote="majority"`` ranks an architecture by how many others it beats, a
-    pair being decided by the majority of the proxies (the paper's vote), ``"ranks"`` by the sum of its ranks. What is
-    equal is ordered by the trial's number.
+    The ``proxies`` of the default are those that the evaluators of proxies answer with where none are named; the paper
+    has snip in the place of naswot. Proxies are better when larger; a name with ``-`` in front is one that is better
+    when smaller (``-macs``). They differ in scale, so only orders are used. ``vote="majority"`` ranks an architecture
+    by how many others it beats, a pair being decided by the majority of the proxies (the paper's vote), ``"ranks"`` by
+    the sum of its ranks. What is equal is ordered by the trial's number.
 
     A proxy trial that fails, or comes back with none of the proxies, is left out of the ranking; one that lacks some
-    of them is judged by the others. When the first 10 that end bring nothing, no more are asked for and the inner
-    strategy begins by itself: the search is then what it would have been without this, but for those trials.
+    of them is judged by the others. No more than 6 are asked for before one has brought a proxy; if none ever does, the
+    inner strategy searches by itself, as it would have without this.
     """
 
     def __init__(
         self,
         inner: Strategy | str | None = None,
         *,
-        proxies: Sequence[str] = ("synflow", "jacob_cov", "snip"),
+        proxies: Sequence[str] = ("synflow", "jacob_cov", "naswot"),
         pool: int = 100,
         keep: int = 10,
         moves: int = 1,
@@ -81,7 +83,6 @@ class ProxyStart(Strategy):
         self._inner.start(space, objectives)
         self._unseen = Unseen(space)
         self._asked = 0  # proxy trials of the pool
-        self._ended = 0  # of all proxy trials
         self._judged: dict[Architecture, tuple[float, ...]] = {}  # proxies by architecture, in the order of the numbers
         self._pool: set[Architecture] = set()
         self._seeded: set[Architecture] = set()
@@ -90,7 +91,7 @@ class ProxyStart(Strategy):
         self._moves: list[_Move] = []
 
     def ask(self, rng: np.random.Generator) -> Proposal | None:
-        if self._asked < self.pool and not self._in_vain:
+        if self._asked < self.pool and (self._judged or self._asked < PATIENCE):
             architecture = self._unseen.draw(rng)
             if architecture is not None and architecture not in self._pool:
                 self._asked += 1
@@ -100,13 +101,12 @@ class ProxyStart(Strategy):
         seed = self._seed()
         if seed is not None:
             return Proposal(seed)
-        if self.moves == 1 or self._in_vain:
+        if self.moves == 1 or not self._judged:
             return self._inner.ask(rng)
         return self._move(rng)
 
     def tell(self, trial: Trial) -> None:
         if trial.proposal.budget == PROXY:
-            self._ended += 1
             for move in self._moves:
                 move.waiting.discard(trial.architecture)
             found = _judgement(trial.metrics, self.proxies) if trial.scored else None
@@ -126,10 +126,6 @@ class ProxyStart(Strategy):
         if inner is None:
             return None
         return [*inner, *(move.parent for move in self._moves if move.parent not in inner)]
-
-    @property
-    def _in_vain(self) -> bool:
-        return not self._judged and self._ended >= PATIENCE
 
     def _seed(self) -> Architecture | None:
         """The best of the pool that was not proposed yet; None when there were enough, or there is none."""

@@ -39,15 +39,15 @@ def check_strategy(
     trials: int = 40,
     deterministic: bool = False,
     incremental: bool = True,
-    proxies: Sequence[str] = ("synflow", "jacob_cov", "snip"),
+    proxies: Sequence[str] = ("synflow", "jacob_cov", "naswot"),
 ) -> None:
     """Tries a strategy on the contract of :class:`~netwright.strategies.base.Strategy`; AssertionError says what broke.
 
     ``make_strategy()`` gives a new one each time. ``spaces`` are those it is tried on, by name; without it a small one
     of each kind (:data:`netwright.testing.toy.SPACES`). Give it parameters with which it leaves its first phase well
-    within ``trials``. ``deterministic`` is for one that draws nothing, such as a grid; ``incremental=False`` for one that
-    hands its history to a library which goes through all of it at every ask, and which says so in its documentation.
-    A proposal with the budget ``"proxy"`` comes back with ``proxies`` and without the objectives.
+    within ``trials``. ``deterministic`` is for one that draws nothing, such as a grid; ``incremental=False`` for one
+    that hands its history to a library which goes through all of it at every ask, and that says so in its
+    documentation. A proposal with the budget ``"proxy"`` comes back with ``proxies`` and without the objectives.
 
     Tried are: proposals fit the space and inherit from trials that have a score and are among ``heirs``; the same
     history and the same generators give the same proposals, one at a time and with four pending, at whatever time of
