@@ -333,8 +333,8 @@ def _table(
         raise InfeasibleError("every training of this table failed", hint="See the errors of its studies")
     of_row = np.repeat(np.arange(len(groups)), [len(group) for group in groups])[there]
     columns: dict[str, NDArray[Any]] = {
-        metric: (_rounded if metric.startswith(("train_loss", "cost")) else np.float32)(values[of_row])
-        for metric, values in numbers.items()
+        metric: _rounded(values) if metric.startswith(("train_loss", "cost")) else values.astype(np.float32)
+        for metric, values in ((metric, every[of_row]) for metric, every in numbers.items())
     }
     for cost in COSTS:
         values = np.array([trial.metrics.get(cost, np.nan) for trial in measured[: len(there)]])[there]
