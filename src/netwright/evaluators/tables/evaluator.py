@@ -23,6 +23,8 @@ class TableEvaluator:
     """
 
     in_process = True
+    deterministic = True
+    """It asks for no chance, so no generator needs a seed for it."""
     inherits = True
     weightless = True
     """A promotion continues although no weights were kept."""
