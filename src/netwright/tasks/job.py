@@ -372,7 +372,7 @@ def _judged(study: Study) -> bool:
 
 def _with_proxies(train: Train, strategy: Any) -> Evaluator:
     """The evaluator, with proxies where the strategy asks for them (``uses_proxies``, the names in ``proxies``)."""
-    names = getattr(strategy, "proxies", True)
+    names: Any = getattr(strategy, "proxies", True)
     named = isinstance(names, tuple | list)
     if not named and not (getattr(strategy, "uses_proxies", False) and names):
         return train
