@@ -33,11 +33,15 @@ def main(table: str, seeds: int, queries: int, jobs: int) -> None:
             out=Path(folder) / "bench",
         )
         wall, own = time.perf_counter() - began, time.process_time() - processor
+    used = 0.0
     for name, runs in done.runs.items():
-        spent = float(runs.seconds.sum())
-        print(f"{name:40} {1e3 * spent / seeds / queries:6.2f} ms a trial, {spent:6.1f} s in all")
+        spent = float(runs.own.sum())
+        print(f"{name:40} {1e3 * spent / seeds / queries:6.2f} ms of processor time a trial, {spent:6.1f} s in all")
+        used += spent
     total = len(STRATEGIES) * seeds * queries
-    print(f"{total:,} trials with {jobs} jobs: {wall:.1f} s (aim {AIM:.0f} s), {own:.1f} s of it processor time here")
+    print(f"{total:,} trials with {jobs} jobs: {wall:.1f} s (aim {AIM:.0f} s)")
+    print(f"processor time: {used:.1f} s of the runs, {own:.1f} s of this process; {used / jobs + own:.1f} s if nothing "
+          "else ran here")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def checklist(comparison: Comparison) -> list[Item]:
     randoms = [name for name in names if name.partition("(")[0] == "random"]
     several = _variants(names)
     timed = all("train_seconds" in one.used for one in comparison.runs.values())
-    seconds = sum(float(one.seconds.sum()) for one in comparison.runs.values())
+    seconds = sum(float(one.own.sum()) for one in comparison.runs.values())
     failed = sum(one.failed for one in comparison.runs.values())
     unpaired = len(comparison.common) < max(counts, default=0)
     command = comparison.command or "netwright.bench.compare"

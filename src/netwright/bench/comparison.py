@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from netwright import statistics
 from netwright.bench.measures import HYPERVOLUME, Measure
+from netwright.bench.race import PROCESSOR
 from netwright.statistics import Bands, Friedman
 
 if TYPE_CHECKING:
@@ -59,6 +60,11 @@ class Runs:
     used: Mapping[str, Floats]
     seconds: Floats
     failed: int = 0
+
+    @property
+    def own(self) -> Floats:
+        """The processor time of each run here, or its wall time where that is not known."""
+        return np.asarray(self.used.get(PROCESSOR, self.seconds))
 
     @classmethod
     def of(cls, strategy: str, facts: Sequence[Mapping[str, Any]], queries: int, failed: int = 0) -> Runs:
@@ -400,7 +406,7 @@ class Comparison:
             "searched_regret": _band_value(self.searched_regret_bands[name], self.at),
             "area": {"mean": float(area.mean[0]), "low": float(area.low[0]), "high": float(area.high[0])},
             "rank": self.rank(name),
-            "seconds": float(runs.seconds.mean()),
+            "seconds": float(runs.own.mean()),
             "used": {what: float(values.mean()) for what, values in runs.used.items()},
         }
 

@@ -203,12 +203,12 @@ def _used(comparison: Comparison) -> str:
             mean = None if values is None else float(values.mean())
             text = "" if mean is None else format_duration(mean) if "seconds" in what else f"{mean:,.1f}"
             cells.append(_cell(text, "number"))
-        cells.append(_cell(f"{runs.seconds.mean():.2f} s", "number"))
+        cells.append(_cell(f"{runs.own.mean():.2f} s", "number"))
         rows.append(cells)
     head = ["strategy", "runs", "failed", *(names[what] for what in known), "own time"]
     return _table(head, rows, texts=1) + (
         '\n<p class="note">Means of a run. Training is what the table says that the evaluations would have taken; own '
-        "time is what the run took here, strategy, study and look-ups together.</p>"
+        "time is the processor time of a run here, strategy, study and look-ups together.</p>"
     )
 
 

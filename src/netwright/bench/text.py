@@ -92,7 +92,7 @@ def _rows(comparison: Comparison) -> list[str]:
                 digits(float(comparison.areas[name].mean())),
                 "" if rank is None else f"{rank:.2f}",
                 "" if training is None else format_duration(float(training.mean())),
-                f"{runs.seconds.mean():.2f}",
+                f"{runs.own.mean():.2f}",
             ]
         )
     used = [column for column in range(len(head)) if column == 0 or any(row[column] for row in rows[1:])]
