@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -82,6 +83,19 @@ def test_a_line_for_an_improvement() -> None:
         "[  5.0s] trial 7: val_accuracy 0.9750 · 8.84k params · 211k MACs"
         " (9 trials, 1 failed, 38/min, 52s left) width=16 depth=3"
     )
+
+
+def test_the_budget_of_the_best() -> None:
+    """Where trials differ in their budget it stands beside the score, which may be less than one before."""
+    view, stream, clock = lines()
+    for number, score, budget in ((0, 0.95, 1), (1, 0.9, 9)):
+        best = trial(number, score)
+        view.show([searching(replace(best, proposal=replace(best.proposal, budget=budget)), trials=number + 1)])
+        clock.now += 10
+        view.show([])
+    said = stream.getvalue()
+    assert "trial 0: val_accuracy 0.9500 at budget 1 · 8.84k params" in said
+    assert "trial 1: val_accuracy 0.9000 at budget 9 · 8.84k params" in said
 
 
 def test_improvements_wait_for_each_other() -> None:

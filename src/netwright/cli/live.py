@@ -300,7 +300,11 @@ def _counts(progress: Progress, *, searching: bool = True, time_left: bool = Tru
 def _score(metric: str, trial: Trial) -> str:
     value = trial.metrics.get(metric)
     name = plain(metric)
-    return name if value is None else f"{name} {value:.4f}" if abs(value) < 1000 else f"{name} {value:.5g}"
+    if value is None:
+        return name
+    # Of trials at different budgets the best is one of the largest, so it may be less than the best before.
+    at = "" if trial.proposal.budget is None else f" at budget {trial.proposal.budget}"
+    return f"{name} {value:.4f}{at}" if abs(value) < 1000 else f"{name} {value:.5g}{at}"
 
 
 def _size(trial: Trial) -> list[str]:
