@@ -56,7 +56,7 @@ class ProxyStart(Strategy):
         inner: Strategy | str | None = None,
         *,
         proxies: Sequence[str] = ("synflow", "jacob_cov", "naswot"),
-        pool: int = 100,
+        pool: int = 40,
         keep: int = 10,
         moves: int = 1,
         vote: Vote = "majority",
