@@ -40,7 +40,8 @@ def main(table: str, seeds: int, queries: int, jobs: int) -> None:
         used += spent
     total = len(STRATEGIES) * seeds * queries
     print(f"{total:,} trials with {jobs} jobs: {wall:.1f} s (aim {AIM:.0f} s)")
-    print(f"processor time: {used:.1f} s of the runs, {own:.1f} s of this process; {used / jobs + own:.1f} s if nothing "
+    alone = used / jobs + own
+    print(f"processor time: {used:.1f} s of the runs, {own:.1f} s of this process; {alone:.1f} s if nothing "
           "else ran here")  # fmt: skip
 
 
