@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from proxy_networks import CLASSES, make
@@ -73,6 +75,48 @@ def test_fisher_without_layers() -> None:
     """Fisher needs outputs of convolutions or linear layers."""
     with pytest.raises(ProxyFailed, match="neither a convolution nor a linear layer"):
         PROXIES["fisher"](nn.Flatten(), torch.randn(4, 3), torch.zeros(4, dtype=torch.long))
+
+
+class Once(torch.autograd.Function):
+    """The identity; its derivative cannot be had."""
+
+    @staticmethod
+    def forward(context: Any, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        raise NotImplementedError("no derivative of once")
+
+
+class OnceOnly(torch.autograd.Function):
+    """The identity, with a gradient and no second one."""
+
+    @staticmethod
+    def forward(context: Any, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Any:
+        return Once.apply(gradient)
+
+
+def test_grasp_where_an_operation_has_one_derivative() -> None:
+    """Snip has a number for such a network, grasp says what is missing."""
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = OnceOnly.apply(self.head(x))
+            return out
+
+    inputs, targets = torch.randn(6, 4), torch.arange(6) % 3
+    assert PROXIES["snip"](Net(), inputs, targets) > 0
+    with pytest.raises(ProxyFailed, match=r"grasp: an operation has no second derivative \(no derivative of once\)"):
+        PROXIES["grasp"](Net(), inputs, targets)
 
 
 def test_a_flow_beyond_float64() -> None:

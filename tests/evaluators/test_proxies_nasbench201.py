@@ -23,7 +23,7 @@ def table() -> Table:
 
 @pytest.mark.parametrize("count", [nasbench201.params, nasbench201.macs])
 def test_counts_rank_all_architectures_as_published(table: Table, count: object) -> None:
-    """Spearman with the accuracy after 200 epochs on the three data sets: .753, .728 and, cut off, .691 (it is .6915)."""
+    """Spearman with the accuracy after 200 epochs on the three data sets: .753, .728, .691 (cut off: it is .6915)."""
     values = [count(table.architecture(row)) for row in range(15_625)]  # type: ignore[operator]
     found = []
     for name in ("cifar10", "cifar100", "imagenet16-120"):
@@ -42,7 +42,7 @@ def test_the_counts_of_a_built_network_are_the_formulas(row: int) -> None:
 
 
 def test_a_cell_without_a_path_has_no_number() -> None:
-    """Nothing flows through it and its gradients by the input are constant; naswot alone sees units that lead nowhere."""
+    """Nothing flows through it, its gradients by the input are constant; naswot counts dead ends too."""
     cell = dict.fromkeys(nasbench201.EDGES, "nor_conv_3x3") | {"edge_03": "none", "edge_13": "none", "edge_23": "none"}
     space = nasbench201.space(input_shape=(3, 8, 8), cells=1, channels=4)
     network = space.build(nasbench201.from_string(nasbench201.to_string(cell)))

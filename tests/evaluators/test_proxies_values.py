@@ -97,6 +97,29 @@ def test_synflow_is_finite_where_the_plain_product_overflows() -> None:
     assert PROXIES["synflow"](network, torch.zeros(1, 40), torch.zeros(1)) == pytest.approx(expected)
 
 
+class Causal(nn.Module):
+    """Attention with a mask of −∞ among its buffers."""
+
+    mask: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.head = nn.Linear(4, 12), nn.Linear(4, 3)
+        self.register_buffer("mask", torch.full((5, 5), -math.inf).triu(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.inner(x).chunk(3, -1)
+        out: Tensor = self.head(functional.scaled_dot_product_attention(q, k, v, self.mask).mean(1))
+        return out
+
+
+@pytest.mark.parametrize("name", ["synflow", "grasp", "snip"])
+def test_attention_with_a_mask(name: str) -> None:
+    """Its −∞ stays what it is, and the fused kernel does not stand in the way of second derivatives."""
+    torch.manual_seed(0)
+    assert math.isfinite(PROXIES[name](Causal(), torch.randn(6, 5, 4), torch.arange(6) % 3))
+
+
 # --- gradients of the loss
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from netwright.evaluators.proxies.base import Loss, ProxyFailed, answer, gradients, proxy, weights
 from netwright.evaluators.proxies.calls import CONVOLUTIONS, LINEAR, Call, Watch
@@ -50,10 +51,15 @@ def grasp(network: nn.Module, inputs: Tensor, targets: Tensor, loss: Loss, gener
     must be found there. Fails where an operation has no second derivative.
     """
     tensors = weights(network)
-    value = loss(answer(network, inputs), targets)
-    found = gradients(value, tensors, create_graph=True)
+    # Of the kernels of attention only the plain one can be differentiated twice.
+    with sdpa_kernel(SDPBackend.MATH):
+        value = loss(answer(network, inputs), targets)
+        found = gradients(value, tensors, create_graph=True)
     along = sum(((gradient.detach() * gradient).sum() for gradient in found), torch.zeros((), device=value.device))
-    products = gradients(along, tensors)
+    try:
+        products = gradients(along, tensors)
+    except (RuntimeError, NotImplementedError) as error:
+        raise ProxyFailed(f"an operation has no second derivative ({str(error).splitlines()[0]})") from None
     return -sum(float((tensor.detach() * product).sum()) for tensor, product in zip(tensors, products, strict=True))
 
 

@@ -22,9 +22,13 @@ def synflow(network: nn.Module, inputs: Tensor, targets: Tensor, loss: Loss, gen
     nothing flows from input to output, and where the flow exceeds float64 (10³⁰⁸).
     """
     with torch.no_grad():
-        for tensor in (*network.parameters(), *network.buffers()):
-            if tensor.is_floating_point():
-                tensor.data = tensor.data.abs().double()
+        for parameter in network.parameters():
+            if parameter.is_floating_point():
+                parameter.data = parameter.data.abs().double()
+        for buffer in network.buffers():
+            # As they are: of a mask with −∞ the magnitude would be nonsense.
+            if buffer.is_floating_point():
+                buffer.data = buffer.data.double()
     example = torch.ones_like(inputs[:1])
     example = example.double() if example.is_floating_point() else example
     with Watch({ACTIVATIONS: first, NORMS: first, EMBEDDINGS: _ones}):
