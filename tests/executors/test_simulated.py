@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from netwright.executors import Simulated, TaskFailed
+from netwright.testing import check_executor
 
 
 def work(name: Any, seconds: float) -> dict[str, Any]:
@@ -26,6 +27,11 @@ def finished(simulated: Simulated, tasks: list[float]) -> list[tuple[int, float]
         done = simulated.wait(waiting).done
         ended += sorted((waiting.pop(future), simulated.clock()) for future in done)
     return ended
+
+
+def test_the_suite_of_executors() -> None:
+    """It is one: results, failures, reports, shutdown."""
+    check_executor(lambda listener: Simulated(2, on_report=listener))
 
 
 def test_one_worker_takes_them_in_turn() -> None:

@@ -9,7 +9,9 @@ from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future
 from typing import Any, NamedTuple, final
 
+from netwright.errors import InputError
 from netwright.executors.failures import TaskFailed, failure_of
+from netwright.executors.reports import listening
 from netwright.executors.results import decode, encode
 
 SECONDS = "train_seconds"
@@ -35,15 +37,19 @@ class Simulated(Executor):
         nw.Study(…, executor=simulated, clock=simulated.clock, parallel=8).run(n_jobs=8, time_limit="3d")
 
     A task that fails, or whose record has no such metric (as for a proxy), takes no time and no worker.
+    ``on_report(future, message)`` is called at once, inside ``executors.report``.
     """
 
     tick = math.inf
     """There is nothing to look at while simulated time passes."""
 
-    def __init__(self, workers: int = 1) -> None:
+    def __init__(
+        self, workers: int = 1, *, on_report: Callable[[Future[Any], dict[str, Any]], None] | None = None
+    ) -> None:
         if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
-            raise ValueError(f"workers is a whole number of at least 1, found {workers!r}")
+            raise InputError(f"workers is a whole number of at least 1, found {workers!r}")
         self.workers = workers
+        self._on_report = on_report
         self.now = 0.0
         self._free = [0.0] * workers
         self._ends: list[tuple[float, int, Future[Any], Any]] = []
@@ -59,8 +65,14 @@ class Simulated(Executor):
             raise RuntimeError("cannot schedule new futures after shutdown")
         future = _Later(self)
         future.set_running_or_notify_cancel()
+
+        def receive(message: bytes) -> None:
+            if self._on_report is not None:
+                self._on_report(future, decode(message))
+
         try:
-            result = decode(encode(function(*args, **kwargs)))
+            with listening(receive):
+                result = decode(encode(function(*args, **kwargs)))
         except KeyboardInterrupt:
             raise
         except BaseException as error:
