@@ -24,6 +24,9 @@ from netwright.space import SearchSpace
 from netwright.study.budgets import PROXY
 from netwright.trial import Budget
 
+CHEAP = ("params", "macs")
+"""What is known of every network without training, and is the answer to the budget ``"proxy"`` where no more is."""
+
 Record = dict[str, Any]
 """JSON: ``metrics``, ``curve``, ``seconds``, ``weights`` (file, sha256), or ``infeasible`` (the limit broken)."""
 
@@ -80,6 +83,8 @@ class Evaluation:
     """The whole way of a candidate; callable in a worker. ``report`` streams the reports to the driver.
 
     ``needed`` are the metrics that every answer holds, but that of the budget ``"proxy"``: proxies are no objective.
+    An evaluator that knows nothing of proxies (no attribute ``answers_proxies``) is not asked for them: parameters and
+    MACs are the answer.
     """
 
     space: SearchSpace
@@ -95,12 +100,16 @@ class Evaluation:
         began = time.perf_counter()
         architecture = Architecture(task.architecture)
         metrics = dict(task.costs)
-        missing = [name for name in self.costs if name not in metrics]
+        alone = task.budget == PROXY and not getattr(self.evaluator, "answers_proxies", False)
+        costs = dict.fromkeys((*self.costs, *(CHEAP if alone else ())))
+        missing = [name for name in costs if name not in metrics]
         if missing:
             metrics |= measure_costs(self.space, self.input_shape, missing, architecture)
         for limit in self.limits:
             if limit.broken(metrics) > 0:
                 return {"metrics": metrics, "infeasible": str(limit), "seconds": time.perf_counter() - began}
+        if alone:
+            return {"metrics": check_metrics(metrics), "curve": [], "seconds": time.perf_counter() - began}
         curve: list[list[Any]] = []
         kept: dict[str, Any] = {}
 

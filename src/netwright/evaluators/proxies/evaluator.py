@@ -34,6 +34,7 @@ class Proxies:
     """
 
     inherits = False
+    answers_proxies = True
     costs = ("params", "macs")
 
     def __init__(
@@ -108,6 +109,8 @@ class WithProxies:
     Everything else that ``train`` has (its data, recipe, metrics, …) is found here too. ``names``, ``batch`` and
     ``seed`` are those of :class:`Proxies`, which look at the training part of ``train``'s data only.
     """
+
+    answers_proxies = True
 
     def __init__(self, train: Evaluator, names: Iterable[str] = USUAL, *, batch: int = 64, seed: int = 0) -> None:
         data = getattr(train, "data", None)

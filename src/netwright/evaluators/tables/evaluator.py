@@ -23,6 +23,7 @@ class TableEvaluator:
     """
 
     in_process = True
+    answers_proxies = True
     deterministic = True
     """It asks for no chance, so no generator needs a seed for it."""
     inherits = True
