@@ -385,8 +385,9 @@ def _with_proxies(train: Train, strategy: Any) -> Evaluator:
 def _strategy(text: str, about: Mapping[str, Any], found: Found) -> Strategy:
     """The strategy that ``text`` names, with what it would not know of itself: starts, and budgets in epochs.
 
-    Budgets reach from a ninth of ``max_budget`` to three times the epochs of a trial that is always trained whole (at
-    most those of a finalist): most trials of such a strategy stop early, so there is time for some that are longer.
+    Budgets reach up to twice the epochs of a trial where all are trained whole (at most those of a finalist), for most
+    trials of such a strategy stop early; then a round of all brackets of Hyperband still fits into the time that is
+    planned. They begin at a ninth of that.
     """
     from netwright.strategies import STRATEGIES, make
     from netwright.strategies.auto import Auto
@@ -398,7 +399,7 @@ def _strategy(text: str, about: Mapping[str, Any], found: Found) -> Strategy:
     kind: Any = STRATEGIES[name]
     if not getattr(kind, "multi_fidelity", False) or arguments.keys() & {"min_budget", "max_budget", "budgets"}:
         return make(text)
-    longest = min(about["epochs"], 3 * about["trial_epochs"])
+    longest = min(about["epochs"], max(3, 2 * about["trial_epochs"]))
     made: Strategy = kind(**arguments, min_budget=max(1, longest // 9), max_budget=longest)
     return made
 
