@@ -32,7 +32,10 @@ def regret(comparison: Comparison) -> bytes:
     if not same:
         first = comparison.objectives[0].name
         panels.insert(0, (f"{first}: regret of what is searched", comparison.searched_regret_bands))
-    with _figure(7.2 * len(panels), 4.9) as (figure, finish):
+    columns = min(4, len(comparison.runs))
+    crowded = len(comparison.runs) > len(COLOURS)
+    legend = 0.21 * -(-len(comparison.runs) // columns)
+    with _figure(7.2 * len(panels), 4.5 + legend) as (figure, finish):
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         styles = _styles(comparison)
         for axis, (title, bands) in zip(axes, panels, strict=True):
@@ -48,7 +51,7 @@ def regret(comparison: Comparison) -> bytes:
                 axis.step(comparison.grid, np.maximum(band.mean, floor), where="post", color=colour, ls=dashes, lw=1.9,
                           label=name, zorder=3)  # fmt: skip
                 axis.fill_between(comparison.grid, np.maximum(band.low, floor), np.maximum(band.high, floor),
-                                  step="post", color=colour, alpha=0.15, lw=0)  # fmt: skip
+                                  step="post", color=colour, alpha=0.05 if crowded else 0.15, lw=0)  # fmt: skip
             if logarithmic:
                 axis.set_yscale("log")
                 axis.set_ylim(bottom=floor)
@@ -59,7 +62,6 @@ def regret(comparison: Comparison) -> bytes:
             axis.set_title(title, fontsize=11, loc="left")
             axis.set_xlabel("queries")
             axis.grid(True, which="major", color="#e4e4e4", lw=0.8)
-        columns = min(4, len(comparison.runs))
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
         return finish()

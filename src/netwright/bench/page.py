@@ -46,7 +46,7 @@ code { font: 13px/1.4 ui-monospace, "DejaVu Sans Mono", monospace; background: #
 
 REGRET = (
     "Mean regret: how far the incumbent is from the best of the table, at each query. Bands are 95 % bootstrap "
-    "intervals of the mean."
+    "intervals of the mean. On a logarithmic scale a curve that reaches 0 leaves the picture."
 )
 
 
@@ -123,20 +123,20 @@ def _chances(comparison: Comparison) -> Iterable[str]:
     if len(names) < 2:
         return ()
     rows = [
-        [_cell(_name(name), "name")] + [
+        [_cell(str(place), "number"), _cell(_name(name), "name")] + [
             _cell("", "number")
             if name == other
             else f'<td class="number" style="background:{_shade(comparison.wins(name, other))}">'
             f"{100 * comparison.wins(name, other):.0f} %</td>"
             for other in names
         ]
-        for name in names
+        for place, name in enumerate(names, start=1)
     ]  # fmt: skip
     return (
         "<h2>Chance to win</h2>",
         f"<p>How often a run of the row's strategy is ahead of one of the column's after {comparison.queries:,} "
         "queries (Vargha and Delaney's A12).</p>",
-        _table(["", *names], rows, texts=1),
+        _table(["", "", *(str(place) for place in range(1, len(names) + 1))], rows, texts=2),
     )
 
 
