@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import sys
 from collections.abc import ItemsView, Iterator, Mapping
 from typing import Any
 
@@ -15,6 +16,10 @@ Answer = Any
 """The answer to a decision: None, a bool, an int, a finite float, a string, or a tuple of answers."""
 
 
+_PLAIN = (str, int, bool)
+"""Types of which two answers are the same when they are equal; of others the text decides (0.0 and -0.0 differ)."""
+
+
 class Architecture(Mapping[str, Answer]):
     """An immutable mapping from the name of a decision to its answer, for the decisions that are really asked.
 
@@ -22,11 +27,10 @@ class Architecture(Mapping[str, Answer]):
     trusts its answers, for speed; :meth:`from_json` and ``SearchSpace.validate`` do not.
     """
 
-    __slots__ = ("_answers", "_hash", "_text")
+    __slots__ = ("_answers", "_hash")
 
     def __init__(self, answers: Mapping[str, Answer]) -> None:
         self._answers = dict(answers)
-        self._text: str | None = None
         self._hash: int | None = None
 
     def __getitem__(self, name: str) -> Answer:
@@ -46,11 +50,8 @@ class Architecture(Mapping[str, Answer]):
 
     def to_json(self) -> str:
         """The canonical text: sorted names, no spaces; equal architectures have equal texts."""
-        if self._text is None:
-            self._text = json.dumps(
-                self._answers, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-            )
-        return self._text
+        # Not kept: a history of a hundred thousand would hold more text than answers.
+        return json.dumps(self._answers, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Architecture:
@@ -67,7 +68,8 @@ class Architecture(Mapping[str, Answer]):
         for name in value:
             if not isinstance(name, str) or not name:
                 raise ArchitectureError(f"the name of a decision is a non-empty string, found {name!r}")
-        return cls({name: freeze(answer, name) for name, answer in value.items()})
+        # Every text that is read has names and options of its own; a history of many needs each but once.
+        return cls({_once(name): _once(freeze(answer, name)) for name, answer in value.items()})
 
     @property
     def key(self) -> str:
@@ -81,11 +83,29 @@ class Architecture(Mapping[str, Answer]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Architecture):
             return NotImplemented
-        return self.to_json() == other.to_json()
+        if self is other:
+            return True
+        if hash(self) != hash(other) or len(self._answers) != len(other._answers):
+            return False
+        for name, answer in self._answers.items():
+            if name not in other._answers:
+                return False
+            found = other._answers[name]
+            if answer is found:
+                continue
+            if type(answer) is not type(found) or type(answer) not in _PLAIN:
+                return self.to_json() == other.to_json()
+            if answer != found:
+                return False
+        return True
 
     def __hash__(self) -> int:
+        # Of the answers, not of the text, which takes five times as long; 1, 1.0 and True may share a hash.
         if self._hash is None:
-            self._hash = hash(self.to_json())
+            try:
+                self._hash = hash(frozenset(self._answers.items()))
+            except TypeError:  # a list, which the text does not tell from a tuple
+                self._hash = hash(frozenset((name, freeze(answer, name)) for name, answer in self._answers.items()))
         return self._hash
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -112,6 +132,10 @@ def freeze(value: Any, name: str) -> Answer:
         f"decision '{name}': an answer is None, a bool, a number, a string or a tuple of them, "
         f"found {type(value).__name__}"
     )
+
+
+def _once(value: Answer) -> Answer:
+    return sys.intern(value) if type(value) is str else value
 
 
 def _short(answer: Answer) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 
 from netwright.stores.base import Event
@@ -18,30 +18,36 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._events: list[tuple[str, str]] = []
-        self._claims: dict[int, Claim] = {}
-        self._endings: dict[int, Ending] = {}
+        # Where in the journal the last claim of each number stands, and its end; what they say is read there again.
+        self._claims: dict[int, int] = {}
+        self._endings: dict[int, int] = {}
+        self._attempts: dict[int, int] = {}
 
     def append(self, events: Sequence[Event]) -> None:
         records = [record(event) for event in events]
         claims: dict[int, Claim] = {}
-        endings: dict[int, Ending] = {}
-        for item in records:
+        claimed: dict[int, int] = {}
+        ended: dict[int, int] = {}
+        for place, item in enumerate(records, len(self._events)):
             if item.claim is not None:
-                self._claim(item.claim, claims, endings)
+                self._check_claim(item.claim, claims, ended)
+                claims[item.claim.number] = item.claim
+                claimed[item.claim.number] = place
             if item.ending is not None:
-                self._end(item.ending, claims, endings)
-        self._claims.update(claims)
-        self._endings.update(endings)
+                self._check_end(item.ending, claims, ended)
+                ended[item.ending.number] = place
+        self._attempts.update({number: claim.attempt for number, claim in claims.items()})
+        self._claims.update(claimed)
+        self._endings.update(ended)
         self._events.extend((item.kind, item.text) for item in records)
 
     def read(self, after: int = 0) -> Iterator[Event]:
         for index in range(after, len(self._events)):
-            kind, text = self._events[index]
-            yield Event(kind, json.loads(text), index + 1)
+            yield self._event(index)
 
     def trials(self) -> list[Row]:
         """The trials' table, in the order of the numbers."""
-        return [_row(self._claims[number], self._endings.get(number)) for number in sorted(self._claims)]
+        return [_row(*self._known(number)) for number in sorted(self._claims)]
 
     def close(self) -> None:
         """Nothing to release; what was appended stays readable."""
@@ -54,12 +60,13 @@ class MemoryStore:
     ) -> None:
         self.close()
 
-    def _claim(self, claim: Claim, claims: dict[int, Claim], endings: dict[int, Ending]) -> None:
-        known = claims.get(claim.number) or self._claims.get(claim.number)
+    def _check_claim(self, claim: Claim, claims: Mapping[int, Claim], endings: Mapping[int, int]) -> None:
         if claim.attempt == 1:
-            if known is not None:
+            if claim.number in claims or claim.number in self._claims:
                 raise taken(claim.number)
-        elif (
+            return
+        known = claims.get(claim.number) or self._known(claim.number)[0]
+        if (
             known is None
             or claim.number in endings
             or claim.number in self._endings
@@ -67,17 +74,27 @@ class MemoryStore:
             != (claim.attempt - 1, claim.architecture, claim.budget, claim.inherits, claim.seed)
         ):
             raise out_of_turn(claim.number, claim.attempt)
-        claims[claim.number] = claim
 
-    def _end(self, ending: Ending, claims: dict[int, Claim], endings: dict[int, Ending]) -> None:
-        known = claims.get(ending.number) or self._claims.get(ending.number)
-        ended = ending.number in endings or ending.number in self._endings
-        if known is None or ended or known.attempt != ending.attempt:
+    def _check_end(self, ending: Ending, claims: Mapping[int, Claim], endings: Mapping[int, int]) -> None:
+        claim = claims.get(ending.number)
+        attempt = self._attempts.get(ending.number) if claim is None else claim.attempt
+        if attempt != ending.attempt or ending.number in endings or ending.number in self._endings:
             raise late(ending.number, ending.attempt)
-        endings[ending.number] = ending
+
+    def _known(self, number: int) -> tuple[Claim | None, Ending | None]:
+        claimed, ended = self._claims.get(number), self._endings.get(number)
+        return (
+            None if claimed is None else record(self._event(claimed)).claim,
+            None if ended is None else record(self._event(ended)).ending,
+        )
+
+    def _event(self, place: int) -> Event:
+        kind, text = self._events[place]
+        return Event(kind, json.loads(text), place + 1)
 
 
-def _row(claim: Claim, ending: Ending | None) -> Row:
+def _row(claim: Claim | None, ending: Ending | None) -> Row:
+    assert claim is not None
     return Row(
         number=claim.number,
         attempt=claim.attempt,

@@ -145,11 +145,7 @@ class Driver:
                     f"trial {number} would be another architecture than the one in the journal",
                     hint="The study was made with another version of its space or strategy; start a new one",
                 )
-            # The journal sorts the names of an architecture's decisions; what follows from it, as a mutation drawn
-            # over its decisions, must find them in the order of the space, as in the run before.
-            claim.proposal = proposal
-            if number in self.history.trials:
-                self.history.trials[number] = replace(self.history.trials[number], proposal=proposal)
+            self.history.adopt(number, proposal)
         if self.feasibility is not None:
             self.feasibility.take_fresh()
         self._remove_strays()
@@ -168,7 +164,7 @@ class Driver:
 
     def _journaled_order(self) -> Iterator[tuple[str, int]]:
         if self.settings.asynchronous:
-            yield from list(self.history.order)
+            yield from self.history.order
             return
         for claim in list(self.history.claims):
             while self.told <= claim.number - self.settings.parallel:
@@ -273,7 +269,7 @@ class Driver:
         if first is not None:
             self._append([self._claimed(claim)])
             failpoint("after_claim")
-            claim = self.history.claims[number]
+            claim = self.history.adopt(number, proposal)
             if first in self.history.trials:
                 self._end_like(claim, first)
             else:
@@ -283,7 +279,7 @@ class Driver:
         broken = next((limit for limit in self.evaluation.limits if limit.broken(claim.costs) > 0), None)
         self._append([self._claimed(claim)])
         failpoint("after_claim")
-        claim = self.history.claims[number]
+        claim = self.history.adopt(number, proposal)
         if broken is not None:
             self._end([self._ended(claim, State.INFEASIBLE, dict(claim.costs), note=str(broken))])
         else:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from netwright.architecture import Architecture
 from netwright.stores.base import Event
 from netwright.trial import Budget, Failure, Proposal, Report, State, Trial
 
+_NOTHING: Mapping[str, float] = MappingProxyType({})
 
-@dataclass
+
+@dataclass(slots=True)
 class Claim:
     """A number that was given out: its proposal, its seed, the attempts so far, what it costs."""
 
@@ -19,7 +23,7 @@ class Claim:
     proposal: Proposal
     seed: int
     attempt: int = 1
-    costs: Mapping[str, float] = field(default_factory=dict)
+    costs: Mapping[str, float] = field(default_factory=lambda: _NOTHING)
     refused: tuple[str, ...] = ()
 
 
@@ -30,13 +34,13 @@ class History:
     configuration: Mapping[str, Any] | None = None
     claims: list[Claim] = field(default_factory=list)
     trials: dict[int, Trial] = field(default_factory=dict)
-    order: list[tuple[str, int]] = field(default_factory=list)
     weights: dict[int, Mapping[str, Any]] = field(default_factory=dict)
     source: dict[int, int] = field(default_factory=dict)
     notes: list[Mapping[str, Any]] = field(default_factory=list)
     by_work: dict[tuple[Any, Budget], int] = field(default_factory=dict)
     clocks: dict[int, float] = field(default_factory=dict)
     sequence: int = 0
+    _order: array[int] = field(default_factory=lambda: array("q"))  # the number of a claim, -1 - that of an end
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> History:
@@ -59,6 +63,27 @@ class History:
             self.notes.append(body)
         if "clock" in body:
             self._clock(float(body["clock"]), int(body["run"]))
+
+    def adopt(self, number: int, proposal: Proposal) -> Claim:
+        """Puts the proposal as it was asked for in the place of the equal one that was read; the claim.
+
+        The journal sorts the names of an architecture's decisions; what follows from it, as a mutation drawn over its
+        decisions, must find them in the order of the space. And one architecture takes less memory than two.
+        """
+        claim = self.claims[number]
+        claim.proposal = proposal
+        if number in self.trials:
+            self.trials[number] = replace(self.trials[number], proposal=proposal)
+        work = self.work(proposal)
+        if self.by_work.get(work) == number:
+            del self.by_work[work]
+            self.by_work[work] = number
+        return claim
+
+    @property
+    def order(self) -> list[tuple[str, int]]:
+        """What happened to which number, ``claimed`` or ``ended``, oldest first."""
+        return [("claimed", code) if code >= 0 else ("ended", -1 - code) for code in self._order]
 
     def noted(self, topic: str) -> list[Mapping[str, Any]]:
         """The notes of a topic, oldest first."""
@@ -90,12 +115,12 @@ class History:
             proposal,
             int(body["seed"]),
             int(body["attempt"]),
-            body.get("costs") or {},
+            body.get("costs") or _NOTHING,
             tuple(body.get("refused") or ()),
         )
         self.claims.append(claim)
         self.by_work.setdefault(self.work(proposal), number)
-        self.order.append(("claimed", number))
+        self._order.append(number)
 
     def _ended(self, body: Mapping[str, Any]) -> None:
         number = int(body["number"])
@@ -114,7 +139,7 @@ class History:
             self.weights[number] = body["weights"]
         if body.get("of") is not None:
             self.source[number] = int(body["of"])
-        self.order.append(("ended", number))
+        self._order.append(-1 - number)
 
     def _clock(self, clock: float, run: int) -> None:
         self.clocks[run] = max(clock, self.clocks.get(run, 0.0))
