@@ -47,6 +47,8 @@ def ranks(points: ArrayLike, directions: Sequence[str] | None = None) -> NDArray
     non-dominated sort of Deb et al. 2002.
     """
     costs = _costs(points, directions)
+    if costs.shape[1] == 1:
+        return np.unique(costs[:, 0], return_inverse=True)[1].astype(np.int64)
     layers: list[_Layer] = []
     result = np.zeros(len(costs), dtype=np.int64)
     for index in _lexicographic(costs):

@@ -106,8 +106,9 @@ class NSGA2(Strategy):
 def rank_and_crowding(points: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """The non-domination rank of each of the points, larger being better, and its crowding within that rank."""
     ranks = pareto.ranks(points)
-    crowding = np.zeros(len(points))
-    for rank in np.unique(ranks):
+    sizes = np.bincount(ranks)
+    crowding = np.full(len(points), np.inf)  # of one or two points
+    for rank in np.flatnonzero(sizes > 2):
         layer = np.flatnonzero(ranks == rank)
         crowding[layer] = pareto.crowding(points[layer])
     return ranks, crowding
