@@ -116,8 +116,8 @@ def test_imports_are_found():
 RUNS_CODE = {"pickle", "_pickle", "cPickle", "dill", "joblib", "cloudpickle", "marshal", "shelve"}
 RESTRICTED = PACKAGE / "evaluators" / "tables" / "unpickling.py"
 HERE_ONLY = {"cloudpickle": PACKAGE / "executors", "pickle": RESTRICTED}
-"""A driver's own functions travel to its own workers. Benchmarks published as pickles are read by an unpickler for which
-hardly a name means anything. Nothing else is ever unpickled."""
+"""A driver's own functions travel to its own workers. Benchmarks published as pickles are read by an unpickler for
+which hardly a name means anything. Nothing else is ever unpickled."""
 
 
 def runs_code(source):
