@@ -101,7 +101,7 @@ def compare(
     folder = _folder(out, opened.name)
     check_folder(folder, next(iter(races.values())).fingerprint)
     runs: dict[str, Runs] = {}
-    with _stopping(folder, command, lambda: _kept(folder, races, seeds)), _workers(_jobs(jobs)) as executor:
+    with _stopping(folder, command, lambda: _kept(folder, races, seeds)), _workers(min(_jobs(jobs), seeds)) as executor:
         for place, (name, race) in enumerate(races.items()):
             study = _study(race, executor, folder / folder_name(name))
 

@@ -63,6 +63,7 @@ class Race:
         }
 
     def __call__(self, candidate: Candidate) -> Mapping[str, float]:
+        opened(self.table)  # once a worker, so it is no run's
         began = time.process_time()
         account = self.run(int(candidate.architecture["seed"]))
         spent = time.process_time() - began
@@ -181,8 +182,8 @@ class Account:
             found[HYPERVOLUME] = last[HYPERVOLUME]
         if self._timed():
             found["train_seconds"] = self.seconds
-        if self._clock is not None:
-            found["simulated_seconds"] = self.now
+            if self._clock is not None:
+                found["simulated_seconds"] = self.now
         return found
 
     def _compare(self, trial: Trial, row: int, share: float) -> None:

@@ -64,7 +64,7 @@ def describe_landscape(found: Landscape) -> str:
 def digits(value: float) -> str:
     """A score with the digits that matter."""
     size = abs(value)
-    for least, places in ((10_000, 0), (1_000, 1), (10, 2), (1, 3), (0.001, 4)):
+    for least, places in ((10_000, 0), (1_000, 1), (10, 2), (1, 3), (0.0001, 4)):
         if size >= least:
             return f"{value:.{places}f}"
     return f"{value:.3g}"
@@ -76,7 +76,7 @@ def chance(p: float) -> str:
 
 
 def _rows(comparison: Comparison) -> list[str]:
-    head = ["", *(f"{point:,}" for point in comparison.points), "area", "rank", "training", "seconds"]
+    head = ["", *(f"{point:,}" for point in comparison.points), "area", "rank", "training", "passed", "seconds"]
     rows = [head]
     for name in comparison.order():
         bands, runs = comparison.bands[name], comparison.runs[name]
@@ -84,7 +84,7 @@ def _rows(comparison: Comparison) -> list[str]:
             f"{digits(bands.mean[at])} [{digits(bands.low[at])}, {digits(bands.high[at])}]" for at in comparison.at
         ]
         rank = comparison.rank(name)
-        training = runs.used.get("train_seconds")
+        training, passed = (runs.used.get(what) for what in ("train_seconds", "simulated_seconds"))
         rows.append(
             [
                 name,
@@ -92,6 +92,7 @@ def _rows(comparison: Comparison) -> list[str]:
                 digits(float(comparison.areas[name].mean())),
                 "" if rank is None else f"{rank:.2f}",
                 "" if training is None else format_duration(float(training.mean())),
+                "" if passed is None else format_duration(float(passed.mean())),
                 f"{runs.own.mean():.2f}",
             ]
         )
