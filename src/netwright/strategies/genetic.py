@@ -103,7 +103,7 @@ class Genetic(Strategy):
         return None if other is None else Proposal(other)
 
     def _parent(self, rng: np.random.Generator) -> Trial:
-        drawn = rng.integers(len(self._members), size=self.tournament)
+        drawn: list[int] = rng.integers(len(self._members), size=self.tournament).tolist()
         return max((self._members[index] for index in drawn), key=self._score)
 
     def _score(self, trial: Trial) -> float:

@@ -66,13 +66,14 @@ class LocalSearch(Strategy):
     def ask(self, rng: np.random.Generator) -> Proposal | None:
         kept = self.heirs()
         while True:
-            if self._here is None:
-                begin = self._beginning()
-                if begin is None:
+            here = self._here
+            if here is None:
+                here = self._beginning()
+                if here is None:
                     return self._random(rng)
                 self._ready.clear()
-                self._move(begin, rng)
-            parent, child = self._step(rng)
+                self._move(here, rng)
+            parent, child = self._step(here, rng)
             if child is not None:
                 number = self._told[parent][1]
                 return Proposal(child, inherits=number if number in kept else None)
@@ -99,7 +100,7 @@ class LocalSearch(Strategy):
         places = [place for place in (self._here, self._next) if place is not None]
         return {self._told[place][1] for place in (*places, *self._ready)}
 
-    def _step(self, rng: np.random.Generator) -> tuple[Architecture, Architecture | None]:
+    def _step(self, here: Architecture, rng: np.random.Generator) -> tuple[Architecture, Architecture | None]:
         """Moves as far as is known, and the next neighbour to ask for, with whose neighbour it is.
 
         None where there is none: at a local optimum, or while the move waits for what is pending.
@@ -112,14 +113,14 @@ class LocalSearch(Strategy):
                     continue
                 self._awaited.add(neighbour)
                 if self._unseen.add(neighbour):
-                    assert self._here is not None
-                    return self._here, neighbour
+                    return here, neighbour
             if self._next is None or (self._awaited and self.neighbourhood == "all"):
                 break
-            self._move(self._next, rng)
+            here = self._next
+            self._move(here, rng)
         likely = self._beginning() if self._next is None else self._next
         if likely is None or not self._awaited:
-            return self._here, None
+            return here, None
         if self._ahead is None or self._ahead[0] is not likely:
             self._ahead = (likely, self._neighbours(likely, rng))
         return likely, next((other for other in self._ahead[1] if self._unseen.add(other)), None)

@@ -84,7 +84,8 @@ class NSGA2(Strategy):
         return [trial.number for trial in (*self._parents, *self._told)]
 
     def _parent(self, rng: np.random.Generator) -> Trial:
-        one, other = rng.integers(len(self._parents), size=2)
+        drawn: list[int] = rng.integers(len(self._parents), size=2).tolist()
+        one, other = drawn
         return self._parents[one if self._fitness[one] <= self._fitness[other] else other]
 
     def _select(self) -> None:
