@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import final
+from collections.abc import Mapping, Sequence
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,21 +48,26 @@ class Positions:
     """One column a decision: the index of its answer, the place in [0, 1] for a range without a list of values, and
     -1 where it is not asked. What a tree wants: a split needs an order, not a unit.
 
-    Numbers are ordered by size. Architectures are trusted to be of the space.
+    Numbers are ordered by size.
     """
 
     def __init__(self, space: SearchSpace) -> None:
+        self._space = space
         self.columns = tuple(decision.name for decision in space.decisions)
-        self._places: list[tuple[str, Callable[[object], float]]] = [
-            (decision.name, _placed(decision)) for decision in space.decisions
+        self._tables: list[tuple[str, Mapping[Any, float]]] = [
+            (decision.name, _table(decision)) for decision in space.decisions
         ]
 
     def encode(self, architectures: Sequence[Architecture]) -> Floats:
-        """A row of ``len(columns)`` numbers for each."""
-        rows = np.full((len(architectures), len(self.columns)), INACTIVE)
+        """A row of ``len(columns)`` numbers for each; ArchitectureError for one that is not of the space."""
+        rows = np.empty((len(architectures), len(self.columns)))
         for row, architecture in zip(rows, architectures, strict=True):
             answers = dict(architecture.items())
-            row[:] = [place(answers[name]) if name in answers else INACTIVE for name, place in self._places]
+            try:
+                row[:] = [table[answers.get(name, _Absent)] for name, table in self._tables]
+            except KeyError:
+                self._space.validate(architecture)
+                raise
         return rows
 
 
@@ -119,41 +124,61 @@ class Coordinates:
         return np.concatenate(parts, axis=1) if parts else np.zeros((len(architectures), 0))
 
 
-def _placed(decision: Decision) -> Callable[[object], float]:
-    """From an answer to its position."""
-    if decision.options is None:
-        return lambda value: _scaled(decision, value)
-    places = range(len(decision.options))
+class _Absent:
+    """The answer to a decision that is not asked."""
+
+
+class _Range(dict[Any, float]):
+    """The position of whatever lies in a range whose values have no list."""
+
+    def __init__(self, decision: Decision) -> None:
+        super().__init__({_Absent: INACTIVE})
+        self._decision = decision
+
+    def __missing__(self, value: Any) -> float:
+        return _scaled(self._decision, value)
+
+
+class _Typed(dict[Any, float]):
+    """The position of options of which some are equal for Python, such as 1 and True."""
+
+    def __init__(self, decision: Decision, ranks: Mapping[int, float]) -> None:
+        super().__init__({_Absent: INACTIVE})
+        self._decision, self._ranks = decision, ranks
+
+    def __missing__(self, value: Any) -> float:
+        position = self._decision.position(value)
+        if position is None:
+            raise KeyError(value)
+        return self._ranks[position]
+
+
+def _table(decision: Decision) -> Mapping[Any, float]:
+    """From an answer, or its absence, to its position."""
+    options = decision.options
+    if options is None:
+        return _Range(decision)
+    places = range(len(options))
     if decision.kind == "choose" and decision.numeric:
-        order = sorted(places, key=lambda place: decision.options[place])  # type: ignore[index]
-        rank = {place: float(index) for index, place in enumerate(order)}
+        order = sorted(places, key=lambda place: options[place])
+        ranks = {place: float(index) for index, place in enumerate(order)}
     else:
-        rank = {place: float(place) for place in places}
-    known: dict[object, float] = {}  # True and 1 are one key: strings alone go the short way
-
-    def place(value: object) -> float:
-        found = known.get(value) if type(value) is str else None
-        if found is None:
-            position = decision.position(value)
-            assert position is not None, f"{value!r} is no value of decision '{decision.name}'"
-            found = rank[position]
-            if type(value) is str:
-                known[value] = found
-        return found
-
-    return place
+        ranks = {place: float(place) for place in places}
+    table = {option: ranks[place] for place, option in enumerate(options)}
+    if len(table) < len(options):
+        return _Typed(decision, ranks)
+    return {**table, _Absent: INACTIVE}
 
 
-def _scaled(decision: Decision, value: object) -> float:
+def _scaled(decision: Decision, value: Any) -> float:
     """Where a number lies between the ends of its range, in [0, 1]."""
-    assert isinstance(value, int | float)
     assert decision.low is not None
     assert decision.high is not None
     if decision.low == decision.high:
         return 0.0
     if decision.log:
         return math.log(value / decision.low) / math.log(decision.high / decision.low)
-    return (value - decision.low) / (decision.high - decision.low)
+    return float((value - decision.low) / (decision.high - decision.low))
 
 
 def _points(decision: Decision) -> Floats:
@@ -176,7 +201,7 @@ def _points(decision: Decision) -> Floats:
         points = np.zeros((count + 1, count + 1))
         points[np.arange(count), np.arange(count)] = math.sqrt(0.5)
     points[-1, -1] = math.sqrt(0.5)
-    return points
+    return points if decision.conditional else points[:, :-1]
 
 
 def _on_arc(places: Floats) -> Floats:

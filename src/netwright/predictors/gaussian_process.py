@@ -11,7 +11,7 @@ from netwright.architecture import Architecture
 from netwright.errors import InputError, nearest
 from netwright.predictors.base import Architectures, Floats, Predictor, Rows
 from netwright.predictors.kernels import Distance, Hamming, WeisfeilerLehman
-from netwright.predictors.warping import NormalScores
+from netwright.predictors.warping import warped
 from netwright.space import SearchSpace
 
 TUNED_ON = 100
@@ -38,9 +38,9 @@ class GaussianProcess(Predictor):
     declares graphs. Weights and noise maximise the marginal likelihood, times a log-normal prior that keeps a dozen
     points from deciding too much; the variance of the signal follows in closed form.
 
-    ``warp`` learns on the normal quantiles of the scores' ranks (:class:`NormalScores`) and gives mean and spread in
-    the score's unit back. Spread is that of a new measurement, noise included. At most ``points`` architectures are
-    kept, half of them the best and half the latest; weights are tuned on at most 100 of them.
+    ``warp`` learns on the normal quantiles of the scores' ranks (:class:`~netwright.predictors.warping.NormalScores`)
+    and gives mean and spread in the score's unit back. Spread is that of a new measurement, noise included. At most
+    ``points`` architectures are kept, half of them the best and half the latest; weights are tuned on at most 100.
 
     ``update`` keeps the weights; ``tune`` finds them anew. Nothing here is drawn: ``seed`` plays no part.
     """
@@ -116,10 +116,17 @@ class GaussianProcess(Predictor):
         prior = np.exp(-self._distance.weighted(rows, rows, self._weights))
         return self._center + cross @ self._alpha, self._signal * (prior - half.T @ half)
 
+    def drawn(self, architectures: Architectures, rng: np.random.Generator) -> Floats:
+        """One joint draw of their latent scores; the cost grows with the cube of their number."""
+        mean, covariance = self.covariance(architectures)
+        values, vectors = np.linalg.eigh(covariance)
+        draw: Floats = mean + vectors @ (np.sqrt(np.maximum(values, 0.0)) * rng.normal(size=len(mean)))
+        return draw
+
     def _fit(self, rows: Rows, scores: Floats) -> None:
         rows, scores = _kept(rows, scores, self.points)
         rows_to_tune, scores_to_tune = _spaced(rows, scores, TUNED_ON)
-        latent, _ = self._warped(scores_to_tune)
+        latent, _ = warped(scores_to_tune, self.warp)
         self._weights, self._noise = _tuned(self._distance, rows_to_tune, latent - latent.mean())
         self._condition(rows, scores)
 
@@ -129,7 +136,7 @@ class GaussianProcess(Predictor):
     def _condition(self, rows: Rows, scores: Floats) -> None:
         from scipy.linalg import solve_triangular
 
-        latent, self._map = self._warped(scores)
+        latent, self._map = warped(scores, self.warp)
         self._center, self._incumbent = float(latent.mean()), float(latent.max())
         gram = np.exp(-self._distance.weighted(rows, rows, self._weights))
         gram[np.diag_indices_from(gram)] = 1.0 + self._noise + JITTER
@@ -140,13 +147,6 @@ class GaussianProcess(Predictor):
         # One more observation of the prior's unit variance: a handful of points does not vouch for a tiny variance.
         self._signal = float((whitened @ whitened + 1.0) / (len(latent) + 1))
         self._kept = rows
-
-    def _warped(self, scores: Floats) -> tuple[Floats, NormalScores | tuple[float, float]]:
-        if self.warp:
-            warping = NormalScores(scores)
-            return warping.forward(scores), warping
-        center, scale = float(scores.mean()), float(scores.std()) or 1.0
-        return (scores - center) / scale, (center, scale)
 
     def _posterior(self, rows: Rows) -> tuple[Floats, Floats]:
         cross = self._distance.weighted(rows, self._kept, self._weights)
@@ -159,10 +159,7 @@ class GaussianProcess(Predictor):
     def _predict(self, rows: Rows) -> tuple[Floats, Floats]:
         mean, variance = self._posterior(rows)
         spread = np.sqrt(variance + self._signal * self._noise)
-        if isinstance(self._map, NormalScores):
-            return self._map.moments(mean, spread)
-        center, scale = self._map
-        return center + scale * mean, scale * spread
+        return self._map.moments(mean, spread)
 
 
 _KERNELS: dict[str, Any] = {"hamming": Hamming, "wl": WeisfeilerLehman}

@@ -1,8 +1,8 @@
 """Scores brought to the shape of a bell, and back.
 
 Scores of architectures are skewed: many good ones close together and a long tail of collapsed ones. A Gaussian process
-that sees them as they are spends its length scales on the tail. On NAS-Bench-201 (CIFAR-10, 100 architectures) the rank
-correlation of its predictions grew from 0.42 to 0.60 by this.
+that sees them as they are spends its length scales on the tail. On NAS-Bench-201 (CIFAR-10, Hamming kernel, 100
+architectures) the rank correlation of its predictions grew from 0.42 to 0.60 by this.
 """
 
 from __future__ import annotations
@@ -17,6 +17,11 @@ Floats = NDArray[np.float64]
 NODES = 9
 TAIL = 0.1
 """The share of the scores whose slope goes on beyond the ends."""
+
+
+def normal_scores(scores: Floats) -> Floats:
+    """The normal quantiles of the ranks of ``scores``; equal scores have one."""
+    return NormalScores(scores).forward(scores)
 
 
 @final
@@ -58,3 +63,28 @@ class NormalScores:
         values = self.backward(mean + spread * nodes[:, None])
         first = weights @ values
         return first, np.sqrt(np.maximum(weights @ (values - first) ** 2, 0.0))
+
+
+@final
+class Standardised:
+    """The linear map that takes ``scores`` to mean 0 and standard deviation 1 (to 0 where they are all the same)."""
+
+    def __init__(self, scores: Floats) -> None:
+        self._center = float(scores.mean())
+        self._scale = float(scores.std()) or 1.0
+
+    def forward(self, scores: Floats) -> Floats:
+        return (scores - self._center) / self._scale
+
+    def moments(self, mean: Floats, spread: Floats) -> tuple[Floats, Floats]:
+        """Mean and standard deviation in the scores' unit."""
+        return self._center + self._scale * mean, self._scale * spread
+
+
+Warp = NormalScores | Standardised
+
+
+def warped(scores: Floats, warp: bool) -> tuple[Floats, Warp]:
+    """The scores as a predictor learns them, and the map that leads back."""
+    made: Warp = NormalScores(scores) if warp else Standardised(scores)
+    return made.forward(scores), made

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from netwright.strategies.asha import ASHA
     from netwright.strategies.auto import Auto
+    from netwright.strategies.bananas import Bananas
     from netwright.strategies.base import Strategy
+    from netwright.strategies.bayesian import Bayesian
     from netwright.strategies.bohb import BOHB
     from netwright.strategies.curve_stopping import CurveStopping
     from netwright.strategies.evolution import Evolution
@@ -35,6 +37,8 @@ __all__ = [
     "PPO",
     "STRATEGIES",
     "Auto",
+    "Bananas",
+    "Bayesian",
     "CurveStopping",
     "Evolution",
     "Genetic",
@@ -53,6 +57,8 @@ __all__ = [
 _WHERE = {
     "ASHA": "asha",
     "Auto": "auto",
+    "Bananas": "bananas",
+    "Bayesian": "bayesian",
     "BOHB": "bohb",
     "CurveStopping": "curve_stopping",
     "Evolution": "evolution",
@@ -74,10 +80,12 @@ _WHERE = {
 _NAMED = {
     "asha": "ASHA",
     "auto": "Auto",
+    "bananas": "Bananas",
     "bohb": "BOHB",
     "curve-stopping": "CurveStopping",
     "evolution": "Evolution",
     "genetic": "Genetic",
+    "gp": "Bayesian gp",
     "grid": "Grid",
     "hyperband": "Hyperband",
     "local-search": "LocalSearch",
@@ -89,6 +97,7 @@ _NAMED = {
     "ppo": "PPO",
     "proxy-start": "ProxyStart",
     "random": "Random",
+    "random-forest": "Bayesian random-forest",
     "reinforce": "Reinforce",
     "successive-halving": "SuccessiveHalving",
 }
