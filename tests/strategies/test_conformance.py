@@ -25,7 +25,10 @@ def test_strategy(make):
     check_strategy(make)
 
 
-@pytest.mark.parametrize("name", sorted(name for name in STRATEGIES if not name.startswith("optuna-")))
+NAMES = sorted(name for name in STRATEGIES if not name.startswith("optuna-"))  # these are tried beside Optuna itself
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "ppo")) for name in NAMES])
 def test_every_name(name):
     """Whatever has a name keeps the contract as it is made by its name."""
     check_strategy(STRATEGIES[name], deterministic=name == "grid")
