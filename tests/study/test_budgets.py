@@ -58,14 +58,22 @@ class Given(Strategy):
         return Proposal(self._architectures[index], budget)
 
 
-def answers(table: dict[tuple[int, Budget], dict[str, float]]) -> Callable[[Any], dict[str, float]]:
+class Answering:
+    """An evaluator, by a function, that says that it answers proxies."""
+
+    answers_proxies = True
+
+    def __init__(self, function: Callable[[Candidate], dict[str, float]]) -> None:
+        self._function = function
+
+    def __call__(self, candidate: Candidate) -> dict[str, float]:
+        return self._function(candidate)
+
+
+def answers(table: dict[tuple[int, Budget], dict[str, float]]) -> Answering:
     """An evaluator that looks its answer up."""
     places = {architecture: index for index, architecture in enumerate(toy.SPACES["flat"]().enumerate())}
-
-    def evaluate(candidate: Candidate) -> dict[str, float]:
-        return table[places[candidate.architecture], candidate.budget]
-
-    return evaluate
+    return Answering(lambda candidate: table[places[candidate.architecture], candidate.budget])
 
 
 def at(number: int, budget: Budget, state: State = State.FINISHED) -> Trial:
@@ -126,22 +134,33 @@ def test_a_resumed_view_has_the_same_best(tmp_path: Path) -> None:
 
 def test_proxies_are_no_result() -> None:
     """A study of proxies alone has trials, and neither a best one nor a front."""
-    study = study_of(Given([(0, "proxy"), (1, "proxy")]), lambda candidate: {"synflow": 1.0}).run()
+    study = study_of(Given([(0, "proxy"), (1, "proxy")]), Answering(lambda candidate: {"synflow": 1.0})).run()
     assert [State.FINISHED] * 2 == [trial.state for trial in study.trials]
     assert (None, [], []) == (study.best, study.pareto, ranked(study))
 
 
 def test_only_a_proxy_may_lack_the_objective() -> None:
     """An answer without the objective is a failure at every other budget."""
-    study = study_of(Given([(0, "proxy"), (1, 3), (2, None)]), lambda candidate: {"synflow": 1.0}).run()
+    study = study_of(Given([(0, "proxy"), (1, 3), (2, None)]), Answering(lambda candidate: {"synflow": 1.0})).run()
     assert [State.FINISHED, State.FAILED, State.FAILED] == [trial.state for trial in study.trials]
     assert "no metric 'score'" in str(study.trials[1].error)
 
 
-def test_training_refuses_a_proxy() -> None:
-    """What cannot be trained for is said in the trial."""
-    study = study_of(Given([(0, "proxy")]), train(), maximize="val_accuracy").run()
-    assert "a budget is a number of epochs above 0, found 'proxy'" in str(study.trials[0].error)
+def test_what_is_known_of_every_network_is_the_proxy_of_an_evaluator_without() -> None:
+    """Parameters and multiply-adds, without training; what is refused for them is refused."""
+    study = study_of(Given([(0, "proxy"), (1, "proxy")]), train(), maximize="val_accuracy").run()
+    known = {"params", "macs", "val_accuracy"}
+    assert [{"params", "macs"}] * 2 == [trial.metrics.keys() & known for trial in study.trials]
+    assert [0, 0] == [len(trial.curve) for trial in study.trials]
+
+
+def test_a_limit_does_not_count_proxies() -> None:
+    """Two trials are two that were evaluated, however many proxies came between."""
+    steps: list[tuple[int, Budget]] = [(0, "proxy"), (1, "proxy"), (1, None), (2, "proxy"), (2, None), (3, None)]
+    evaluator = Answering(lambda candidate: {"score": 1.0})
+    study = study_of(Given(steps), evaluator, parallel=2).run(max_trials=2)
+    assert ["proxy", "proxy", None, "proxy", None] == [trial.proposal.budget for trial in study.trials]
+    assert 5 == len(study.run(max_trials=2).trials)
 
 
 def trained(study: Study) -> list[tuple[Budget, float, float]]:

@@ -207,7 +207,8 @@ class Driver:
         """Asks for one proposal and sends it on its way; False when none may be asked now."""
         number = len(self.history.claims)
         settings = self.settings
-        if self.exhausted or (settings.max_trials is not None and number >= settings.max_trials):
+        counted = number - self.history.claimed_proxies
+        if self.exhausted or (settings.max_trials is not None and counted >= settings.max_trials):
             return False
         if not settings.asynchronous:
             seen = number - settings.parallel
@@ -566,7 +567,7 @@ class Driver:
         left = self.left()
         fractions = [
             (self.before + elapsed) / settings.time_limit if settings.time_limit else None,
-            len(self.history.trials) / settings.max_trials if settings.max_trials else None,
+            self.history.counted / settings.max_trials if settings.max_trials else None,
         ]
         known = [fraction for fraction in fractions if fraction is not None]
         self.watch(

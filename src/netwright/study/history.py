@@ -10,6 +10,7 @@ from typing import Any
 
 from netwright.architecture import Architecture
 from netwright.stores.base import Event
+from netwright.study.budgets import PROXY
 from netwright.trial import Budget, Failure, Proposal, Report, State, Trial
 
 _NOTHING: Mapping[str, float] = MappingProxyType({})
@@ -40,6 +41,8 @@ class History:
     by_work: dict[tuple[Any, Budget], int] = field(default_factory=dict)
     clocks: dict[int, float] = field(default_factory=dict)
     sequence: int = 0
+    claimed_proxies: int = 0
+    ended_proxies: int = 0
     _order: array[int] = field(default_factory=lambda: array("q"))  # the number of a claim, -1 - that of an end
 
     @classmethod
@@ -81,6 +84,11 @@ class History:
         return claim
 
     @property
+    def counted(self) -> int:
+        """How many trials ended that a limit counts: all but proxies, which cost next to nothing."""
+        return len(self.trials) - self.ended_proxies
+
+    @property
     def order(self) -> list[tuple[str, int]]:
         """What happened to which number, ``claimed`` or ``ended``, oldest first."""
         return [("claimed", code) if code >= 0 else ("ended", -1 - code) for code in self._order]
@@ -119,12 +127,14 @@ class History:
             tuple(body.get("refused") or ()),
         )
         self.claims.append(claim)
+        self.claimed_proxies += proposal.budget == PROXY
         self.by_work.setdefault(self.work(proposal), number)
         self._order.append(number)
 
     def _ended(self, body: Mapping[str, Any]) -> None:
         number = int(body["number"])
         claim = self.claims[number]
+        self.ended_proxies += claim.proposal.budget == PROXY and number not in self.trials
         error = body.get("error")
         self.trials[number] = Trial(
             number,

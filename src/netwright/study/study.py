@@ -155,8 +155,8 @@ class Study:
     ) -> Study:
         """Runs until a limit is met and returns itself; called again, it goes on.
 
-        ``max_trials`` counts all trials of the study that ended, ``time_limit`` (seconds, or ``"10m"``) all its runs
-        together; with neither it runs until the strategy has nothing left. ``n_jobs`` is the number of workers, at
+        ``max_trials`` counts the trials of the study that ended (not proxies), ``time_limit`` (seconds, or ``"10m"``)
+        all its runs together; with neither it runs until the strategy has nothing left. ``n_jobs`` is the number of workers, at
         most ``parallel`` of them busy. ``stop`` is asked between trials.
 
         Raises InfeasibleError when nothing meets the constraints, TooManyFailures, StudyInUseError, StoreError, and
@@ -351,7 +351,7 @@ class Study:
 
     def _has_run_out(self, settings: Settings) -> bool:
         limit = settings.max_trials
-        return limit is not None and len(self._history.trials) >= limit
+        return limit is not None and self._history.counted >= limit
 
     def _configuration(self) -> dict[str, Any]:
         return {
