@@ -3,91 +3,156 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from netwright import pareto
 from netwright.architecture import Architecture
 from netwright.errors import InfeasibleError, InputError, SpaceError
+from netwright.predictors import GaussianProcess
 from netwright.space import SearchSpace
 from netwright.strategies.base import Strategy
+from netwright.strategies.informed import Informed
+from netwright.strategies.rungs import ladder
 from netwright.strategies.unseen import Unseen
-from netwright.trial import Objective, Proposal, Trial
+from netwright.trial import Budget, Objective, Proposal, Trial
 
-RANDOM = 5
-"""Random architectures that follow the starts at least: what the starts have in common must not decide the search."""
+Floats = NDArray[np.float64]
+Places = NDArray[np.int64]
 
 FIRST = 10
-"""Starts and random architectures together at least, before the first child."""
+"""Starts and spread-out architectures together at least, before the surrogate decides."""
 
-MUTATIONS = 8
-"""Mutations, one upon the other, that may all lead to repetitions before a random architecture is taken instead."""
+OWN = 5
+"""Spread-out architectures that follow the starts at least: what the starts have in common must not decide."""
+
+SPREAD = 200
+"""Random architectures of which the one least like those known is proposed."""
+
+PROXY = "proxy"
+"""The budget of a trial that brings what is known without training."""
+
+PROBES = 48
+"""Architectures of which the proxies are asked; what they say of others is predicted from these."""
+
+PAIRS, TRUSTED = 8, 0.3
+"""A cheap budget is given up when, of at least so many pairs, its rank correlation with the full one is below this."""
+
+POINTS = 200
+"""What the surrogate learns from at most: half the best, a quarter the latest, a quarter from the whole history."""
+
+POOL = 500
+"""Candidates that are kept from one ask to the next."""
+
+RANDOM, LOCAL, NEIGHBOURS = 20, 40, 200
+"""New candidates of an ask: random ones, mutations of what is good, all neighbours (at most so many) of a new best."""
+
+PARENTS = 10
+"""The best trials, and as many of the most promising candidates, around which is looked."""
+
+HEIRS = 20
+"""The best trials of a budget whose weights are kept."""
 
 
 @final
 class Auto(Strategy):
-    """Evolution from known-good architectures, made for searches of some dozen to some hundred trials.
+    """A Gaussian process over the decisions, led by local moves; needs no tuning, from ten trials to ten thousand.
 
     1. ``starts`` come first, as they are. Each is a mapping from decisions to answers, which may leave some open:
        these are drawn. One that breaks the limits of the space is left out; one that is none of its
        architectures is refused before the search begins.
-    2. Random architectures follow: at least 5, and until there are 10 of both.
-    3. Then children of one mutation: the parent is the best of 10 drawn from the latest 20 trials that have a score.
-       With the paper's 100 and 25 a search of a hundred trials would be random from end to end. Chosen on
-       NAS-Bench-201 (CIFAR-10, by the validation accuracy after 12 epochs, 100 queries, 300 runs): the best found has
-       a mean test accuracy of 94.11 %, with tournaments of 5 94.04; random search reaches 93.75, ``Evolution(10, 3)``
-       93.92.
+    2. What costs nothing is asked of 48 architectures (budget ``"proxy"``: parameters, multiplications, whatever
+       proxies the evaluator has), and predicted for the others. Where the first of them brings nothing, no more are
+       asked; ``proxies=False`` asks for none.
+    3. Architectures far from each other follow: of 200 random ones the one least like those known; at least 5, and
+       until there are 10 of both.
+    4. Then :class:`~netwright.strategies.informed.Informed`, a Gaussian process with what costs nothing as its prior
+       mean, learns the ranks of the scores, and of a pool of candidates the one with the largest expected improvement
+       is proposed. The pool holds random architectures, all neighbours of the best, and what is one or two mutations
+       away from the ten best trials and the ten most promising candidates; what promises most stays in it.
 
-    Nothing is proposed twice while there are others: a child that was proposed before is mutated again, and after
-    eight mutations given up for a random architecture. It ends when the space is exhausted.
+    With a ladder of ``budgets`` a candidate begins at the smallest, and is among the candidates again for the next one,
+    with what was found; so only what still promises most climbs. What is expected at a smaller budget is a hint for the
+    larger ones. A budget whose ranking turns out to have little to do (below .3) with that of the largest is given up.
 
-    With several objectives the best of a tournament, and the one of 21 to leave, are told by non-domination rank and
-    then crowding (Deb et al. 2002), not by age, which would forget the ends of the front.
+    Pending proposals count with what the surrogate expects of them, failed and infeasible ones with the worst score.
+    With several objectives each ask draws weights and scalarises the ranks of the scores by them (augmented
+    Chebyshev; Knowles 2006, ParEGO). Nothing is proposed twice at one budget; it ends when the space is exhausted. What
+    an ask costs does not grow with the history: the surrogate learns from at most 200 of its trials.
+
+    A promotion inherits from its own trial at the smaller budget; a new candidate that differs in one decision from one
+    of the twenty best inherits from that.
     """
 
-    def __init__(self, starts: Sequence[Mapping[str, Any]] = (), *, population: int = 20, tournament: int = 10) -> None:
-        for name, value in (("population", population), ("tournament", tournament)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise InputError(f"Auto: {name} is a whole number of at least 1, found {value!r}")
+    multi_fidelity = True
+    uses_proxies = True
+
+    def __init__(
+        self,
+        starts: Sequence[Mapping[str, Any]] = (),
+        *,
+        budgets: Sequence[Budget] | None = None,
+        proxies: bool = True,
+    ) -> None:
+        if budgets is not None:
+            budgets = ladder("Auto", 1, 1, 2, budgets)
+        if not isinstance(proxies, bool):
+            raise InputError(f"Auto: proxies is true or false, found {proxies!r}")
         self.starts = tuple(starts)
-        self.population = population
-        self.tournament = tournament
+        self.budgets = budgets
+        self.proxies = proxies
 
     def start(self, space: SearchSpace, objectives: Sequence[Objective]) -> None:
         super().start(space, objectives)
         self._unseen = Unseen(space)
         self._starts = [partial for partial in self.starts if self._fits(partial)]
-        self._first = max(FIRST, len(self._starts) + RANDOM)
-        self._members: list[Trial] = []  # by number, the oldest first
-        self._fitness: dict[int, tuple[float, float]] = {}  # by number; larger is better
-        self._pending = 0
+        self._first = max(FIRST, len(self._starts) + OWN)
+        self._encode = GaussianProcess(space, kernel="hamming").encode
+        self._levels = [
+            _Level(GaussianProcess(space, kernel="hamming", warp=False), budget, len(objectives))
+            for budget in self.budgets or (None,)
+        ]
+        self._free = _Free(space, PROBES if self.proxies else 0)
+        self._pending: dict[tuple[Architecture, Budget], Floats] = {}
+        self._reached: dict[Architecture, int] = {}  # the level that comes next for it
+        self._pool = _Pool()
+        self._centre: int | None = None  # the trial whose neighbours are in the pool
 
     def ask(self, rng: np.random.Generator) -> Proposal | None:
         proposal = self._propose(rng)
         if proposal is not None:
-            self._pending += 1
+            row = self._encode([proposal.architecture])[0]
+            self._pending[proposal.architecture, proposal.budget] = row
         return proposal
 
     def tell(self, trial: Trial) -> None:
-        self._pending = max(0, self._pending - 1)
-        self._unseen.add(trial.architecture)
-        if not trial.scored:
+        architecture, budget = trial.architecture, trial.proposal.budget
+        row = self._pending.pop((architecture, budget), None)
+        if row is None:
+            row = self._encode([architecture])[0]
+        lacking = {objective.metric for objective in self.objectives} - trial.metrics.keys()
+        if budget == PROXY and lacking:
+            self._free.add(trial, row)
             return
-        bisect.insort(self._members, trial, key=_number)
-        if len(self.objectives) == 1:
-            self._fitness[trial.number] = (self.objectives[0].score(trial.metrics), 0.0)
-            leaving = self._members[0]
-        else:
-            self._fitness = self._rank()
-            leaving = min(self._members, key=self._fit)
-        if len(self._members) > self.population:
-            self._members.remove(leaving)
-            del self._fitness[leaving.number]
+        self._unseen.add(architecture)
+        scores = None
+        if trial.scored and not lacking:
+            scores = [objective.score(trial.metrics) for objective in self.objectives]
+        place = next((i for i, level in enumerate(self._levels) if level.budget == budget), len(self._levels) - 1)
+        self._levels[place].add(trial, row, scores)
+        if scores is None:
+            self._reached[architecture] = len(self._levels)
+        elif place + 1 < len(self._levels) and self._reached.get(architecture, 0) <= place + 1:
+            self._reached[architecture] = place + 1
+            self._pool.add([architecture], self._encode)
 
     def heirs(self) -> Collection[int]:
-        return [member.number for member in self._members]
+        return [trial.number for level in self._levels for trial in level.heirs()]
+
+    # Where it begins
 
     def _fits(self, partial: Mapping[str, Any]) -> bool:
         """Whether a start keeps the limits of the space; what is drawn for the check is thrown away."""
@@ -103,41 +168,314 @@ class Auto(Strategy):
         while self._starts:
             architecture = self._completed(self._starts.pop(0), rng)
             if architecture is not None and self._unseen.add(architecture):
-                return Proposal(architecture)
-        if self._members and len(self._members) + self._pending >= min(self._first, self.population):
-            drawn = rng.integers(len(self._members), size=self.tournament)
-            parent = max((self._members[index] for index in drawn), key=self._fit)
-            child = self._child(parent.architecture, rng)
-            if child is not None:
-                return Proposal(child, inherits=parent.number)
-        other = self._unseen.draw(rng)
-        return None if other is None else Proposal(other)
+                return self._proposal(architecture, len(self._levels) - 1)
+        if self._free.wanted and (self._free.answered or not any(budget == PROXY for _, budget in self._pending)):
+            self._free.wanted -= 1
+            return Proposal(self.space.sample(rng), budget=PROXY)
+        for place, level in enumerate(self._levels):
+            enough = self._first if place == 0 else min(self._first, max(3, self._first // 3))
+            under_way = sum(1 for _, budget in self._pending if budget == level.budget)
+            if level.scored >= 2 and level.scored + under_way >= enough:
+                continue
+            chosen = self._spread(rng) if place == 0 else self._promoted(place)
+            if chosen is not None:
+                return self._proposal(chosen, place)
+        if self._levels[-1].scored >= 2:
+            chosen = self._improving(rng)
+            if chosen is not None:
+                return self._proposal(chosen, self._next(chosen))
+        chosen = self._unseen.draw(rng)
+        return None if chosen is None else self._proposal(chosen, self._next(chosen))
 
-    def _child(self, parent: Architecture, rng: np.random.Generator) -> Architecture | None:
-        """``parent`` with one mutation; with further ones until it is new; None after :data:`MUTATIONS` of them."""
-        child = parent
+    def _next(self, architecture: Architecture) -> int:
+        """The level at which an architecture comes next: the lowest that it has not reached and that is trusted."""
+        place = min(self._reached.get(architecture, 0), len(self._levels) - 1)  # a draw of last resort may be known
+        while place + 1 < len(self._levels) and not self._levels[place].trusted(self._levels[-1]):
+            place += 1
+        return place
+
+    def _proposal(self, architecture: Architecture, place: int) -> Proposal:
+        self._unseen.add(architecture)
+        self._reached[architecture] = place + 1
+        return Proposal(architecture, self._levels[place].budget, self._parent(architecture, place))
+
+    def _parent(self, architecture: Architecture, place: int) -> int | None:
+        """Its own trial at the largest smaller budget, or the best at this budget that differs in one decision."""
+        for level in reversed(self._levels[:place]):
+            own = next((trial for trial in level.heirs() if trial.architecture == architecture), None)
+            if own is not None:
+                return own.number
+        heirs = self._levels[place].heirs()
+        return next((t.number for t in heirs if _differences(t.architecture, architecture) <= 1), None)
+
+    def _spread(self, rng: np.random.Generator) -> Architecture | None:
+        """Of some random architectures the one that is least like those known."""
+        drawn = dict.fromkeys(self.space.sample(rng) for _ in range(SPREAD))
+        fresh = [architecture for architecture in drawn if architecture not in self._unseen]
+        pending = [row for (_, budget), row in self._pending.items() if budget != PROXY]
+        known = [*self._levels[0].rows, *(self._levels[-1].rows if len(self._levels) > 1 else ()), *pending]
+        if not fresh or not known:
+            return fresh[0] if fresh else None
+        apart = _squared(self._encode(fresh), np.array(known))
+        alike: Floats = np.exp(-3.0 * apart / max(1e-9, apart.max())).sum(axis=1)
+        return fresh[int(alike.argmin())]
+
+    def _promoted(self, place: int) -> Architecture | None:
+        """The best of the level below that has not been proposed at this one."""
+        below = self._levels[place - 1]
+        value = below.scalar(np.ones(len(self.objectives)))
+        ready = [below.trials[i].architecture for i in below.places(value, below.scored)] if below.scored else []
+        return next((architecture for architecture in ready if self._reached[architecture] == place), None)
+
+    # Where it goes on
+
+    def _improving(self, rng: np.random.Generator) -> Architecture | None:
+        """The candidate with the largest expected improvement."""
+        top = self._levels[-1]
+        weights = rng.dirichlet(np.ones(len(self.objectives)))
+        value = top.scalar(weights)
+        self._refill([top.trials[place] for place in top.places(value, PARENTS)], rng)
+        if not len(self._pool):
+            return None
+        below: list[_Level] = []
+        for level in self._levels:
+            if level is top or (level.scored >= 2 and level.trusted(top)):
+                self._learn(level, weights, below)
+                below.append(level)
+        below.pop()
+        rows = self._pool.rows
+        mean, spread = top.surrogate.expect(rows, self._hints(rows, below))
+        gain = _log_expected_improvement(mean, spread, top.surrogate.incumbent)
+        return self._pool.take(gain + 1e-9 * rng.random(len(gain)))
+
+    def _learn(self, level: _Level, weights: Floats, below: Sequence[_Level]) -> None:
+        value = level.scalar(weights)
+        chosen = _informative(value, POINTS)
+        rows = level.rows[chosen]
+        level.surrogate.learn(rows, self._hints(rows, below), value[chosen], len(value))
+        pending = [row for (_, budget), row in self._pending.items() if budget == level.budget]
+        if pending:
+            level.surrogate.believe(np.array(pending), self._hints(np.array(pending), below))
+
+    def _hints(self, rows: Floats, below: Sequence[_Level]) -> Floats:
+        """What proxies say of each row, and what is expected of it at cheaper budgets."""
+        hints = self._free.hints(rows)
+        for level in below:
+            mean, _ = level.surrogate.expect(rows, hints)
+            hints = np.concatenate([hints, mean[:, None]], axis=1)
+        return hints
+
+    def _refill(self, best: Sequence[Trial], rng: np.random.Generator) -> None:
+        """Puts new candidates into the pool."""
+        fresh = [self.space.sample(rng) for _ in range(POOL - len(self._pool) if self._centre is None else RANDOM)]
+        if best[0].number != self._centre:
+            self._centre = best[0].number
+            fresh += islice(self.space.neighbours(best[0].architecture, rng), NEIGHBOURS)
+        parents = [trial.architecture for trial in best] + self._pool.promising(len(best))
         try:
-            for _ in range(MUTATIONS):
-                child = self.space.mutate(child, rng)
-                if self._unseen.add(child):
-                    return child
+            for place in rng.integers(len(parents), size=LOCAL):
+                child = self.space.mutate(parents[place], rng)
+                fresh.append(child if rng.random() < 0.5 else self.space.mutate(child, rng))
         except SpaceError:
-            pass  # the parent has no neighbour: a random architecture follows
-        return None
-
-    def _fit(self, trial: Trial) -> tuple[float, float]:
-        return self._fitness[trial.number]
-
-    def _rank(self) -> dict[int, tuple[float, float]]:
-        points = np.array([[o.score(member.metrics) for o in self.objectives] for member in self._members])
-        ranks = pareto.ranks(points)
-        fitness: dict[int, tuple[float, float]] = {}
-        for rank in np.unique(ranks):
-            layer = np.flatnonzero(ranks == rank)
-            for index, crowding in zip(layer, pareto.crowding(points[layer]), strict=True):
-                fitness[self._members[index].number] = (-float(rank), float(crowding))
-        return fitness
+            pass  # a parent without a neighbour
+        self._pool.add([architecture for architecture in fresh if architecture not in self._unseen], self._encode)
 
 
-def _number(trial: Trial) -> int:
-    return trial.number
+@final
+class _Level:
+    """What was told at one budget: rows and scores in arrays that grow, the best few of each objective."""
+
+    def __init__(self, process: GaussianProcess, budget: Budget, objectives: int) -> None:
+        self.budget = budget
+        self.surrogate = Informed(process)
+        self.trials: list[Trial] = []
+        self.scored = 0
+        self._rows: Floats = np.empty((0, 0))
+        self._scores: Floats = np.empty((0, objectives))
+        self._best: list[list[tuple[float, int, Trial]]] = [[] for _ in range(objectives)]
+        self._first: dict[Architecture, float] = {}  # scores by the first objective
+        self._trust = (0, True)
+
+    def add(self, trial: Trial, row: Floats, scores: Sequence[float] | None) -> None:
+        count = len(self.trials)
+        if count == len(self._rows):
+            self._rows = np.resize(self._rows, (max(64, 2 * count), len(row)))
+            self._scores = np.resize(self._scores, (max(64, 2 * count), self._scores.shape[1]))
+        self._rows[count] = row
+        self._scores[count] = np.nan if scores is None else scores
+        self.trials.append(trial)
+        if scores is None:
+            return
+        self.scored += 1
+        self._first[trial.architecture] = scores[0]
+        for score, best in zip(scores, self._best, strict=True):
+            bisect.insort(best, (-score, trial.number, trial), key=lambda entry: entry[:2])
+            del best[max(1, HEIRS // len(self._best)) :]
+
+    @property
+    def rows(self) -> Floats:
+        return self._rows[: len(self.trials)]
+
+    def scalar(self, weights: Floats) -> Floats:
+        """One number for each trial, larger being better; the worst there is for those without a score."""
+        scores = self._scores[: len(self.trials)]
+        if scores.shape[1] == 1:
+            value = scores[:, 0].copy()
+        else:
+            ranks = _ranks(scores)
+            value = (weights * (ranks - 1)).min(axis=1) + 0.05 * (weights * ranks).sum(axis=1)
+        lacking = np.isnan(value)
+        if lacking.any():
+            value[lacking] = value[~lacking].min()
+        return value
+
+    def places(self, value: Floats, count: int) -> Places:
+        """Where the best are that have a score, the best first; of equal ones the earliest."""
+        value = np.where(np.isnan(self._scores[: len(value), 0]), -np.inf, value)
+        count = min(count, self.scored)
+        cut = np.partition(value, len(value) - count)[len(value) - count]
+        among = np.flatnonzero(value >= cut)
+        return among[np.argsort(-value[among], kind="stable")][:count]
+
+    def heirs(self) -> Iterable[Trial]:
+        """The best trials of each objective."""
+        return {number: trial for best in self._best for _, number, trial in best}.values()
+
+    def trusted(self, top: _Level) -> bool:
+        """Whether its ranking has something to do with that of the largest budget, as far as is known."""
+        if self is top:
+            return True
+        if self._trust[0] != top.scored:
+            pairs = [(self._first[a], score) for a, score in top._first.items() if a in self._first]
+            self._trust = (top.scored, len(pairs) < PAIRS or _correlation(np.array(pairs)) >= TRUSTED)
+        return self._trust[1]
+
+
+@final
+class _Free:
+    """What is known without training: asked of some architectures, predicted for the others."""
+
+    def __init__(self, space: SearchSpace, probes: int) -> None:
+        self._space = space
+        self.wanted = probes
+        self.answered = False
+        self._rows: list[Floats] = []
+        self._metrics: list[Mapping[str, float]] = []
+        self._processes: list[GaussianProcess] | None = []
+
+    def add(self, trial: Trial, row: Floats) -> None:
+        """Learns from a proxy trial; a first one that brings nothing ends the asking."""
+        if not trial.scored or not trial.metrics:
+            if not self.answered:
+                self.wanted = 0
+            return
+        self.answered = True
+        self._rows.append(row)
+        self._metrics.append(trial.metrics)
+        self._processes = None
+
+    def hints(self, rows: Floats) -> Floats:
+        """What each proxy is expected to be, as normal scores: a column for each that is not always the same."""
+        if self._processes is None:
+            self._processes = self._fitted()
+        columns = [process.latent(rows)[0] for process in self._processes]
+        return np.stack(columns, axis=1) if columns else np.zeros((len(rows), 0))
+
+    def _fitted(self) -> list[GaussianProcess]:
+        fitted = []
+        for name in dict.fromkeys(name for metrics in self._metrics for name in metrics):
+            having = [place for place, metrics in enumerate(self._metrics) if name in metrics]
+            values = np.array([self._metrics[place][name] for place in having])
+            if len(values) > 2 and np.ptp(values) > 0:
+                process = GaussianProcess(self._space, kernel="hamming")
+                process.fit(np.array([self._rows[place] for place in having]), values)
+                fitted.append(process)
+        return fitted
+
+
+@final
+class _Pool:
+    """Candidates with their rows; the most promising stay."""
+
+    def __init__(self) -> None:
+        self._architectures: list[Architecture] = []
+        self._known: set[Architecture] = set()
+        self.rows: Floats = np.empty((0, 0))
+
+    def __len__(self) -> int:
+        return len(self._architectures)
+
+    def add(self, architectures: Sequence[Architecture], encode: Callable[[Sequence[Architecture]], Floats]) -> None:
+        fresh = [architecture for architecture in dict.fromkeys(architectures) if architecture not in self._known]
+        if not fresh:
+            return
+        rows = encode(fresh)
+        self.rows = np.concatenate([self.rows, rows]) if self._architectures else rows
+        self._architectures += fresh
+        self._known.update(fresh)
+
+    def promising(self, count: int) -> list[Architecture]:
+        """Those that had the largest gain at the last ask."""
+        return self._architectures[:count]
+
+    def take(self, gain: Floats) -> Architecture:
+        """The one with the largest gain, which leaves; so do those beyond the size of the pool with the least."""
+        order = np.argsort(-gain, kind="stable")
+        chosen = self._architectures[int(order[0])]
+        kept = order[1 : POOL + 1]
+        self._architectures = [self._architectures[place] for place in kept]
+        self._known = set(self._architectures)
+        self.rows = self.rows[kept]
+        return chosen
+
+
+def _informative(value: Floats, most: int) -> Places:
+    """All places, or half of ``most`` the best, a quarter the latest, and a quarter evenly over the history."""
+    count = len(value)
+    if count <= most:
+        return np.arange(count)
+    best = np.argpartition(-value, most // 2)[: most // 2]
+    latest = np.arange(count - most // 4, count)
+    even = np.linspace(0, count - 1, most // 4).astype(np.int64)
+    return np.unique(np.concatenate([best, latest, even]))
+
+
+def _ranks(scores: Floats) -> Floats:
+    """Ranks of each column scaled to [0, 1], the largest 1; NaN stays."""
+    from scipy.stats import rankdata
+
+    ranks = rankdata(scores, axis=0, nan_policy="omit")
+    scaled: Floats = (ranks - 1) / max(1, int((~np.isnan(scores[:, 0])).sum()) - 1)
+    return scaled
+
+
+def _correlation(pairs: Floats) -> float:
+    """Spearman's rank correlation; 0 where one side is always the same."""
+    from scipy.stats import spearmanr
+
+    if np.ptp(pairs, axis=0).min() == 0:
+        return 0.0
+    return float(spearmanr(pairs[:, 0], pairs[:, 1]).statistic)
+
+
+def _squared(a: Floats, b: Floats) -> Floats:
+    distances: Floats = np.square(a).sum(axis=1)[:, None] + np.square(b).sum(axis=1)[None, :] - 2.0 * (a @ b.T)
+    return np.maximum(distances, 0.0)
+
+
+def _log_expected_improvement(mean: Floats, spread: Floats, best: float) -> Floats:
+    """The logarithm of the expected improvement over ``best``; far below it by its asymptote (Ament et al. 2023)."""
+    from scipy.special import ndtr
+
+    z = (mean - best) / spread
+    near = z > -6
+    log_density = -0.5 * z * z - 0.5 * np.log(2 * np.pi)
+    inner = np.where(near, z * ndtr(z) + np.exp(log_density), 1.0)
+    far = log_density - 2 * np.log(np.where(near, 1.0, -z))
+    gain: Floats = np.log(spread) + np.where(near, np.log(np.maximum(inner, 1e-300)), far)
+    return gain
+
+
+def _differences(a: Architecture, b: Architecture) -> int:
+    """How many of the decisions that both answer they answer otherwise."""
+    return sum(1 for name, answer in a.items() if name in b and b[name] != answer)
