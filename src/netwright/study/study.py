@@ -156,8 +156,8 @@ class Study:
         """Runs until a limit is met and returns itself; called again, it goes on.
 
         ``max_trials`` counts the trials of the study that ended (not proxies), ``time_limit`` (seconds, or ``"10m"``)
-        all its runs together; with neither it runs until the strategy has nothing left. ``n_jobs`` is the number of workers, at
-        most ``parallel`` of them busy. ``stop`` is asked between trials.
+        all its runs together; with neither it runs until the strategy has nothing left. ``n_jobs`` is the number of
+        workers, at most ``parallel`` of them busy. ``stop`` is asked between trials.
 
         Raises InfeasibleError when nothing meets the constraints, TooManyFailures, StudyInUseError, StoreError, and
         Interrupted after a signal: everything that ended is kept, and the message says how to go on.
