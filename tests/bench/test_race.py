@@ -122,6 +122,17 @@ def test_what_goes_beyond_the_last_query_does_not_count():
     assert best not in [incumbent["row"] for incumbent in account.incumbents.values()]
 
 
+def test_an_evaluation_that_does_not_fit_any_more_does_not_count():
+    """A ninth of a query is used, and one whole one is more than is left."""
+    table = toys.table()
+    account = Account(table, (toys.ACC,), 1)
+    told(account, table, [0], budget=1)
+    told(account, table, [80])
+    assert account.is_over()
+    assert [0] == [incumbent["row"] for incumbent in account.incumbents.values()]
+    assert 1 == account.metrics()["queries"] == account.metrics()["trials"]
+
+
 def test_a_failed_trial_is_a_query_without_a_score():
     """It cost what it cost."""
     table = toys.table()
