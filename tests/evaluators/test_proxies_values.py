@@ -481,12 +481,23 @@ def test_meco_by_numpy() -> None:
 
 
 def test_meco_opt_of_few_channels_is_meco() -> None:
-    """Where no map has more channels than are drawn, both are the same; else it is scaled by the share."""
+    """Where no map has more channels than are drawn, both are the same."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(2, 6, 3), nn.ReLU(), nn.Conv2d(6, 7, 3))
     x, y = torch.zeros(1, 2, 16, 16), torch.zeros(1)
     assert PROXIES["meco_opt"](network, x, y) == pytest.approx(PROXIES["meco"](network, x, y), abs=1e-9)
-    assert PROXIES["meco_opt"](network, x, y, channels=2) > PROXIES["meco"](network, x, y)
+
+
+def test_meco_opt_on_drawn_channels() -> None:
+    """The channels that the generator draws, and the eigenvalue times the share of them."""
+    torch.manual_seed(0)
+    conv = nn.Conv2d(2, 6, 3)
+    value = PROXIES["meco_opt"](nn.Sequential(conv), torch.zeros(1, 2, 16, 16), torch.zeros(1), channels=3)
+    generator = torch.Generator().manual_seed(0)
+    torch.randint(2**31, (1,), generator=generator)
+    maps = conv(torch.randn(1, 2, 16, 16, generator=generator))[0].flatten(1).detach().numpy()
+    drawn = torch.randperm(6, generator=generator)[:3].numpy()
+    assert value == pytest.approx(2 * np.linalg.eigvalsh(np.corrcoef(maps[drawn]))[0], abs=1e-5)
 
 
 def test_blocks_of_a_sequence_end_after_norm_and_activation() -> None:
