@@ -292,7 +292,7 @@ def test_nothing_is_logged(caplog, capsys):
         with caplog.at_level(logging.INFO, logger="optuna"), warnings.catch_warnings():
             warnings.simplefilter("error")
             play(started(Optuna("gp", n_startup_trials=2, deterministic_objective=True), "conditional"), 5)
-        assert logging.getLogger("optuna").level == logging.INFO
+            assert logging.getLogger("optuna").level == logging.INFO
     finally:
         optuna.logging.disable_propagation()
     assert [record for record in caplog.records if record.name.startswith("optuna")] == []
