@@ -113,6 +113,26 @@ def test_pending_trials_are_no_waste(neighbourhood):
     assert found[8] >= found[1] - 3
 
 
+def test_the_first_improvement_does_not_wait():
+    """Told of a better neighbour, it looks around that one at once, whatever else is pending."""
+    strategy = started(LocalSearch(neighbourhood="first"))
+    first = strategy.ask(np.random.default_rng(0))
+    strategy.tell(Trial(0, first, State.FINISHED, {"score": 1.0}))
+    around = [strategy.ask(np.random.default_rng(number)) for number in range(1, 5)]
+    strategy.tell(Trial(1, around[0], State.FINISHED, {"score": 0.0}))
+    assert strategy.ask(np.random.default_rng(5)).inherits == 0
+    strategy.tell(Trial(2, around[1], State.FINISHED, {"score": 2.0}))
+    following = strategy.ask(np.random.default_rng(6))
+    assert following.inherits == 2
+    assert len(differing(around[1].architecture, following.architecture)) == 1
+
+
+def test_equals_are_no_reason_to_move():
+    """On a plain it stands, looks around, and begins anew."""
+    found = play(started(LocalSearch()), 61 * 3, score=lambda architecture: {"score": 1.0})
+    assert [None, *[0] * 60, None, *[61] * 60, None, *[122] * 60] == [proposal.inherits for proposal in found]
+
+
 def test_neighbours_come_in_random_order():
     """Each of the five neighbours of an architecture is looked at first about as often as any other."""
     space = toy.SPACES["flat"]()

@@ -1,7 +1,11 @@
 """Strategies from the texts that name them."""
 
-import pytest
+import json
 
+import pytest
+from typer.testing import CliRunner
+
+from netwright.cli.app import app
 from netwright.errors import InputError
 from netwright.strategies import STRATEGIES, Auto, Evolution, Grid, LocalSearch, make
 from netwright.strategies.making import read, split
@@ -91,6 +95,18 @@ def test_what_is_wrong_is_said(text, message):
 def test_every_name_can_be_made(name):
     """Whatever has a name is made by it, and by it with empty brackets."""
     assert type(make(name)) is type(make(f"{name}()"))
+
+
+def test_the_arguments_that_are_listed_can_be_given():
+    """What ``netwright strategies`` prints makes the same strategy as the name alone."""
+    for row in json.loads(CliRunner().invoke(app, ["strategies", "--json"]).stdout)["strategies"]:
+        listed = ", ".join(f"{name}={value}" for name, value in row["arguments"].items())
+        strategy = make(f"{row['name']}({listed})")
+        plain = make(row["name"])
+        assert type(strategy) is type(plain)
+        assert {n: v for n, v in vars(strategy).items() if n in row["arguments"]} == {
+            n: v for n, v in vars(plain).items() if n in row["arguments"]
+        }
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,10 @@ def search(
         ),
     ] = None,
     strategy: Annotated[
-        str, typer.Option(metavar="NAME", help="How it is searched: see netwright strategies.")
+        str,
+        typer.Option(
+            metavar="NAME", help="How it is searched: see netwright strategies; or 'evolution(population=20)'."
+        ),
     ] = "auto",
     metric: Annotated[
         str | None, typer.Option(metavar="M", help="What a good network is: accuracy, r2, rmse, loss.")

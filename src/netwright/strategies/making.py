@@ -53,6 +53,16 @@ def read(text: str) -> tuple[str, dict[str, Any]]:
     return name, _bound(name, positional, keyword)
 
 
+def defaults(name: str) -> dict[str, Any]:
+    """The arguments that a strategy takes, with their defaults; ``...`` for one that must be given."""
+    parameters = inspect.signature(STRATEGIES[name]).parameters.values()
+    return {
+        p.name: ... if p.default is p.empty else p.default
+        for p in parameters
+        if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    }
+
+
 def split(text: str) -> list[str]:
     """A list of such texts with commas between them, taken apart; commas within brackets and quotes stay."""
     parts, depth, quote, begin = [], 0, "", 0
