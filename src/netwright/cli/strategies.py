@@ -14,7 +14,7 @@ def strategies(json: Json = False, debug: Debug = False) -> None:
     from netwright.strategies import STRATEGIES
     from netwright.strategies.making import defaults
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in STRATEGIES:
         lines = (STRATEGIES[name].__doc__ or "").strip().splitlines()
         arguments = {argument: _written(value) for argument, value in defaults(name).items()}
