@@ -6,6 +6,7 @@ from tests.strategies.fidelities import noisy, play, steps
 
 from netwright.strategies import ASHA
 from netwright.testing import toy
+from netwright.trial import State, Trial
 
 
 def algorithm_2(budgets, eta, trials, window, fails, seed=0):
@@ -59,8 +60,18 @@ def test_it_never_waits():
 
 def test_the_top_rung_comes_first():
     """Where two rungs have something to promote, the higher one does."""
-    made = play(ASHA(1, 9), 14, score=lambda architecture, budget: 0.5)
-    assert [1, 1, 1, 3, 1, 1, 1, 3, 1, 1, 1, 3, 9, 1] == [trial.proposal.budget for trial in made]
+    strategy = ASHA(1, 9)
+    strategy.start(toy.SPACES["dials"](), (toy.OBJECTIVE,))
+
+    def ask(numbers):
+        return [Trial(n, strategy.ask(np.random.default_rng(n)), State.FINISHED, {"score": 0.5}) for n in numbers]
+
+    for numbers, budget in ((range(12), 1), (range(12, 15), 3)):
+        trials = ask(numbers)
+        assert [budget] * len(trials) == [trial.proposal.budget for trial in trials]
+        for trial in trials:
+            strategy.tell(trial)
+    assert [(9, 12), (3, 3), (1, None)] == [(t.proposal.budget, t.proposal.inherits) for t in ask((15, 16, 17))]
 
 
 def test_heirs_are_those_that_wait():
