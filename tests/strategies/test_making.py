@@ -5,10 +5,13 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+import netwright as nw
 from netwright.cli.app import app
 from netwright.errors import InputError
 from netwright.strategies import STRATEGIES, Auto, Evolution, Grid, LocalSearch, make
 from netwright.strategies.making import read, split
+from netwright.tasks.job import search
+from netwright.testing import toy
 
 
 def test_a_name():
@@ -107,6 +110,20 @@ def test_the_arguments_that_are_listed_can_be_given():
         assert {n: v for n, v in vars(strategy).items() if n in row["arguments"]} == {
             n: v for n, v in vars(plain).items() if n in row["arguments"]
         }
+
+
+def test_a_study_takes_the_text():
+    """The arguments are part of the study: one with others is another study."""
+    study = nw.Study(toy.SPACES["flat"](), "evolution(population=3, tournament=2)", toy.digest, maximize="score")
+    assert (study.strategy.population, study.strategy.tournament) == (3, 2)
+    with pytest.raises(InputError, match=r"no argument 'size'"):
+        nw.Study(toy.SPACES["flat"](), "evolution(size=3)", toy.digest, maximize="score")
+
+
+def test_a_job_refuses_a_wrong_text_before_it_reads_the_data(tmp_path):
+    """The command line, the estimators and the job check it first."""
+    with pytest.raises(InputError, match=r"Did you mean 'tournament'\?"):
+        search("no such file.csv", strategy="evolution(turnament=3)", out=tmp_path / "out")
 
 
 @pytest.mark.parametrize(
