@@ -52,6 +52,16 @@ def test_numbers_of_different_kinds_differ() -> None:
     assert 3 == len({Architecture({"x": value}) for value in (1, 1.0, True)})
 
 
+def test_zeros_of_different_signs_differ() -> None:
+    """As their texts do, also within a tuple; a list is told from a tuple by neither."""
+    assert Architecture({"x": 0.0}) != Architecture({"x": -0.0})
+    assert Architecture({"x": (0.0, 1)}) != Architecture({"x": (-0.0, 1)})
+    assert Architecture({"x": (0.0, 1)}) == Architecture({"x": (0.0, 1)})
+    listed, tupled = Architecture({"x": [1, 2]}), Architecture({"x": (1, 2)})
+    assert listed == tupled
+    assert hash(listed) == hash(tupled)
+
+
 def test_it_is_a_mapping() -> None:
     """It can be asked like a dict, and compared with nothing but its own kind."""
     architecture = Architecture({"width": 16, "op": "conv3"})
