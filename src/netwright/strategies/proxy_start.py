@@ -32,7 +32,7 @@ class ProxyStart(Strategy):
     """Warm-up and move proposal by zero-cost proxies: Abdelfattah, Mehrotra, Dudziak and Lane 2021, section 4.
 
     1. ``pool`` different random architectures are asked for as proxy trials (budget ``"proxy"``), which cost no
-       training; each counts as a trial.
+       training and are not counted against a limit of trials.
     2. The ``keep`` best of them by the vote of the ``proxies`` are proposed, the best first.
     3. Then ``inner`` is asked: it was told of these and of every other trial with a full budget. A strategy or the name
        of one; left out it is evolution with a population of ``keep`` and tournaments of 3.
