@@ -23,10 +23,10 @@ from netwright.trial import Budget, Objective, Proposal, Trial
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
 
-FIRST = 10
+FIRST = 5
 """Starts and spread-out architectures together at least, before the surrogate decides."""
 
-OWN = 5
+OWN = 3
 """Spread-out architectures that follow the starts at least: what the starts have in common must not decide."""
 
 SPREAD = 200
@@ -67,8 +67,8 @@ class Auto(Strategy):
     2. What costs nothing is asked of 48 architectures (budget ``"proxy"``: parameters, multiplications, whatever
        proxies the evaluator has), and predicted for the others. Where the first of them brings nothing, no more are
        asked; ``proxies=False`` asks for none.
-    3. Architectures far from each other follow: of 200 random ones the one least like those known; at least 5, and
-       until there are 10 of both.
+    3. Architectures far from each other follow: of 200 random ones the one least like those known; at least 3, and
+       until there are 5 with the starts.
     4. Then :class:`~netwright.strategies.informed.Informed`, a Gaussian process with what costs nothing as its prior
        mean, learns the ranks of the scores, and of a pool of candidates the one with the largest expected improvement
        is proposed. The pool holds random architectures, all neighbours of the best, and what is one or two mutations
@@ -88,7 +88,6 @@ class Auto(Strategy):
     """
 
     multi_fidelity = True
-    uses_proxies = True
 
     def __init__(
         self,
@@ -173,7 +172,7 @@ class Auto(Strategy):
             self._free.wanted -= 1
             return Proposal(self.space.sample(rng), budget=PROXY)
         for place, level in enumerate(self._levels):
-            enough = self._first if place == 0 else min(self._first, max(3, self._first // 3))
+            enough = self._first if place == 0 else 3
             under_way = sum(1 for _, budget in self._pending if budget == level.budget)
             if level.scored >= 2 and level.scored + under_way >= enough:
                 continue

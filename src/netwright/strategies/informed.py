@@ -15,6 +15,9 @@ Floats = NDArray[np.float64]
 DOUBT = 4.0
 """So many scores must speak for a hint before it counts for half: the ridge of the prior mean."""
 
+BELIEF = 0.8
+"""The slope of all hints together that is believed before there is a score: they point the right way."""
+
 GROWTH = 1.1
 """The weights of the kernel are found anew when the history has grown by this factor."""
 
@@ -46,7 +49,8 @@ class Informed:
         latent = NormalScores(scores).forward(scores)
         self.incumbent = float(latent.max())
         gram = hints.T @ hints + DOUBT * np.eye(hints.shape[1])
-        self._slopes: Floats = np.linalg.solve(gram, hints.T @ latent)
+        belief = np.full(hints.shape[1], BELIEF / max(1, hints.shape[1]))
+        self._slopes: Floats = np.linalg.solve(gram, hints.T @ latent + DOUBT * belief)
         left = latent - hints @ self._slopes
         self._centre, self._scale = float(left.mean()), float(left.std()) or 1.0
         tune = history >= GROWTH * self._tuned_at
