@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -218,12 +218,14 @@ class Adjacency:
     """A graph by the upper half of its adjacency matrix and the operation of each node, one-hot.
 
     Operations and the largest number of nodes are those of the space where it is small, else of :data:`DRAWS`
-    architectures drawn with a fixed seed; what goes beyond is cut off.
+    architectures drawn with a fixed seed; what goes beyond is cut off. Nodes whose operation is among ``empty`` are
+    left out, and with them what then leads nowhere.
     """
 
-    def __init__(self, space: SearchSpace) -> None:
+    def __init__(self, space: SearchSpace, *, empty: Collection[str] = ()) -> None:
         self._space = space
-        graphs = [space.graph(architecture) for architecture in _examples(space)]
+        self._empty = frozenset(empty)
+        graphs = [space.graph(architecture).without(self._empty) for architecture in _examples(space)]
         self.nodes = max(len(graph.operations) for graph in graphs)
         self.operations = tuple(sorted({name for graph in graphs for name in graph.operations}))
         self._number = {name: index for index, name in enumerate(self.operations)}
@@ -231,12 +233,19 @@ class Adjacency:
         labels = [f"{i}={name}" for i in range(self.nodes) for name in self.operations]
         self.columns = (*pairs, *labels)
 
+    def matrices(self, rows: Floats) -> tuple[Floats, Floats]:
+        """What :meth:`encode` gave as adjacency (… × nodes × nodes) and operations, one-hot (… × nodes × names)."""
+        upper = np.triu_indices(self.nodes, 1)
+        adjacency = np.zeros((len(rows), self.nodes, self.nodes))
+        adjacency[:, upper[0], upper[1]] = rows[:, : len(upper[0])]
+        return adjacency, rows[:, len(upper[0]) :].reshape(len(rows), self.nodes, len(self.operations))
+
     def encode(self, architectures: Sequence[Architecture]) -> Floats:
         """A row of zeros and ones for each, ``len(columns)`` of them."""
         upper = np.triu_indices(self.nodes, 1)
         rows = np.zeros((len(architectures), len(self.columns)))
         for row, architecture in zip(rows, architectures, strict=True):
-            graph = self._space.graph(architecture)
+            graph = self._space.graph(architecture).without(self._empty)
             matrix = np.zeros((self.nodes, self.nodes))
             for start, end in graph.edges:
                 if end < self.nodes:

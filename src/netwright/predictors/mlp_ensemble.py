@@ -35,8 +35,7 @@ class MLPEnsemble(Predictor):
     score is below the best seen (plus a tenth of the standard deviation), so that it is the good ones that are told
     apart: larger scores are then taken to be better.
 
-    Without ``encoding`` it reads paths where the space declares graphs (the ``paths`` most frequent, or all), else
-    coordinates.
+    Without ``encoding`` it reads paths where the space declares graphs (the ``paths`` most frequent), else coordinates.
 
     All networks are one program over stacked arrays. With ``calibrate`` those of a five-fold cross-validation are
     trained in it too, and their errors make the members' spread honest (:mod:`netwright.predictors.calibration`);
@@ -48,19 +47,22 @@ class MLPEnsemble(Predictor):
         space: SearchSpace,
         *,
         encoding: Literal["coordinates", "one-hot", "adjacency", "paths"] | None = None,
-        paths: int | None = None,
+        paths: int = 200,
         members: int = 5,
         depth: int = 10,
         width: int = 20,
         rate: float = 0.01,
         epochs: int = 150,
         loss: Literal["mae", "mape"] = "mae",
-        warp: bool = False,
+        warp: bool = True,
         calibrate: bool = True,
         seed: int | np.random.Generator = 0,
     ) -> None:
         super().__init__(space, seed=seed)
-        for name, value in (("members", members), ("depth", depth), ("width", width), ("epochs", epochs)):
+        for name, value in (
+            *(("members", members), ("depth", depth), ("width", width), ("epochs", epochs)),
+            ("paths", paths),
+        ):
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise InputError(f"MLPEnsemble: {name} is a whole number of at least 1, found {value!r}")
         if loss not in LOSSES:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from typing import Any, final
 
@@ -12,6 +11,7 @@ from netwright.architecture import Architecture
 from netwright.errors import InputError
 from netwright.predictors.base import Architectures, Floats, Predictor, Rows
 from netwright.predictors.encodings import Positions
+from netwright.predictors.importing import imported
 from netwright.predictors.kernels import Hamming
 from netwright.predictors.warping import warped
 from netwright.space import SearchSpace
@@ -21,12 +21,25 @@ LEAF = 2
 
 
 @final
+class TreeColumns:
+    """What trees split on: the position of each answer, and the rows of :class:`Hamming`, in which a single option and
+    how often it was taken have columns of their own."""
+
+    def __init__(self, space: SearchSpace) -> None:
+        self._positions, self._points = Positions(space), Hamming(space)
+
+    def encode(self, architectures: Sequence[Architecture]) -> Rows:
+        parts = (self._positions.encode(architectures), self._points.encode(architectures))
+        return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+@final
 class RandomForest(Predictor):
     """Bagged regression trees (Breiman 2001) with the spread of Hutter, Hoos and Leyton-Brown 2011 (SMAC).
 
     The variance is that of the trees' means plus the mean of the variances in the leaves: what the trees disagree on
     and what none of them can tell apart. It needs no calibration. The trees are scikit-learn's; bags and means are
-    taken here, as its forest spends more time on checks than on splits. Trees see positions and coordinates.
+    taken here, as its forest spends more time on checks than on splits.
     """
 
     def __init__(
@@ -37,16 +50,14 @@ class RandomForest(Predictor):
             raise InputError(f"RandomForest: trees is a whole number of at least 2, found {trees!r}")
         self.trees = trees
         self.warp = warp
-        self._positions, self._points = Positions(space), Hamming(space)
+        self._columns = TreeColumns(space)
 
     def encode(self, architectures: Sequence[Architecture]) -> Rows:
-        parts = (self._positions.encode(architectures), self._points.encode(architectures))
-        return np.concatenate(parts, axis=1).astype(np.float32)
+        return self._columns.encode(architectures)
 
     def _fit(self, rows: Rows, scores: Floats) -> None:
-        from sklearn import config_context
-
-        tree_kind = _tree_kind()
+        tree_kind = imported("sklearn.tree").DecisionTreeRegressor
+        config_context = imported("sklearn").config_context
         rng = self._generator()
         latent, self._map = warped(scores, self.warp)
         count = len(latent)
@@ -84,12 +95,3 @@ class RandomForest(Predictor):
             means[place] = tree.value[leaves, 0, 0]
             within[place] = tree.impurity[leaves]
         return means.mean(axis=0), np.sqrt(means.var(axis=0) + within.mean(axis=0))
-
-
-def _tree_kind() -> Any:
-    """scikit-learn's regression tree; its first import draws from Python's global generator, which is put back."""
-    before = random.getstate()
-    from sklearn.tree import DecisionTreeRegressor
-
-    random.setstate(before)
-    return DecisionTreeRegressor

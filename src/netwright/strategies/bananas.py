@@ -177,6 +177,7 @@ class Bananas(Strategy):
                 encoding="paths" if graphs else "one-hot",
                 paths=self.paths,
                 members=self.members,
+                warp=False,
                 calibrate=False,
             )
         self._learnt = self._count
