@@ -4,7 +4,7 @@
 
 Simple regret on the searched metric after 25, 50, 100 and 200 queries, the mean over the seeds and, in brackets, its
 standard error; for each opponent the one-sided paired bootstrap over the same seeds, Holm's correction over all that
-one call compares. "ahead": p < .05, or both under .03. Runs are kept in DIR: the same call again goes on.
+one call compares. "ahead": p < .05, or both under .03 points of a hundred. Runs are kept in DIR: the same call again goes on.
 ``--auto "auto(budgets=(200,))"`` takes the ladder of the table's budgets away.
 """
 
@@ -38,6 +38,7 @@ def main(
     for metric in metrics:
         name, _, fidelity = metric.partition("@")
         values = opened.find(name, int(fidelity) if fidelity else None).mean
+        unit = 0.01 if values.max() <= 1 else 1.0  # shares or percents
         folder = out / metric.replace("@", "-")
         done = compare(
             table, [ours, *against], seeds=seeds, queries=queries, maximize=metric, jobs=jobs, out=folder, report=False
@@ -59,7 +60,7 @@ def main(
         print("", end="", flush=True)
     print(f"\n{'searched':26}{'against':42}{'after':>6}{'ours':>8}{'theirs':>8}{'p, Holm':>10}")
     for (metric, opponent, point, _, mine, theirs), p in zip(tests, holm([test[3] for test in tests]), strict=True):
-        ahead = p < 0.05 or max(mine, theirs) < NOISE
+        ahead = p < 0.05 or max(mine, theirs) < NOISE * unit
         figures = f"{point:>6}{mine:>8.3f}{theirs:>8.3f}{p:>10.4f}"
         print(f"{metric:26}{opponent:42}{figures}  {'ahead' if ahead else 'NOT ahead'}")
 

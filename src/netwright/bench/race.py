@@ -304,6 +304,8 @@ def make_strategy(text: str, table: Table, objectives: tuple[Measure, ...]) -> S
         return strategy
     budgets = ladder(table, objectives)
     if len(budgets) < 2:
+        if getattr(strategy, "multi_fidelity", False) == "optional":
+            return strategy
         first = objectives[0]
         known = ", ".join(f"{one:g}" for one in table.fidelities(first.metric) if one is not None) or "none"
         raise InputError(

@@ -87,7 +87,8 @@ class Auto(Strategy):
     of the twenty best inherits from that.
     """
 
-    multi_fidelity = True
+    multi_fidelity = "optional"
+    """Takes a ladder of ``budgets`` where there is one."""
 
     def __init__(
         self,
