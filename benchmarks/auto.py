@@ -4,7 +4,8 @@
 
 Simple regret on the searched metric after 25, 50, 100 and 200 queries, the mean over the seeds and, in brackets, its
 standard error; for each opponent the one-sided paired bootstrap over the same seeds, Holm's correction over all that
-one call compares. "ahead": p < .05, or both under .03 points of a hundred. Runs are kept in DIR: the same call again goes on.
+one call compares. "ahead": p < .05, or both under .03 points of a hundred. Runs are kept in DIR: the same call again
+goes on.
 ``--auto "auto(budgets=(200,))"`` takes the ladder of the table's budgets away.
 """
 

@@ -41,6 +41,16 @@ def test_incumbents_are_the_best_so_far():
     assert expected == run("random", seed=5).incumbents
 
 
+def test_of_equal_scores_the_lowest_row_is_the_incumbent():
+    """Whichever was seen first: four architectures of eleven parameters, and then a larger one."""
+    table = toys.table()
+    account = Account(table, (SIZE,), 20)
+    for number, row in enumerate([27, 3, 9, 1, 4]):
+        metrics = {"params": float(table.find("params", None).mean[row])}
+        account(None, Trial(number, Proposal(table.architecture(row)), State.FINISHED, metrics))
+    assert [27, 3, 1] == [incumbent["row"] for incumbent in account.incumbents.values()]
+
+
 def test_the_same_seed_gives_the_same_run():
     """And another seed another."""
     first, again, other = (run("evolution(population=5,tournament=2)", seed=seed) for seed in (1, 1, 2))

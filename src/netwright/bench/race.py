@@ -113,8 +113,8 @@ class Account:
     its budget is of the full one; an architecture that was evaluated at a smaller budget before pays the difference.
     A trial of proxies is no query. What goes beyond the last query is not counted at all.
 
-    The incumbent is the best by the first objective among the trials at the largest fidelity seen so far: scores at
-    different fidelities are never compared.
+    The incumbent is the best by the first objective among the trials at the largest fidelity seen so far, of equal ones
+    the lowest row of the table: scores at different fidelities are never compared.
     """
 
     def __init__(
@@ -196,9 +196,11 @@ class Account:
         if share < self._top:
             return
         grown = self._front is not None and self._front.add(row)
-        if score <= self._best and not grown:
+        # Of equal scores the lowest row is the incumbent, whichever was seen first: published figures were made so.
+        better = score > self._best or (score == self._best and row < self._row)
+        if not better and not grown:
             return
-        if score > self._best:
+        if better:
             self._best, self._row = score, row
         incumbent = {"searched": first.sign * self._best, "row": float(self._row)}
         if self._front is not None:

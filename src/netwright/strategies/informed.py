@@ -46,12 +46,12 @@ class Informed:
 
         ``history`` is how many scores there are in all, of which these are some.
         """
-        latent = NormalScores(scores).forward(scores)
+        latent: Floats = NormalScores(scores).forward(scores)
         self.incumbent = float(latent.max())
         gram = hints.T @ hints + DOUBT * np.eye(hints.shape[1])
         belief = np.full(hints.shape[1], BELIEF / max(1, hints.shape[1]))
-        self._slopes: Floats = np.linalg.solve(gram, hints.T @ latent + DOUBT * belief)
-        left = latent - hints @ self._slopes
+        self._slopes = np.asarray(np.linalg.solve(gram, hints.T @ latent + DOUBT * belief), dtype=np.float64)
+        left: Floats = latent - hints @ self._slopes
         self._centre, self._scale = float(left.mean()), float(left.std()) or 1.0
         tune = history >= GROWTH * self._tuned_at
         if tune:
