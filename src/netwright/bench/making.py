@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, final
 
@@ -34,7 +35,9 @@ from netwright.trial import Proposal, Trial
 LARGEST = 100_000
 """The most architectures that a table is made of."""
 PARALLEL = 16
-COSTS = ("params", "macs", "latency_ms")
+COUNTS = ("params", "macs")
+COSTS = (*COUNTS, "latency_ms")
+MEASURED = 3
 
 
 def make_table(
@@ -191,15 +194,22 @@ class TrainingCurve:
 
 @final
 class _Costs:
-    """Answers with the costs of a candidate alone: nothing is trained."""
+    """Answers with the costs of a candidate alone: nothing is trained.
+
+    Whatever else the machine does makes a latency longer, never shorter: it is the least of :data:`MEASURED` medians.
+    """
 
     def __init__(self, input_shape: tuple[int, ...]) -> None:
         self.input_shape = input_shape
 
     def __call__(self, candidate: Candidate) -> dict[str, float]:
-        from netwright.costs import measure
+        import torch
 
-        return measure(candidate.space, candidate.architecture, self.input_shape, COSTS)
+        from netwright.costs import Latency, measure
+
+        network, example, latency = candidate.network(), torch.zeros(1, *self.input_shape), Latency()
+        counted = measure(candidate.space, candidate.architecture, self.input_shape, COUNTS)
+        return {**counted, "latency_ms": min(latency(network, example) for _ in range(MEASURED))}
 
 
 @final
@@ -239,10 +249,14 @@ def _settings(space: SearchSpace, evaluator: TrainingCurve, count: int) -> dict[
         "functions": count,
         "data": evaluator.data.fingerprint,
         "test set": None if test is None else test.fingerprint,
-        "split": [len(split.train), len(split.validation), len(split.selection), len(split.test)],
+        "split": [_digest(part) for part in (split.train, split.validation, split.test)],
         "epochs": list(evaluator.epochs),
         "recipe": evaluator.recipe.to_value(),
     }
+
+
+def _digest(part: NDArray[np.int64]) -> str:
+    return f"{len(part)} examples, {sha256(part.tobytes()).hexdigest()[:16]}"
 
 
 def _same_making(folder: Path, settings: dict[str, Any]) -> None:
