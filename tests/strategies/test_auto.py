@@ -70,23 +70,6 @@ def test_a_start_beyond_the_limits_is_left_out():
     assert len(proposals) == 16
 
 
-# The first architectures
-
-
-def test_the_first_are_spread_out():
-    """The first five are farther apart than five random ones usually are."""
-    proposals = play(started(auto()), 5)
-    pairs = [(a, b) for i, a in enumerate(proposals) for b in proposals[:i]]
-    least = min(len(differing(a.architecture, b.architecture)) for a, b in pairs)
-    rng = np.random.default_rng(0)
-    space = toy.SPACES["dials"]()
-    drawn = []
-    for _ in range(50):
-        five = [space.sample(rng) for _ in range(5)]
-        drawn.append(min(len(differing(a, b)) for i, a in enumerate(five) for b in five[:i]))
-    assert least > np.median(drawn)
-
-
 # Proxies
 
 

@@ -24,13 +24,10 @@ Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
 
 FIRST = 5
-"""Starts and spread-out architectures together at least, before the surrogate decides."""
+"""Starts and random architectures together at least, before the surrogate decides."""
 
 OWN = 3
-"""Spread-out architectures that follow the starts at least: what the starts have in common must not decide."""
-
-SPREAD = 200
-"""Random architectures of which the one least like those known is proposed."""
+"""Random architectures that follow the starts at least: what the starts have in common must not decide."""
 
 PROXY = "proxy"
 """The budget of a trial that brings what is known without training."""
@@ -67,8 +64,7 @@ class Auto(Strategy):
     2. What costs nothing is asked of 48 architectures (budget ``"proxy"``: parameters, multiplications, whatever
        proxies the evaluator has), and predicted for the others. Where the first of them brings nothing, no more are
        asked; ``proxies=False`` asks for none.
-    3. Architectures far from each other follow: of 200 random ones the one least like those known; at least 3, and
-       until there are 5 with the starts.
+    3. Random architectures follow: at least 3, and until there are 5 with the starts.
     4. Then :class:`~netwright.strategies.informed.Informed`, a Gaussian process with what costs nothing as its prior
        mean, learns the ranks of the scores, and of a pool of candidates the one with the largest expected improvement
        is proposed. The pool holds random architectures, all neighbours of the best, and what is one or two mutations
@@ -177,7 +173,7 @@ class Auto(Strategy):
             under_way = sum(1 for _, budget in self._pending if budget == level.budget)
             if level.scored >= 2 and level.scored + under_way >= enough:
                 continue
-            chosen = self._spread(rng) if place == 0 else self._promoted(place)
+            chosen = self._unseen.draw(rng) if place == 0 else self._promoted(place)
             if chosen is not None:
                 return self._proposal(chosen, place)
         if self._levels[-1].scored >= 2:
@@ -207,18 +203,6 @@ class Auto(Strategy):
                 return own.number
         heirs = self._levels[place].heirs()
         return next((t.number for t in heirs if _differences(t.architecture, architecture) <= 1), None)
-
-    def _spread(self, rng: np.random.Generator) -> Architecture | None:
-        """Of some random architectures the one that is least like those known."""
-        drawn = dict.fromkeys(self.space.sample(rng) for _ in range(SPREAD))
-        fresh = [architecture for architecture in drawn if architecture not in self._unseen]
-        pending = [row for (_, budget), row in self._pending.items() if budget != PROXY]
-        known = [*self._levels[0].rows, *(self._levels[-1].rows if len(self._levels) > 1 else ()), *pending]
-        if not fresh or not known:
-            return fresh[0] if fresh else None
-        apart = _squared(self._encode(fresh), np.array(known))
-        alike: Floats = np.exp(-3.0 * apart / max(1e-9, apart.max())).sum(axis=1)
-        return fresh[int(alike.argmin())]
 
     def _promoted(self, place: int) -> Architecture | None:
         """The best of the level below that has not been proposed at this one."""
@@ -456,11 +440,6 @@ def _correlation(pairs: Floats) -> float:
     if np.ptp(pairs, axis=0).min() == 0:
         return 0.0
     return float(spearmanr(pairs[:, 0], pairs[:, 1]).statistic)
-
-
-def _squared(a: Floats, b: Floats) -> Floats:
-    distances: Floats = np.square(a).sum(axis=1)[:, None] + np.square(b).sum(axis=1)[None, :] - 2.0 * (a @ b.T)
-    return np.maximum(distances, 0.0)
 
 
 def _log_expected_improvement(mean: Floats, spread: Floats, best: float) -> Floats:
