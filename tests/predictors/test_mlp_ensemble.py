@@ -70,7 +70,8 @@ def test_the_published_shape():
     """Ten layers of twenty units, five of them, and a spread that is the bare deviation of the members."""
     space = toy.SPACES["flat"]()
     known = list(space.enumerate())
-    predictor = MLPEnsemble(space, encoding="one-hot", epochs=2, warp=False, calibrate=False).fit(known, np.arange(24.0))
+    predictor = MLPEnsemble(space, encoding="one-hot", epochs=2, warp=False, calibrate=False)
+    predictor.fit(known, np.arange(24.0))
     layers = predictor._network._layers
     sizes = [len(space.columns), *[20] * 10, 1]
     assert [(5, after, before + 1) for before, after in itertools.pairwise(sizes)] == [layer.shape for layer in layers]
