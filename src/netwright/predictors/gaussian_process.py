@@ -70,6 +70,12 @@ class GaussianProcess(Predictor):
     def encode(self, architectures: Sequence[Architecture]) -> Rows:
         return self._distance.encode(architectures)
 
+    def sibling(self, *, warp: bool) -> GaussianProcess:
+        """Another process that has learnt nothing and reads the same rows: what one encodes, both understand."""
+        other = GaussianProcess(self.space, kernel=self.kernel, warp=warp, points=self.points, seed=self.seed)
+        other._distance = self._distance
+        return other
+
     def tune(self) -> GaussianProcess:
         """Finds weights and noise anew for what it has learnt."""
         if self._rows is None:

@@ -21,6 +21,7 @@ from netwright.strategies.unseen import Unseen
 from netwright.trial import Budget, Objective, Proposal, Trial
 
 Floats = NDArray[np.float64]
+Rows = NDArray[Any]
 Places = NDArray[np.int64]
 
 FIRST = 5
@@ -106,13 +107,14 @@ class Auto(Strategy):
         self._unseen = Unseen(space)
         self._starts = [partial for partial in self.starts if self._fits(partial)]
         self._first = max(FIRST, len(self._starts) + OWN)
-        self._encode = GaussianProcess(space, kernel="hamming").encode
+        process = GaussianProcess(space, kernel="hamming")
+        self._encode = process.encode
         self._levels = [
-            _Level(GaussianProcess(space, kernel="hamming", warp=False), budget, len(objectives))
+            _Level(process.sibling(warp=False), budget, len(objectives))
             for budget in self.budgets or (None,)
         ]
-        self._free = _Free(space, PROBES if self.proxies else 0)
-        self._pending: dict[tuple[Architecture, Budget], Floats] = {}
+        self._free = _Free(process, PROBES if self.proxies else 0)
+        self._pending: dict[tuple[Architecture, Budget], Rows] = {}
         self._reached: dict[Architecture, int] = {}  # the level that comes next for it
         self._pool = _Pool()
         self._centre: int | None = None  # the trial whose neighbours are in the pool
@@ -120,7 +122,7 @@ class Auto(Strategy):
     def ask(self, rng: np.random.Generator) -> Proposal | None:
         proposal = self._propose(rng)
         if proposal is not None:
-            row = self._encode([proposal.architecture])[0]
+            row = self._encode([proposal.architecture])
             self._pending[proposal.architecture, proposal.budget] = row
         return proposal
 
@@ -128,7 +130,7 @@ class Auto(Strategy):
         architecture, budget = trial.architecture, trial.proposal.budget
         row = self._pending.pop((architecture, budget), None)
         if row is None:
-            row = self._encode([architecture])[0]
+            row = self._encode([architecture])
         lacking = {objective.metric for objective in self.objectives} - trial.metrics.keys()
         if budget == PROXY and lacking:
             self._free.add(trial, row)
@@ -239,9 +241,10 @@ class Auto(Strategy):
         level.surrogate.learn(rows, self._hints(rows, below), value[chosen], len(value))
         pending = [row for (_, budget), row in self._pending.items() if budget == level.budget]
         if pending:
-            level.surrogate.believe(np.array(pending), self._hints(np.array(pending), below))
+            rows = np.concatenate(pending)
+            level.surrogate.believe(rows, self._hints(rows, below))
 
-    def _hints(self, rows: Floats, below: Sequence[_Level]) -> Floats:
+    def _hints(self, rows: Rows, below: Sequence[_Level]) -> Floats:
         """What proxies say of each row, and what is expected of it at cheaper budgets."""
         hints = self._free.hints(rows)
         for level in below:
@@ -274,18 +277,19 @@ class _Level:
         self.surrogate = Informed(process)
         self.trials: list[Trial] = []
         self.scored = 0
-        self._rows: Floats = np.empty((0, 0))
+        self._rows: Rows = np.empty(0)
         self._scores: Floats = np.empty((0, objectives))
         self._best: list[list[tuple[float, int, Trial]]] = [[] for _ in range(objectives)]
         self._first: dict[Architecture, float] = {}  # scores by the first objective
         self._trust = (0, True)
 
-    def add(self, trial: Trial, row: Floats, scores: Sequence[float] | None) -> None:
+    def add(self, trial: Trial, row: Rows, scores: Sequence[float] | None) -> None:
         count = len(self.trials)
-        if count == len(self._rows):
-            self._rows = np.resize(self._rows, (max(64, 2 * count), len(row)))
-            self._scores = np.resize(self._scores, (max(64, 2 * count), self._scores.shape[1]))
-        self._rows[count] = row
+        if count == len(self._scores):
+            room = np.empty((max(64, count), *row.shape[1:]), dtype=row.dtype)
+            self._rows = np.concatenate([self._rows, room]) if count else room
+            self._scores = np.resize(self._scores, (len(self._rows), self._scores.shape[1]))
+        self._rows[count : count + 1] = row
         self._scores[count] = np.nan if scores is None else scores
         self.trials.append(trial)
         if scores is None:
@@ -297,7 +301,7 @@ class _Level:
             del best[max(1, HEIRS // len(self._best)) :]
 
     @property
-    def rows(self) -> Floats:
+    def rows(self) -> Rows:
         return self._rows[: len(self.trials)]
 
     def scalar(self, weights: Floats) -> Floats:
@@ -339,15 +343,15 @@ class _Level:
 class _Free:
     """What is known without training: asked of some architectures, predicted for the others."""
 
-    def __init__(self, space: SearchSpace, probes: int) -> None:
-        self._space = space
+    def __init__(self, process: GaussianProcess, probes: int) -> None:
+        self._process = process
         self.wanted = probes
         self.answered = False
-        self._rows: list[Floats] = []
+        self._rows: list[Rows] = []
         self._metrics: list[Mapping[str, float]] = []
         self._processes: list[GaussianProcess] | None = []
 
-    def add(self, trial: Trial, row: Floats) -> None:
+    def add(self, trial: Trial, row: Rows) -> None:
         """Learns from a proxy trial; a first one that brings nothing ends the asking."""
         if not trial.scored or not trial.metrics:
             if not self.answered:
@@ -358,7 +362,7 @@ class _Free:
         self._metrics.append(trial.metrics)
         self._processes = None
 
-    def hints(self, rows: Floats) -> Floats:
+    def hints(self, rows: Rows) -> Floats:
         """What each proxy is expected to be, as normal scores: a column for each that is not always the same."""
         if self._processes is None:
             self._processes = self._fitted()
@@ -371,8 +375,8 @@ class _Free:
             having = [place for place, metrics in enumerate(self._metrics) if name in metrics]
             values = np.array([self._metrics[place][name] for place in having])
             if len(values) > 2 and np.ptp(values) > 0:
-                process = GaussianProcess(self._space, kernel="hamming")
-                process.fit(np.array([self._rows[place] for place in having]), values)
+                process = self._process.sibling(warp=True)
+                process.fit(np.concatenate([self._rows[place] for place in having]), values)
                 fitted.append(process)
         return fitted
 
@@ -384,12 +388,12 @@ class _Pool:
     def __init__(self) -> None:
         self._architectures: list[Architecture] = []
         self._known: set[Architecture] = set()
-        self.rows: Floats = np.empty((0, 0))
+        self.rows: Rows = np.empty(0)
 
     def __len__(self) -> int:
         return len(self._architectures)
 
-    def add(self, architectures: Sequence[Architecture], encode: Callable[[Sequence[Architecture]], Floats]) -> None:
+    def add(self, architectures: Sequence[Architecture], encode: Callable[[Sequence[Architecture]], Rows]) -> None:
         fresh = [architecture for architecture in dict.fromkeys(architectures) if architecture not in self._known]
         if not fresh:
             return

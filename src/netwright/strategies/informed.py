@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from netwright.predictors import GaussianProcess
 from netwright.predictors.warping import NormalScores
 
 Floats = NDArray[np.float64]
+Rows = NDArray[Any]
 
 DOUBT = 4.0
 """So many scores must speak for a hint before it counts for half: the ridge of the prior mean."""
@@ -41,7 +42,7 @@ class Informed:
         self.incumbent = 0.0
         """The largest normal score that it learnt."""
 
-    def learn(self, rows: Floats, hints: Floats, scores: Floats, history: int) -> None:
+    def learn(self, rows: Rows, hints: Floats, scores: Floats, history: int) -> None:
         """Learns scores (n), larger being better, of rows (n, D) with hints (n, H).
 
         ``history`` is how many scores there are in all, of which these are some.
@@ -58,19 +59,19 @@ class Informed:
             self._tuned_at = float(history)
         self._condition(rows, left, tune)
 
-    def believe(self, rows: Floats, hints: Floats) -> None:
+    def believe(self, rows: Rows, hints: Floats) -> None:
         """Takes what it expects of these (those that are pending) for a fact."""
         expected, _ = self.expect(rows, hints)
         self._condition(
             np.concatenate([self._rows, rows]), np.concatenate([self._left, expected - hints @ self._slopes]), False
         )
 
-    def expect(self, rows: Floats, hints: Floats) -> tuple[Floats, Floats]:
+    def expect(self, rows: Rows, hints: Floats) -> tuple[Floats, Floats]:
         """Mean and spread of the normal scores, without noise."""
         mean, spread = self._process.latent(rows)
         return self._centre + self._scale * mean + hints @ self._slopes, self._scale * spread
 
-    def _condition(self, rows: Floats, left: Floats, tune: bool) -> None:
+    def _condition(self, rows: Rows, left: Floats, tune: bool) -> None:
         self._rows, self._left = rows, left
         standard = (left - self._centre) / self._scale
         # Conditioned, the process brings its scores to mean 0 and deviation 1 once more; that is undone here.
