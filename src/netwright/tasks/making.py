@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netwright import zoo
 from netwright.progress import Progress, Watch
 from netwright.tasks.readers import read
 from netwright.tasks.spaces import find_space
@@ -35,9 +34,9 @@ def make(
 ) -> Table:
     """Trains every architecture of ``space`` on ``source`` and writes their table to ``out``.
 
-    ``space`` is whatever a search takes. Of its architectures that are one function one is trained: the zoo's by their
-    key, a network of one's own by its function ``same``, if it has one. The split is that of seed 0, and what data are
-    scaled by is learned on its training part. The rest is :func:`netwright.bench.making.make_table`.
+    ``space`` is whatever a search takes. Of its architectures that are one function, which the network's ``same``
+    tells where it has one, one is trained. The split is that of seed 0, and what data are scaled by is learned on its
+    training part. The rest is :func:`netwright.bench.making.make_table`.
     """
     from netwright.bench.making import make_table
     from netwright.training.splits import split
@@ -52,8 +51,6 @@ def make(
     loaded = loaded.learned_on(parts.train)
     data = loaded.data
     found = find_space(space, kind=loaded.kind, input_shape=data.input_shape, outputs=data.outputs)
-    entry = zoo.SPACES.get(str(found.origin.get("name")))
-    same = entry.key if entry is not None else getattr(found.space.network, "same", None)
     return make_table(
         found.space,
         data,
@@ -62,7 +59,7 @@ def make(
         epochs=epochs,
         out=Path(out),
         seeds=seeds,
-        same=same,
+        same=getattr(found.space.network, "same", None),
         jobs=jobs,
         limit=limit,
         name=name,

@@ -88,7 +88,6 @@ SPACES: Mapping[str, Entry] = {
             "netwright.zoo.digits_cells",
             "DigitsCells",
             "DIGITS_CELLS_STARTS",
-            key_name="function_of",
         ),
         Entry(
             "nasbench101",

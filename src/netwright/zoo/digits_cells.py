@@ -94,6 +94,7 @@ class DigitsCells(nn.Module):
     """
 
     same = staticmethod(function_of)
+    """By which ``netwright tables make`` trains one of those that are one function; all of them have a row."""
 
     def __init__(self, input_shape: tuple[int, ...], classes: int) -> None:
         super().__init__()
