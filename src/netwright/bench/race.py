@@ -130,6 +130,7 @@ class Account:
         self._trained: dict[int, float] = {}
         self._top = -1.0
         self._best = -math.inf
+        self._row = -1
         self.incumbents: dict[int, dict[str, float]] = {}
         self.spent = 0.0
         self.trials = 0
