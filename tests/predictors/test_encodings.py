@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from netwright.predictors import Adjacency, Coordinates, OneHot, Paths, Positions
-from netwright.predictors.kernels import Hamming, WeisfeilerLehman, _tied
+from netwright.predictors.kernels import Both, Hamming, WeisfeilerLehman, _tied
 from netwright.testing import toy
 from netwright.zoo import nasbench201
 
@@ -189,3 +189,17 @@ def test_cells_that_compute_the_same_are_at_no_distance(cells):
     pair = [cells.complete({**alive, **dead, "edge_01": op}, rng) for op in ("nor_conv_3x3", "avg_pool_3x3")]
     kernel = WeisfeilerLehman(cells)
     np.testing.assert_allclose(kernel.parts(kernel.encode(pair)), 0, atol=1e-12)
+
+
+def test_both_kernels_are_added(cells):
+    """Its parts are those of the one and then of the other, and so is its weighted sum."""
+    rng = np.random.default_rng(0)
+    architectures = [cells.sample(rng) for _ in range(9)]
+    both, kinds = Both(cells), (Hamming(cells), WeisfeilerLehman(cells))
+    rows = both.encode(architectures)
+    expected = np.concatenate([kind.parts(kind.encode(architectures)) for kind in kinds])
+    np.testing.assert_allclose(both.parts(rows), expected, atol=1e-12)
+    weights = rng.exponential(size=both.groups)
+    whole = np.tensordot(weights, expected, 1)
+    np.testing.assert_allclose(both.weighted(rows[:4], rows, weights), whole[:4], atol=1e-9)
+    assert both.shares.sum() == pytest.approx(1)

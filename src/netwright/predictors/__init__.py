@@ -72,6 +72,7 @@ _WHERE = {
 }
 
 _NAMED: dict[str, tuple[str, dict[str, Any]]] = {
+    "gp": ("GaussianProcess", {}),
     "gp-hamming": ("GaussianProcess", {"kernel": "hamming"}),
     "gp-wl": ("GaussianProcess", {"kernel": "wl"}),
     "gradient-boosting": ("GradientBoosting", {}),

@@ -10,7 +10,7 @@ import numpy as np
 from netwright.architecture import Architecture
 from netwright.errors import InputError, nearest
 from netwright.predictors.base import Architectures, Floats, Predictor, Rows
-from netwright.predictors.kernels import Distance, Hamming, WeisfeilerLehman
+from netwright.predictors.kernels import Both, Distance, Hamming, WeisfeilerLehman
 from netwright.predictors.warping import warped
 from netwright.space import SearchSpace
 
@@ -34,9 +34,10 @@ class GaussianProcess(Predictor):
     ``kernel="hamming"`` is exp(-Σ θ_d · d_d) over the decisions, d_d being how far two answers are apart
     (:class:`~netwright.predictors.kernels.Hamming`; conditional decisions included), each with a weight of its own:
     with unordered decisions a product of one factor for each that differs. ``kernel="wl"`` compares the graphs of two
-    architectures by their Weisfeiler-Lehman subtrees (Ru et al. 2021, NAS-BOWL); ``"auto"`` takes it where the space
-    declares graphs. Weights and noise maximise the marginal likelihood, times a log-normal prior that keeps a dozen
-    points from deciding too much; the variance of the signal follows in closed form.
+    architectures by their Weisfeiler-Lehman subtrees (Ru et al. 2021, NAS-BOWL), ``"both"`` adds the two, and
+    ``"auto"`` takes both where the space declares graphs. Weights and noise maximise the marginal likelihood, times a
+    log-normal prior that keeps a dozen points from deciding too much; the variance of the signal follows in closed
+    form.
 
     ``warp`` learns on the normal quantiles of the scores' ranks (:class:`~netwright.predictors.warping.NormalScores`)
     and gives mean and spread in the score's unit back. Spread is that of a new measurement, noise included. At most
@@ -49,7 +50,7 @@ class GaussianProcess(Predictor):
         self,
         space: SearchSpace,
         *,
-        kernel: Literal["auto", "hamming", "wl"] = "auto",
+        kernel: Literal["auto", "hamming", "wl", "both"] = "auto",
         warp: bool = True,
         points: int = 500,
         seed: int | np.random.Generator = 0,
@@ -64,7 +65,7 @@ class GaussianProcess(Predictor):
         self.kernel = kernel
         self.warp = warp
         self.points = points
-        chosen = kernel if kernel != "auto" else "wl" if space.declares_graph else "hamming"
+        chosen = kernel if kernel != "auto" else "both" if space.declares_graph else "hamming"
         self._distance: Distance = _KERNELS[chosen](space)
 
     def encode(self, architectures: Sequence[Architecture]) -> Rows:
@@ -168,7 +169,7 @@ class GaussianProcess(Predictor):
         return self._map.moments(mean, spread)
 
 
-_KERNELS: dict[str, Any] = {"hamming": Hamming, "wl": WeisfeilerLehman}
+_KERNELS: dict[str, Any] = {"hamming": Hamming, "wl": WeisfeilerLehman, "both": Both}
 
 
 def _kept(rows: Rows, scores: Floats, most: int) -> tuple[Rows, Floats]:
