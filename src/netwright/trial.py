@@ -13,7 +13,10 @@ SHOWN = 4
 """So many metrics stand in the text of a trial."""
 
 Budget = float | int | str | None
-"""How much a candidate may cost: epochs for ``Train``, ``"proxy"`` for a proxy, None for the full budget."""
+"""How much a candidate may cost: epochs for ``Train``, :data:`PROXY` for a proxy, None for the full budget."""
+
+PROXY = "proxy"
+"""The budget of an evaluation without training, whose metrics are proxies and no objective."""
 
 
 @dataclass(frozen=True, slots=True)

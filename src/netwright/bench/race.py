@@ -16,7 +16,7 @@ from netwright.bench.measures import HYPERVOLUME, Measure, ladder
 from netwright.errors import InputError
 from netwright.evaluators.base import Candidate
 from netwright.strategies.base import Strategy
-from netwright.trial import Objective, Trial
+from netwright.trial import PROXY, Objective, Trial
 
 if TYPE_CHECKING:
     from netwright.evaluators.tables import Table
@@ -145,7 +145,7 @@ class Account:
     def __call__(self, study: Any, trial: Trial) -> None:
         if self.is_over():
             return
-        if trial.proposal.budget == "proxy":
+        if trial.proposal.budget == PROXY:
             self.trials += 1
             self.proxies += 1
             return

@@ -18,7 +18,7 @@ from netwright.strategies.base import Strategy
 from netwright.strategies.informed import Informed
 from netwright.strategies.rungs import ladder
 from netwright.strategies.unseen import Unseen
-from netwright.trial import Budget, Objective, Proposal, Trial
+from netwright.trial import PROXY, Budget, Objective, Proposal, Trial
 
 Floats = NDArray[np.float64]
 Rows = NDArray[Any]
@@ -29,9 +29,6 @@ FIRST = 5
 
 OWN = 3
 """Random architectures that follow the starts at least: what the starts have in common must not decide."""
-
-PROXY = "proxy"
-"""The budget of a trial that brings what is known without training."""
 
 PROBES = 48
 """Architectures of which the proxies are asked; what they say of others is predicted from these."""

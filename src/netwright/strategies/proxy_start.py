@@ -14,10 +14,7 @@ from netwright.errors import InputError, SpaceError, nearest
 from netwright.space import SearchSpace
 from netwright.strategies.base import Strategy
 from netwright.strategies.unseen import Unseen
-from netwright.trial import Objective, Proposal, Trial
-
-PROXY = "proxy"
-"""The budget of a proposal whose trial brings proxies and no objective."""
+from netwright.trial import PROXY, Objective, Proposal, Trial
 
 PATIENCE = 6
 """So many proxy trials are asked for before the first has come back with a proxy; a study that sees ten failures in a

@@ -7,9 +7,6 @@ from collections.abc import Iterable
 
 from netwright.trial import Budget, Trial
 
-PROXY = "proxy"
-"""The budget of an evaluation without training, whose metrics are proxies and no objective."""
-
 
 def extent(budget: Budget) -> float:
     """How large a budget is beside others: None, the full one, is the largest; a word (``"proxy"``) the smallest."""

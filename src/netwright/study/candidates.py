@@ -21,8 +21,7 @@ from netwright.errors import InputError
 from netwright.evaluators.base import Candidate, Evaluator, Heritage
 from netwright.metrics import BadResult, check_metrics
 from netwright.space import SearchSpace
-from netwright.study.budgets import PROXY
-from netwright.trial import Budget
+from netwright.trial import PROXY, Budget
 
 CHEAP = ("params", "macs")
 """What is known of every network without training, and is the answer to the budget ``"proxy"`` where no more is."""

@@ -10,8 +10,7 @@ from typing import Any
 
 from netwright.architecture import Architecture
 from netwright.stores.base import Event
-from netwright.study.budgets import PROXY
-from netwright.trial import Budget, Failure, Proposal, Report, State, Trial
+from netwright.trial import PROXY, Budget, Failure, Proposal, Report, State, Trial
 
 _NOTHING: Mapping[str, float] = MappingProxyType({})
 

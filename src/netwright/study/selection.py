@@ -22,11 +22,11 @@ from netwright.errors import InfeasibleError, InputError, Interrupted, Netwright
 from netwright.executors import TaskFailed
 from netwright.progress import Phase, Progress, Watch
 from netwright.statistics import Difference, Verdict, paired_bootstrap, score_interval, verdict
-from netwright.study.budgets import PROXY, extent
+from netwright.study.budgets import extent
 from netwright.study.driver import cancel_running, too_many_failures
 from netwright.study.signals import Signals
 from netwright.study.study import Study
-from netwright.trial import Objective, State, Trial
+from netwright.trial import PROXY, Objective, State, Trial
 
 if TYPE_CHECKING:
     from netwright.evaluators.train import Train

@@ -24,6 +24,7 @@ from netwright.study import Study
 from netwright.tasks.outcome import Outcome
 from netwright.tasks.readers import Loaded, from_arrays, read
 from netwright.tasks.spaces import Found, find_again, find_space
+from netwright.trial import PROXY
 
 if TYPE_CHECKING:
     from netwright.evaluators.base import Evaluator
@@ -367,7 +368,7 @@ def _study(about: Mapping[str, Any], found: Found, train: Train, folder: Path, s
 
 def _judged(study: Study) -> bool:
     """Whether any trial ended that was more than a proxy."""
-    return any(trial.proposal.budget != "proxy" for trial in study.history.ended())
+    return any(trial.proposal.budget != PROXY for trial in study.history.ended())
 
 
 def _with_proxies(train: Train, strategy: Any) -> Evaluator:

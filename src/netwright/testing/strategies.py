@@ -22,7 +22,7 @@ from netwright.errors import NetwrightError
 from netwright.space import SearchSpace
 from netwright.strategies.base import Strategy
 from netwright.testing import toy
-from netwright.trial import Failure, Objective, Proposal, State, Trial
+from netwright.trial import PROXY, Failure, Objective, Proposal, State, Trial
 
 Make = Callable[[], Strategy]
 Fate = Callable[[int], State]
@@ -267,7 +267,7 @@ class _History:
         scored = state in (State.FINISHED, State.REUSED)
         if scored:
             self._scored.add(known)
-        names = self.proxies if proposal.budget == "proxy" else [objective.metric for objective in self.objectives]
+        names = self.proxies if proposal.budget == PROXY else [objective.metric for objective in self.objectives]
         trial = Trial(
             number,
             proposal,

@@ -17,9 +17,8 @@ from netwright.evaluators.proxies.registry import select
 from netwright.training.data import Data
 from netwright.training.metrics import Direction, direction
 from netwright.training.splits import Split
+from netwright.trial import PROXY
 
-BUDGET = "proxy"
-"""The budget of a proposal that asks for proxies instead of training."""
 USUAL = ("synflow", "jacob_cov", "naswot")
 """The proxies where none are named: cheap, and the best of those that need no choice."""
 
@@ -133,7 +132,7 @@ class WithProxies:
         return tuple(dict.fromkeys((*getattr(self.train, "costs", ()), *self.proxies.costs)))
 
     def __call__(self, candidate: Candidate) -> Mapping[str, float]:
-        return self.proxies(candidate) if candidate.budget == BUDGET else self.train(candidate)
+        return self.proxies(candidate) if candidate.budget == PROXY else self.train(candidate)
 
     def __getattr__(self, name: str) -> Any:
         # Only for what is not found here. What begins with an underscore is not the evaluator's to give: a copy that

@@ -10,6 +10,7 @@ import numpy as np
 from netwright.errors import InputError
 from netwright.evaluators.base import Candidate
 from netwright.evaluators.tables.table import Fidelity, Seed, Table, column_name, is_cost
+from netwright.trial import PROXY
 
 
 @final
@@ -47,7 +48,7 @@ class TableEvaluator:
     def __call__(self, candidate: Candidate) -> Mapping[str, float]:
         row = self.table.row(candidate.architecture)
         budget = candidate.budget
-        if budget == "proxy":
+        if budget == PROXY:
             return {name: numbers[row] for name, numbers in self._proxies}
         if isinstance(budget, str):
             raise InputError(f"a table knows numbers as budgets and 'proxy', found '{budget}'")
