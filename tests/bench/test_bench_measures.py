@@ -4,8 +4,9 @@ import bench_toys as toys
 import numpy as np
 import pytest
 
-from netwright.bench.measures import Measure, ladder, read_measure, read_objectives
+from netwright.bench.measures import Measure, counterpart, ladder, read_measure, read_objectives
 from netwright.errors import InputError
+from netwright.evaluators.tables import Table
 
 
 def test_a_metric_at_a_fidelity():
@@ -51,3 +52,30 @@ def test_the_ladder_ends_at_what_is_searched():
     assert (1, 3) == ladder(toys.table(), (Measure("acc", 3),))
     assert (1, 3, 9) == ladder(toys.table(), (Measure("acc", 9), Measure("params", None, "minimize")))
     assert () == ladder(toys.table(), (Measure("params", None, "minimize"),))
+
+
+def scored(*columns):
+    """A table whose columns have these names."""
+    made = toys.table()
+    return Table("scored", made.space, toys.CHOICES, {name: toys.values(1, seed) for seed, name in enumerate(columns)})
+
+
+@pytest.mark.parametrize(
+    ("columns", "judged"),
+    [
+        (["a.valid@12", "a.test@12", "a.test@200"], "a.test@12"),
+        (["a.valid@12", "a.test@90", "a.test@200"], "a.test@200"),
+        (["val_accuracy@8", "test_accuracy@8"], "test_accuracy@8"),
+        (["valid", "test"], "test"),
+        (["valid@4", "test"], "test"),
+        (["a.valid@12", "b.test@12"], "a.valid@12"),
+        (["invalid@1", "intest@1"], "invalid@1"),
+        (["accuracy@1", "test@1"], "accuracy@1"),
+    ],
+)
+def test_validation_is_judged_by_test(columns, judged):
+    """By the test metric of the same name, at the same fidelity or its largest; all else by itself."""
+    table = scored(*columns)
+    for direction in ("maximize", "minimize"):
+        found = counterpart(table, read_measure(table, columns[0], direction))
+        assert (judged, direction) == (found.name, found.direction)

@@ -139,6 +139,17 @@ def test_other_numbers_under_the_same_name_are_refused(finished):
         check_folder(finished[0], fingerprint)
 
 
+def test_the_score_is_the_test_metric_of_what_is_searched(tmp_path):
+    """Unless it is given; several searched metrics are judged by their hypervolume."""
+    options = {"seeds": 1, "queries": 3, "jobs": 1, "out": tmp_path / "out", "report": False}
+    for score, judged in ((None, "test_accuracy@4"), ("val_accuracy@4", "val_accuracy@4")):
+        made = compare("digits-cells", "random", maximize="val_accuracy@4", score=score, **options)
+        assert ("val_accuracy@4", judged) == (made.searched_name, made.score_name)
+    options["out"] = tmp_path / "both"
+    both = compare("digits-cells", "random", maximize="val_accuracy@4", minimize="params", **options)
+    assert "hypervolume" == both.score_name
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

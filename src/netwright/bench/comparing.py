@@ -15,7 +15,7 @@ import numpy as np
 
 from netwright.architecture import Architecture
 from netwright.bench.comparison import Comparison, Runs
-from netwright.bench.measures import HYPERVOLUME, Measure, read_measure, read_objectives
+from netwright.bench.measures import HYPERVOLUME, Measure, counterpart, read_measure, read_objectives
 from netwright.bench.race import Race, check_strategy
 from netwright.errors import InputError, Interrupted, ResourceError, TooManyFailures
 from netwright.progress import Progress
@@ -74,7 +74,9 @@ def compare(
     maximize, minimize:
         What is searched, as ``metric@fidelity``; the table's first metric at its largest fidelity by default.
     score:
-        What the incumbent is judged by; by default what is searched, and the hypervolume where that is several.
+        What the incumbent is judged by. By default the test metric of a searched validation metric (``X.test`` of
+        ``X.valid``, ``test_Y`` of ``val_Y``, ``test`` of ``valid``), at the same fidelity or else at its largest;
+        where the table has none what is searched, and the hypervolume where that is several.
     jobs:
         Worker processes, by default one a core.
     workers:
@@ -222,7 +224,7 @@ def _judged(table: Table, score: str | None, objectives: tuple[Measure, ...]) ->
             return None
         if score == HYPERVOLUME:
             raise InputError("the hypervolume is of several searched metrics, found one", hint="Add a --minimize")
-        return objectives[0]
+        return counterpart(table, objectives[0])
     return read_measure(table, score, objectives[0].direction)
 
 

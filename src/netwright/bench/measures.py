@@ -55,6 +55,25 @@ def read_measure(table: Table, text: str, direction: Literal["maximize", "minimi
     return Measure(metric, fidelity, direction)
 
 
+def counterpart(table: Table, searched: Measure) -> Measure:
+    """What an incumbent by ``searched`` is judged by: the test metric where a validation metric of the table has one.
+
+    ``X.valid`` has ``X.test``, ``val_Y`` has ``test_Y`` and ``valid`` has ``test``: at the same fidelity, or at its
+    largest where the table lacks it there. Anything else is judged by itself.
+    """
+    head, dot, last = searched.metric.rpartition(".")
+    if last == "valid":
+        metric = f"{head}{dot}test"
+    elif last.startswith("val_"):
+        metric = f"{head}{dot}test_{last.removeprefix('val_')}"
+    else:
+        return searched
+    if metric not in table.metrics:
+        return searched
+    known = table.fidelities(metric)
+    return Measure(metric, searched.fidelity if searched.fidelity in known else known[-1], searched.direction)
+
+
 def read_objectives(table: Table, maximize: tuple[str, ...], minimize: tuple[str, ...]) -> tuple[Measure, ...]:
     """What is searched; by default the table's first metric is maximized.
 

@@ -38,7 +38,12 @@ def bench(
         list[str] | None, typer.Option(metavar="M@F", help="What is searched and better small; may be repeated.")
     ] = None,
     score: Annotated[
-        str | None, typer.Option(metavar="M@F", help="What the best by then is judged by. Default: what is searched.")
+        str | None,
+        typer.Option(
+            metavar="M@F",
+            help="What the best by then is judged by. Default: the test metric of a searched validation metric; "
+            "where there is none, what is searched.",
+        ),
     ] = None,
     jobs: Annotated[
         int | None, typer.Option(metavar="N", help="Runs at the same time, each a process. Default: one a core.")
