@@ -3,7 +3,10 @@
 import bench_toys as toys
 import pytest
 
+import netwright.strategies
 from netwright.bench.checklist import checklist
+from netwright.evaluators.tables import open_table
+from netwright.strategies import Random
 
 
 def answers(comparison):
@@ -48,3 +51,43 @@ def test_the_time_is_reported_where_the_table_has_it():
 def test_what_a_bench_cannot_know_is_a_no():
     """Nobody told it how anything was tuned."""
     assert "no" == answers(toys.comparison({"random": toys.improving(1)}))["3a"]
+
+
+def test_a_table_of_ones_own_has_no_released_space(tmp_path):
+    """Whatever its file is called; the space of a table known by name is in the zoo."""
+    made = toys.comparison({"random": toys.improving(1)})
+    own = toys.table().save(tmp_path / "nasbench201.npz")
+    for table, answer, told in (
+        (toys.table(), "no", "publish the code of its networks and the table ("),
+        (open_table(own), "no", "publish the code of its networks and the table ("),
+        (open_table("digits-cells"), "yes", "open source: digits-cells"),
+    ):
+        made.table = table
+        (item,) = [item for item in checklist(made) if item.number == "1b"]
+        assert answer == item.answer
+        assert told in item.evidence
+
+
+class Foreign(Random):
+    """A strategy of another package."""
+
+
+def test_the_strategies_of_others_are_not_released_by_us(monkeypatch):
+    """One behind an entry point is a no, and named; all those of this package are a yes."""
+
+    class Point:
+        name = "theirs"
+
+        def load(self):
+            return Foreign
+
+    def points(group, name="theirs"):
+        return [Point()] if name == "theirs" else []
+
+    monkeypatch.setattr(netwright.strategies, "entry_points", points)
+    for names, answer in ((["random", "optuna-tpe", "gp", "evolution(population=5)"], "yes"),
+                          (["random", "theirs(a=1)"], "no")):  # fmt: skip
+        made = toys.comparison({name: toys.improving(1) for name in names})
+        (item,) = [item for item in checklist(made) if item.number == "1d"]
+        assert answer == item.answer
+    assert item.evidence.startswith("not of this package: theirs(a=1); publish the code")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from netwright.bench.comparison import Comparison
+    from netwright.evaluators.tables import Table
 
 Answer = Literal["yes", "no", "not applicable"]
 
@@ -46,14 +47,20 @@ def checklist(comparison: Comparison) -> list[Item]:
     failed = sum(one.failed for one in comparison.runs.values())
     unpaired = len(comparison.common) < max(counts, default=0)
     command = comparison.command or "netwright.bench.compare"
+    space = _released_space(table)
+    foreign = [name for name in names if not _is_ours(name)]
+    ours = [name for name in names if name not in foreign]
     looked_up = f"nothing was trained: every result is a number of the table {table.name}"
     return [
         Item("1a", "Is the code of the training behind the final scores released?", "not applicable", looked_up),
         Item(
             "1b",
             "Is the code of the search space released?",
-            "yes",
-            f"{code}: the space of {table.name} ({table.space.name}, {len(table):,} architectures)",
+            "no" if space is None else "yes",
+            f"{code}: {space}, the space of {table.name} ({len(table):,} architectures)"
+            if space is not None
+            else f"{table.name} is a table of one's own, whose space this package does not hold; publish the code of "
+            f"its networks and the table ({len(table):,} architectures), and name where they are",
         ),
         Item(
             "1c",
@@ -61,7 +68,15 @@ def checklist(comparison: Comparison) -> list[Item]:
             "not applicable",
             f"{looked_up}, the mean over its training seeds",
         ),
-        Item("1d", "Is the code of the search methods released?", "yes", f"{code}: {', '.join(names)}"),
+        Item(
+            "1d",
+            "Is the code of the search methods released?",
+            "no" if foreign else "yes",
+            f"not of this package: {', '.join(foreign)}; publish the code, and name where it is"
+            + (f" (of {code}: {', '.join(ours)})" if ours else "")
+            if foreign
+            else f"{code}: {', '.join(names)}",
+        ),
         Item(
             "1e",
             "Are the methods' hyperparameters and seeds released?",
@@ -144,6 +159,21 @@ def checklist(comparison: Comparison) -> list[Item]:
             "version and command",
         ),
     ]
+
+
+def _released_space(table: Table) -> str | None:
+    """The name of the table's space in the zoo; None for one that only its author knows."""
+    from netwright.zoo import SPACES
+
+    return next((name for name, entry in SPACES.items() if entry.network is table.space.network), None)
+
+
+def _is_ours(strategy: str) -> bool:
+    """Whether the code of a strategy is in this package, and not behind another's entry point."""
+    from netwright.strategies import STRATEGIES
+
+    kind: Any = STRATEGIES.get(strategy.partition("(")[0])
+    return str(getattr(getattr(kind, "func", kind), "__module__", "")).partition(".")[0] == "netwright"
 
 
 def _variants(names: list[str]) -> list[str]:
