@@ -17,7 +17,7 @@ from torch import nn
 
 import netwright as nw
 from netwright.bench.making import functions, make_table, usual_recipe
-from netwright.errors import InputError
+from netwright.errors import InputError, ResourceError
 from netwright.evaluators.tables import Table, open_table
 from netwright.training.data import Data
 from netwright.training.loop import correctness, train_network
@@ -190,6 +190,26 @@ def test_another_making_in_the_same_place_is_refused(made: tuple[Table, Path]) -
     """It names what differs."""
     with pytest.raises(InputError, match=r"was begun with another epochs \(\[1, 3\], now \[1, 2\]\), recipe"):
         make(made[1], epochs=(1, 2))
+
+
+def test_a_file_of_no_making_is_not_overwritten(made: tuple[Table, Path], tmp_path: Path) -> None:
+    """Nothing is trained; a finished making may be called again."""
+    out = tmp_path / "dear.npz"
+    out.write_text("dear")
+    with pytest.raises(InputError, match=r"there is a file .*dear\.npz already.*Choose another --out or remove it"):
+        make(out)
+    assert "dear" == out.read_text()
+    assert [out] == list(tmp_path.iterdir())
+    before = made[1].read_bytes()
+    make(made[1], seeds=2)
+    assert before[:4] == made[1].read_bytes()[:4]
+
+
+def test_a_place_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
+    """Before anything is trained."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ResourceError, match=r"cannot write .*file/toy\.making: Not a directory"):
+        make(tmp_path / "file" / "toy.npz")
 
 
 class Frail(Net):

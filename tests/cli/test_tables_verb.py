@@ -88,6 +88,25 @@ def test_what_is_wrong_is_said(netwright: Any, folder: Path, arguments: tuple[st
     assert 1 == ran.err.count("\n")
 
 
+def test_an_import_overwrites_nothing(netwright: Any, file: Path, folder: Path) -> None:
+    """Neither the file that --out names nor the table of that name."""
+    for place, arguments in (("t.npz", ("--out", str(folder / "t.npz"))), ("tables/mine.npz", ("--name", "mine"))):
+        (folder / place).parent.mkdir(exist_ok=True)
+        (folder / place).write_text("dear")
+        ran = netwright("tables", "import", str(file), *arguments)
+        assert (2, "") == (ran.code, ran.out)
+        assert f"there is a file {folder / place} already. Choose another --out or --name, or remove it" in ran.err
+        assert "dear" == (folder / place).read_text()
+
+
+def test_a_place_that_cannot_be_written_to_is_said(netwright: Any, file: Path) -> None:
+    """In one line, with exit code 7."""
+    ran = netwright("tables", "import", str(file), "--out", str(file / "below" / "t.npz"))
+    assert (7, "") == (ran.code, ran.out)
+    assert f"cannot write {file / 'below' / 't.npz'}: Not a directory. Choose another place with --out" in ran.err
+    assert 1 == ran.err.count("\n")
+
+
 def test_a_name_is_no_path(netwright: Any, file: Path, folder: Path) -> None:
     """A table cannot be written out of its folder by its name."""
     ran = netwright("tables", "import", str(file), "--name", "../evil")

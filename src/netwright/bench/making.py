@@ -7,6 +7,7 @@ trained; all of them get a row, so that a search on the table meets the space as
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from hashlib import sha256
@@ -21,7 +22,7 @@ from netwright.architecture import Architecture
 from netwright.errors import InfeasibleError, InputError
 from netwright.evaluators.base import Candidate
 from netwright.evaluators.tables import Table
-from netwright.evaluators.tables.own import declared_space
+from netwright.evaluators.tables.own import declared_space, writing
 from netwright.evaluators.tables.rows import Rows, options_of
 from netwright.progress import Watch
 from netwright.space import SearchSpace
@@ -68,8 +69,8 @@ def make_table(
     architectures that are one function. ``limit`` trains only so many functions, the first, to try it out.
 
     The studies stand in ``out`` with ``.making`` in place of ``.npz``; the same call goes on with them, also with more
-    seeds, more ``jobs`` or another limit, and refuses other epochs, data or recipe. ``executor`` is that of
-    the studies. An architecture whose every training failed has no row.
+    seeds, more ``jobs`` or another limit, and refuses other epochs, data or recipe, as it does a file ``out`` that is
+    there without them. ``executor`` is that of the studies. An architecture whose every training failed has no row.
     """
     out = Path(out)
     epochs = _checked_epochs(epochs)
@@ -82,8 +83,9 @@ def make_table(
     evaluator = TrainingCurve(data, recipe, split=split, epochs=epochs, test=test)
     groups = functions(space, same)
     folder = out.with_suffix(".making")
-    _same_making(folder, _settings(space, evaluator, len(groups)))
-    evaluator = evaluator.kept_in(folder / "data")
+    with writing(folder):
+        _same_making(folder, _settings(space, evaluator, len(groups)), out)
+        evaluator = evaluator.kept_in(folder / "data")
     if limit is not None:
         groups = groups[:limit]
     first = tuple(group[0] for group in groups)
@@ -259,10 +261,14 @@ def _digest(part: NDArray[np.int64]) -> str:
     return f"{len(part)} examples, {sha256(part.tobytes()).hexdigest()[:16]}"
 
 
-def _same_making(folder: Path, settings: dict[str, Any]) -> None:
+def _same_making(folder: Path, settings: dict[str, Any], out: Path) -> None:
     """Notes what the table is made of, or refuses to go on with another one; names every difference."""
     file = folder / "settings.json"
     if not file.exists():
+        if os.path.lexists(out):
+            raise InputError(
+                f"there is a file {out} already, which is not of this making", hint="Choose another --out or remove it"
+            )
         folder.mkdir(parents=True, exist_ok=True)
         temporary = file.with_suffix(".tmp")
         temporary.write_text(strict_json.dumps(settings), encoding="utf-8")

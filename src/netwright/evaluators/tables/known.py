@@ -121,9 +121,12 @@ def import_table(path: Path, *, name: str | None = None, out: Path | None = None
     """Reads a table of any known format and writes it condensed; answers with both.
 
     It is written to ``out``, or as ``NAME.npz`` into the folder of tables, where :func:`open_table` finds it.
+    InputError where a file is there already.
     """
     if not path.exists():
         raise InputError(f"there is no table file {path}")
+    if out is not None:
+        _refuse_existing(out)
     table = read_table(path)
     if name is not None:
         if not _NAME.fullmatch(name):
@@ -132,11 +135,19 @@ def import_table(path: Path, *, name: str | None = None, out: Path | None = None
                 hint="Use letters, digits, hyphens, dots and underscores, as in my-table",
             )
         table = table.named(name)
-    written = table.save(folders()[0] / f"{table.name}.npz" if out is None else out)
-    return table, written
+    if out is None:
+        out = folders()[0] / f"{table.name}.npz"
+        _refuse_existing(out)
+    return table, table.save(out)
 
 
 # Below: helpers in the order of use
+
+
+def _refuse_existing(out: Path) -> None:
+    # Not Path.exists, which raises in a folder that may not be entered.
+    if os.path.lexists(out):
+        raise InputError(f"there is a file {out} already", hint="Choose another --out or --name, or remove it")
 
 
 def _sentence(clause: str) -> str:

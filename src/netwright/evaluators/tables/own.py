@@ -25,7 +25,7 @@ from torch import nn
 
 from netwright import strict_json
 from netwright.architecture import Answer, freeze
-from netwright.errors import InputError, NetwrightError
+from netwright.errors import InputError, NetwrightError, ResourceError
 from netwright.evaluators.tables.rows import Rows, options_of
 from netwright.evaluators.tables.table import Table
 from netwright.space import SearchSpace, choose
@@ -135,7 +135,10 @@ def _table_of_arrays(arrays: Mapping[str, NDArray[Any]], name: str, source: str)
 
 
 def save_table(table: Table, path: str | os.PathLike[str]) -> Path:
-    """Writes a table as an ``.npz``, whole or not at all; answers with its path."""
+    """Writes a table as an ``.npz``, whole or not at all; answers with its path.
+
+    ResourceError where it cannot be written.
+    """
     path = Path(path)
     if path.suffix != ".npz":
         raise InputError(f"a table is saved as .npz, found {path.name!r}", hint=f"Call it {path.stem}.npz")
@@ -158,19 +161,31 @@ def save_table(table: Table, path: str | os.PathLike[str]) -> Path:
         arrays[column.name] = _smallest(column.values)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(buffer.getvalue())
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(buffer.getvalue())
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
     return path
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """ResourceError, naming ``path``, where the machine does not let it be written."""
+    try:
+        yield
+    except OSError as error:
+        raise ResourceError(
+            f"cannot write {path}: {error.strerror or error}", hint="Choose another place with --out"
+        ) from None
 
 
 # Below: helpers in the order of use
