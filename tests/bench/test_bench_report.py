@@ -1,8 +1,10 @@
 """What a bench writes and prints."""
 
+import errno
 import json
 import struct
 import sys
+import tempfile
 from html.parser import HTMLParser
 
 import bench_toys as toys
@@ -11,6 +13,7 @@ import pytest
 from netwright.bench import drawing
 from netwright.bench.text import describe, digits
 from netwright.bench.writing import write
+from netwright.errors import ResourceError
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +87,7 @@ def test_the_page_has_all_parts(made, written):
     assert "a<b" not in text
     for part in ("What was found", "Chance to win", "Tests", "What the runs used", "The table", "Checklist"):
         assert f"<h2>{part}" in text
-    assert 16 == text.count('?</td>')
+    assert 16 == text.count("?</td>")
 
 
 def test_without_matplotlib_the_rest_is_written(made, tmp_path, monkeypatch):
@@ -96,6 +99,27 @@ def test_without_matplotlib_the_rest_is_written(made, tmp_path, monkeypatch):
     assert {"results.json", "report.html"} == {file.name for file in tmp_path.iterdir()}
     assert "pip install &#x27;netwright[plot]&#x27;" in (tmp_path / "report.html").read_text()
     assert "netwright[plot]" in poorer.missing.hint
+
+
+def test_a_folder_in_the_place_of_a_file_is_told(made, tmp_path):
+    """With the file's name and that the runs are kept; nothing half-done stays."""
+    (tmp_path / "report.html").mkdir()
+    with pytest.raises(ResourceError, match=r"cannot write .*report.html: Is a directory. The runs are kept"):
+        write(made, tmp_path)
+    assert [] == list(tmp_path.glob(".*"))
+    assert (tmp_path / "results.json").exists()
+
+
+def test_a_folder_that_became_read_only_is_told(made, tmp_path, monkeypatch):
+    """Root may write anywhere, so the refusal is made here."""
+
+    def refuse(*arguments, **options):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "mkstemp", refuse)
+    with pytest.raises(ResourceError, match=r"cannot write .*results.json: Permission denied") as caught:
+        write(made, tmp_path)
+    assert 7 == caught.value.code
 
 
 def test_the_same_rows_give_the_same_picture(made):

@@ -9,6 +9,7 @@ import netwright.bench
 from netwright.cli.app import run
 from netwright.errors import MissingExtra
 from netwright.evaluators.tables import save_table
+from netwright.executors import Processes
 
 
 @pytest.fixture
@@ -87,6 +88,21 @@ def test_statistics_run_nothing(called, table, capfd):
     assert 0 == run(["bench", table, "--statistics", "--minimize", "params", "--json"])
     assert 81 == json.loads(capfd.readouterr().out)["size"]
     assert [] == called
+
+
+def test_a_report_that_cannot_be_written_is_one_line_and_code_seven(table, tmp_path, capfd, monkeypatch):
+    """The runs are kept: once it is mended nothing is computed again."""
+    (tmp_path / "out" / "report.html").mkdir(parents=True)
+    line = ["bench", table, "--strategies", "random", "--seeds", "2", "--queries", "3", "--maximize", "acc@9"]
+    line += ["--jobs", "1", "--quiet", "--out", str(tmp_path / "out")]
+    assert 7 == run(line)
+    err = capfd.readouterr().err
+    assert "report.html: Is a directory. The runs are kept" in err
+    assert 1 == err.count("\n")
+    (tmp_path / "out" / "report.html").rmdir()
+    monkeypatch.setattr(Processes, "submit", lambda *arguments, **options: pytest.fail("a run was computed again"))
+    assert 0 == run(line)
+    assert (tmp_path / "out" / "report.html").is_file()
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,16 @@ from netwright import strict_json
 from netwright.bench import drawing
 from netwright.bench.comparison import Comparison
 from netwright.bench.page import page
-from netwright.errors import MissingExtra
+from netwright.errors import MissingExtra, ResourceError
 
 
 def write(comparison: Comparison, folder: Path) -> None:
     """Writes everything; ``comparison.missing`` then says why there are no pictures, where there are none.
 
     The rows come first: results.json is there before anything is drawn. Each file is whole or not there.
+
+    Raises ResourceError for a file that cannot be written: the folder is read-only, the disk full, a folder stands in
+    its place. The runs are not touched.
     """
     _put(folder / "results.json", (strict_json.dumps(comparison.to_value(), indent=1) + "\n").encode())
     pictures: dict[str, bytes] = {}
@@ -35,6 +38,16 @@ def write(comparison: Comparison, folder: Path) -> None:
 
 
 def _put(path: Path, data: bytes) -> None:
+    try:
+        _replace(path, data)
+    except OSError as error:
+        raise ResourceError(
+            f"cannot write {path}: {error.strerror or error}",
+            hint="The runs are kept: mend it, and the same again with this folder as --out writes the rest",
+        ) from error
+
+
+def _replace(path: Path, data: bytes) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
