@@ -16,6 +16,7 @@ from netwright.bench.race import Race
 from netwright.errors import InputError, TooManyFailures
 from netwright.evaluators.tables import save_table
 from netwright.stores import open_readonly
+from netwright.strategies import Evolution
 from netwright.study.history import History
 
 LIST = ("random", "evolution(population=4,tournament=2)")
@@ -59,7 +60,7 @@ def test_commas_in_brackets_and_quotes_do_not_separate():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("", "at least one strategy, found none"),
+        ("", r'found none. Give for example --strategies "random,evolution\(population=10,tournament=3\)"'),
         ([], "at least one strategy, found none"),
         ("random,,evolution", "name is empty"),
         ("random,evolution,random", "'random' is given twice"),
@@ -160,6 +161,15 @@ def test_the_score_is_the_test_metric_of_what_is_searched(tmp_path):
         ({"strategies": "randum"}, "unknown strategy 'randum'. Did you mean 'random'"),
         ({"score": "tset@9"}, "no metric 'tset'. Did you mean 'test'"),
         ({"score": "hypervolume"}, "of several searched metrics"),
+        ({"score": 5}, "the score is named by text, found 5"),
+        ({"maximize": 5}, "a metric is named by text, found 5"),
+        ({"minimize": ["params", None, 3]}, "a metric is named by text, found"),
+        ({"table": None}, "a bench takes a table, its name or its file, found None"),
+        ({"table": 3}, "a bench takes a table, its name or its file, found 3"),
+        ({"strategies": 5}, "takes the names of strategies as text, found 5. Give for example"),
+        ({"strategies": [None]}, "takes the names of strategies as text, found None"),
+        ({"strategies": [Evolution()]}, "names of strategies as text, found an object of the class Evolution"),
+        ({"strategies": Evolution()}, "names of strategies as text, found an object of the class Evolution"),
         ({"table": "digits-sells"}, "Did you mean 'digits-cells'"),
     ],
 )

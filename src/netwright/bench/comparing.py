@@ -126,19 +126,36 @@ def compare(
 def read_strategies(strategies: str | Sequence[str]) -> tuple[str, ...]:
     """The strategies of a list, or of a text in which commas separate them (not those inside parentheses).
 
-    Raises InputError for an empty list and for one that names the same strategy twice.
+    Raises InputError for an empty list, for one that names the same strategy twice, and for what is no text.
     """
-    parts = split(strategies) if isinstance(strategies, str) else [str(one) for one in strategies]
+    parts = split(strategies) if isinstance(strategies, str) else _listed(strategies)
     names = tuple("".join(part.split()) for part in parts)
     if not names or not all(names):
         raise InputError(
             "a bench compares at least one strategy, found none" if not any(names) else "a strategy's name is empty",
-            hint="Give for example --strategies random,evolution(population=10,tournament=3)",
+            hint='Give for example --strategies "random,evolution(population=10,tournament=3)"',
         )
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"strategy '{twice}' is given twice", hint="Name each once; seeds repeat it")
     return names
+
+
+def _listed(strategies: Any) -> list[str]:
+    """The items of a list of names; a strategy that is already made cannot be started afresh from each seed."""
+    found = list(strategies) if isinstance(strategies, Iterable) else [strategies]
+    wrong = [one for one in found if not isinstance(one, str)]
+    if wrong:
+        raise InputError(
+            f"a bench takes the names of strategies as text, found {_kind(wrong[0])}",
+            hint='Give for example ["random", "evolution(population=10,tournament=3)"]',
+        )
+    return found
+
+
+def _kind(value: Any) -> str:
+    plain = value is None or isinstance(value, bool | int | float)
+    return str(value) if plain else f"an object of the class {type(value).__name__}"
 
 
 def split(text: str) -> list[str]:
@@ -204,8 +221,15 @@ def _shown(value: Any) -> str:
 
 def _opened(table: Table | str) -> tuple[Table, Table | str]:
     """The table, and what a worker gets: a name or a file that it opens itself, else the table."""
-    if not isinstance(table, str | os.PathLike):
+    from netwright.evaluators.tables import Table
+
+    if isinstance(table, Table):
         return table, table
+    if not isinstance(table, str | os.PathLike):
+        raise InputError(
+            f"a bench takes a table, its name or its file, found {_kind(table)}",
+            hint='Give for example "digits-cells", "small.npz", or what open_table answers',
+        )
     from netwright.bench import race
 
     path = Path(table)
@@ -214,11 +238,21 @@ def _opened(table: Table | str) -> tuple[Table, Table | str]:
 
 
 def _texts(value: str | Sequence[str] | None) -> tuple[str, ...]:
-    return () if value is None else (value,) if isinstance(value, str) else tuple(value)
+    if value is None:
+        return ()
+    found = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
+    wrong = [one for one in found if not isinstance(one, str)]
+    if wrong:
+        raise InputError(
+            f"a metric is named by text, found {_kind(wrong[0])}", hint='Give for example "val_accuracy@8", or a list'
+        )
+    return found
 
 
 def _judged(table: Table, score: str | None, objectives: tuple[Measure, ...]) -> Measure | None:
     """What the incumbent is judged by; None for the hypervolume."""
+    if score is not None and not isinstance(score, str):
+        raise InputError(f"the score is named by text, found {_kind(score)}", hint='Give for example "test_accuracy@8"')
     if score is None or score == HYPERVOLUME:
         if len(objectives) > 1:
             return None
