@@ -11,6 +11,7 @@ import bench_toys as toys
 import pytest
 
 from netwright.bench import drawing
+from netwright.bench.page import page
 from netwright.bench.text import describe, digits
 from netwright.bench.writing import write
 from netwright.errors import ResourceError
@@ -150,6 +151,16 @@ def test_the_text_is_a_table(made):
     assert lines[head].split() == ["10", "12", "area", "rank", "seconds"]
     assert any("Mann–Whitney" in line for line in lines)
     assert sum(" of " in line or " from " in line for line in lines if line.startswith("  ")) >= 3
+
+
+def test_one_run_has_no_interval():
+    """A dash stands in its place, in the text and on the page; two runs have one."""
+    one, two = (toys.comparison({name: toys.improving(1, count=count) for name in ("a", "b")}) for count in (1, 2))
+    lines = [line for line in describe(one).splitlines() if line[:2] in ("a ", "b ")]
+    assert [2, 2] == [line.count("[–]") for line in lines]
+    assert 0 == describe(two).count("[–]")
+    assert 6 == page(one, {}).count("<small>–</small>")
+    assert 0 == page(two, {}).count("<small>–</small>")
 
 
 def test_failed_runs_are_told():

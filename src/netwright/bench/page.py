@@ -9,7 +9,7 @@ from html import escape
 from netwright.bench.checklist import checklist
 from netwright.bench.comparison import Comparison
 from netwright.bench.landscapes import Landscape
-from netwright.bench.text import chance, digits
+from netwright.bench.text import chance, digits, interval
 from netwright.durations import format_duration
 
 STYLE = """
@@ -99,8 +99,8 @@ def _results(comparison: Comparison) -> str:
         cells = [_cell(_name(name), "name")]
         for at in comparison.at:
             shaded = " best" if comparison.sign * float(band.mean[at]) == best[at] else ""
-            interval = f"{digits(float(band.low[at]))} to {digits(float(band.high[at]))}"
-            cells.append(_cell(f"{digits(float(band.mean[at]))}<small>{interval}</small>", f"number{shaded}"))
+            ends = interval(band.low[at], band.high[at], len(comparison.runs[name].seeds), " to ")
+            cells.append(_cell(f"{digits(float(band.mean[at]))}<small>{ends}</small>", f"number{shaded}"))
         rank = comparison.rank(name)
         cells.append(_cell(digits(float(comparison.areas[name].mean())), "number"))
         cells.append(_cell("" if rank is None else f"{rank:.2f}", "number"))
@@ -166,7 +166,7 @@ def _tests_at(comparison: Comparison, queries: int) -> str:
         a, b = (test.a, test.b) if ahead else (test.b, test.a)
         sign = 1 if ahead else -1
         low, high = sorted((sign * test.low, sign * test.high))
-        difference = f"{_signed(sign * test.mean)}<small>{_signed(low)} to {_signed(high)}</small>"
+        difference = f"{_signed(sign * test.mean)}<small>{interval(low, high, test.seeds, ' to ', _signed)}</small>"
         rows.append(
             [
                 _cell(_name(a), "name"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from netwright.bench.comparison import Comparison
 from netwright.bench.landscapes import Landscape
@@ -70,6 +70,11 @@ def digits(value: float) -> str:
     return f"{value:.3g}"
 
 
+def interval(low: float, high: float, runs: int, between: str, show: Callable[[float], str] = digits) -> str:
+    """The ends of an interval; a dash below two runs, which say nothing of how far the next would be."""
+    return f"{show(float(low))}{between}{show(float(high))}" if runs > 1 else "–"
+
+
 def chance(p: float) -> str:
     """A p value for reading."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
@@ -81,7 +86,8 @@ def _rows(comparison: Comparison) -> list[str]:
     for name in comparison.order():
         bands, runs = comparison.bands[name], comparison.runs[name]
         cells = [
-            f"{digits(bands.mean[at])} [{digits(bands.low[at])}, {digits(bands.high[at])}]" for at in comparison.at
+            f"{digits(bands.mean[at])} [{interval(bands.low[at], bands.high[at], len(runs.seeds), ', ')}]"
+            for at in comparison.at
         ]
         rank = comparison.rank(name)
         training, passed = (runs.used.get(what) for what in ("train_seconds", "simulated_seconds"))
