@@ -212,6 +212,21 @@ def test_a_place_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
         make(tmp_path / "file" / "toy.npz")
 
 
+class Conditional(Net):
+    """Asks for a slope only where there is one."""
+
+    def __init__(self, input_shape: tuple[int, ...], classes: int) -> None:
+        super().__init__(input_shape, classes)
+        self.last = nw.one_of("last", none=nn.Identity, leaky=lambda: nn.LeakyReLU(nw.choose("slope", 0.1, 0.2)))
+
+
+def test_a_space_with_conditions_is_refused(tmp_path: Path) -> None:
+    """Before anything is trained: the file could not say when a decision is asked."""
+    with pytest.raises(InputError, match="a table's decisions are always asked, 'slope' of the space Conditional"):
+        make(tmp_path / "toy.npz", Conditional)
+    assert [] == list(tmp_path.iterdir())
+
+
 class Frail(Net):
     """Cannot compute with tanh."""
 

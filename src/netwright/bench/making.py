@@ -82,6 +82,7 @@ def make_table(
     recipe = (recipe or usual_recipe(data)).replace(epochs=epochs[-1])
     evaluator = TrainingCurve(data, recipe, split=split, epochs=epochs, test=test)
     groups = functions(space, same)
+    _refuse_conditions(space)
     folder = out.with_suffix(".making")
     with writing(folder):
         _same_making(folder, _settings(space, evaluator, len(groups)), out)
@@ -240,6 +241,16 @@ def _checked_epochs(epochs: Sequence[int]) -> tuple[int, ...]:
     if not epochs or any(isinstance(epoch, bool) or not isinstance(epoch, int) or epoch < 1 for epoch in epochs):
         raise InputError(f"epochs are whole numbers of at least 1, found {list(epochs)!r}")
     return tuple(sorted(set(epochs)))
+
+
+def _refuse_conditions(space: SearchSpace) -> None:
+    """What a table's file says of a space of one's own are its decisions, each of them always asked."""
+    name = next((decision.name for decision in space.decisions if decision.conditional), None)
+    if name is not None:
+        raise InputError(
+            f"a table's decisions are always asked, '{name}' of the space {space.name} is not",
+            hint="Fix the decision that it depends on: space.fix(depth=2)",
+        )
 
 
 def _settings(space: SearchSpace, evaluator: TrainingCurve, count: int) -> dict[str, Any]:

@@ -270,6 +270,7 @@ def _space(
     entry = SPACES.get(str(said.get("name", "")))
     arguments = said.get("arguments", {})
     if entry is None or not isinstance(arguments, dict):
+        _refuse_unanswered(rows)
         return declared_space(options, rows), None
     given = {name: _tuples(value) for name, value in arguments.items()}
     made = entry.space(**given)
@@ -278,6 +279,17 @@ def _space(
     if entry.key is None and not rows.complete:
         made = SearchSpace(entry.network, where=rows, **given)
     return made, entry.key
+
+
+def _refuse_unanswered(rows: Rows) -> None:
+    # Declared decisions have no conditions: such a row would be of no architecture of the space.
+    unanswered = np.argwhere(rows.choices < 0)
+    if len(unanswered):
+        row, column = unanswered[0].tolist()
+        raise InputError(
+            f"row {row} leaves {rows.names[column]} unanswered, which this space always asks",
+            hint="Give the decision one more option for the rows without it",
+        )
 
 
 def _zoo_name(space: SearchSpace) -> str | None:

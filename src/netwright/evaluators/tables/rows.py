@@ -138,8 +138,8 @@ def _checked(names: Sequence[str], options: Sequence[Sequence[Answer]], choices:
         low, high = int(given[:, column].min()), int(given[:, column].max())
         if low < -1 or high >= len(values):
             raise InputError(
-                f"decision '{name}' has {len(values)} options, so its choices are 0 to {len(values) - 1} "
-                f"(−1: not asked); found {low if low < -1 else high}"
+                f"decision '{name}' has {len(values)} {'option' if len(values) == 1 else 'options'}, so its choices "
+                f"are 0 to {len(values) - 1}; found {low if low < -1 else high}"
             )
     kept = given.astype(np.int16)
     kept.flags.writeable = False
