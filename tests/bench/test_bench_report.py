@@ -163,6 +163,16 @@ def test_one_run_has_no_interval():
     assert 0 == page(two, {}).count("<small>–</small>")
 
 
+def test_all_that_was_written_is_named(tmp_path):
+    """No picture of ranks for one strategy; without a report the runs alone."""
+    made = toys.comparison({"random": toys.improving(1)}, folder=tmp_path)
+    assert describe(made).endswith(f"written to {tmp_path}: the runs")
+    write(made, tmp_path)
+    last = describe(made).splitlines()[-1]
+    assert f"written to {tmp_path}: report.html, results.json, regret.png, landscape.png, the runs" == last
+    assert {*made.written} == {file.name for file in tmp_path.iterdir()}
+
+
 def test_failed_runs_are_told():
     """They are not hidden behind those that went well."""
     made = toys.comparison({"random": toys.improving(1)})

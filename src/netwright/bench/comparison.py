@@ -156,6 +156,8 @@ class Comparison:
         self.command = command
         self.missing: MissingExtra | None = None
         """Why no pictures were drawn, where they were to be written and were not."""
+        self.written: tuple[str, ...] = ()
+        """The files that were written into the folder, beside the studies of the runs."""
         self.grid = query_grid(queries)
         self.points = query_points(queries)
 

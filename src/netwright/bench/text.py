@@ -30,7 +30,7 @@ def describe(comparison: Comparison) -> str:
     if len(comparison.runs) > 1:
         lines += ["", *_tests(comparison)]
     if comparison.folder is not None:
-        lines += ["", f"written to {comparison.folder}: report.html, results.json"]
+        lines += ["", f"written to {comparison.folder}: {', '.join((*comparison.written, 'the runs'))}"]
     return "\n".join(lines)
 
 

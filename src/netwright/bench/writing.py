@@ -14,7 +14,8 @@ from netwright.errors import MissingExtra, ResourceError
 
 
 def write(comparison: Comparison, folder: Path) -> None:
-    """Writes everything; ``comparison.missing`` then says why there are no pictures, where there are none.
+    """Writes everything; ``comparison.written`` then names the files, and ``comparison.missing`` says why there are no
+    pictures, where there are none.
 
     The rows come first: results.json is there before anything is drawn. Each file is whole or not there.
 
@@ -35,6 +36,7 @@ def write(comparison: Comparison, folder: Path) -> None:
         _put(folder / f"{name}.png", picture)
     note = None if comparison.missing is None else f"There are no pictures: {comparison.missing}"
     _put(folder / "report.html", page(comparison, pictures, note).encode())
+    comparison.written = ("report.html", "results.json", *(f"{name}.png" for name in pictures))
 
 
 def _put(path: Path, data: bytes) -> None:
