@@ -125,13 +125,24 @@ def test_a_damaged_file_is_not_imported(netwright: Any, file: Path, folder: Path
 
 
 def test_tables_are_found_beside_the_project(folder: Path) -> None:
-    """In ../shared/data too, so that a bench runs where they are; the error names the places."""
+    """In ../shared/data too, so that a bench runs where they are; the error names the first places."""
     place = folder / "shared" / "data" / "ec_nas_bench"
     place.mkdir(parents=True)
-    with pytest.raises(Exception, match=r"looked for ecnas_5V9E_4epochs.npz in .*tables.*shared/data/ec_nas_bench"):
+    with pytest.raises(Exception, match=r"^no ecnas_5V9E_4epochs.npz in .*tables, tables, data\."):
         open_table("ec-nas")
     np.savez(place / "ecnas_5V9E_4epochs.npz", choices=np.array([[0], [1]]), accuracy=np.ones(2))
     assert 2 == len(open_table("ec-nas"))
+
+
+def test_where_a_missing_table_was_looked_for_is_not_cut(
+    netwright: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file, the places and how to get it stand in the one line."""
+    monkeypatch.delenv("NETWRIGHT_TABLES")
+    for name in ("nasbench101", "nasbench201"):
+        ran = netwright("tables", "show", name)
+        assert 2 == ran.code
+        assert f"no {name}.npz in tables, data, ../shared/data. Get " in ran.err
 
 
 def test_help(netwright: Any) -> None:

@@ -380,7 +380,8 @@ def _table(
     tested = len(split.test) if evaluator.test is None else len(evaluator.test)
     about |= {
         "training": f"{len(split.train)} examples, {recipe.optimizer}, learning rate {recipe.lr:g}, {recipe.schedule}, "
-        f"batch {recipe.batch_size}, {epochs[-1]} epochs; smaller fidelities are stops of the same run",
+        f"batch {recipe.batch_size}, {epochs[-1]} epoch{'s' * (epochs[-1] > 1)}; "
+        "smaller fidelities are stops of the same run",
         "scores": f"fractions, on {len(split.validation)} (val) and {tested} (test) examples",
         "seeds": str(len(runs)),
         "functions": f"{int(sound.sum())} trained, {int((~sound).sum())} failed; equal ones share their numbers",

@@ -70,7 +70,7 @@ def import_(
     if json:
         answer_json({"out": str(path), **_contents(table)})
     else:
-        answer(f"{plain(path)}: {len(table):,} architectures, {len(table.columns)} columns")
+        answer(f"{plain(path)}: {_size_text(table)}")
 
 
 @tables.command()
@@ -118,7 +118,7 @@ def make(
     if json:
         answer_json({"out": out, **_contents(table)})
     else:
-        answer(f"{plain(out)}: {len(table):,} architectures, {len(table.columns)} columns")
+        answer(f"{plain(out)}: {_size_text(table)}; functions: {table.about['functions'].partition(';')[0]}")
 
 
 def _epochs(text: str) -> list[int]:
@@ -127,6 +127,14 @@ def _epochs(text: str) -> list[int]:
     if not all(word.isascii() and word.isdigit() for word in words):
         raise InputError(f"--epochs is numbers with commas between, found {text!r}", hint="Write for example 1,2,4,8")
     return [int(word) for word in words]
+
+
+def _size_text(table: Table) -> str:
+    return f"{_count(len(table), 'architecture')}, {_count(len(table.columns), 'column')}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _known() -> list[dict[str, Any]]:
@@ -183,7 +191,7 @@ def _contents_text(value: dict[str, Any]) -> str:
     from netwright.cli.spaces import columns
     from netwright.evaluators.tables import column_name
 
-    lines = [f"{value['name']}: {value['architectures']:,} architectures"]
+    lines = [f"{value['name']}: {_count(value['architectures'], 'architecture')}"]
     if value["size"] != value["architectures"]:
         lines[0] += f" of a space of {value['size']:,}"
     lines += ["", "decisions"]

@@ -55,9 +55,10 @@ def open_table(name: str | os.PathLike[str]) -> Table:
     if known is None:
         names = [*TABLES, *imported_names()]
         raise InputError(f"no table is called '{text}'", hint=_sentence(nearest(text, names)))
-    looked = ", ".join(str(place) for place in places(known))
+    # Folders alone, and few: a line has little room beside the hint.
+    looked = [str(place) for place in places(known) if place.name != (known.folder or known.name)][:3]
     raise InputError(
-        f"the file of the table '{text}' is not there (looked for {' and '.join(known.file_names)} in {looked})",
+        f"no {' or '.join(known.file_names)} in {', '.join(looked)}",
         hint=known.get,
     )
 
