@@ -43,6 +43,12 @@ def test_what_carries_nothing_goes():
     assert chain == chain.without({"zero"})
 
 
+def test_where_a_graph_begins_it_begins_whatever_its_operation():
+    """A first or last node of such an operation stays, with its edges."""
+    graph = Graph(("none", "a", "none"), ((0, 1), (1, 2)))
+    assert graph == graph.without({"none"})
+
+
 @pytest.mark.parametrize("edges", [((1, 0),), ((0, 0),), ((0, 5),), ((-1, 1),), ((0, 1, 2),)])
 def test_a_wrong_edge_is_refused(edges):
     """Backward, to itself, outside, or no pair."""
