@@ -125,7 +125,7 @@ def test_ctrl_c_during_the_imports(module: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("serch", "digits"), r"no such command 'serch'. Did you mean 'search'? See: netwright --help"),
+        (("serach", "digits"), r"no such command 'serach'. Did you mean 'search'? See: netwright --help"),
         (("search",), "missing argument 'DATA'. See: netwright search --help"),
         (("search", "digits", "--time-limt", "3"), "no such option: --time-limt"),
         (("search", "digits", "--max-trials", "0"), "'--max-trials'"),
