@@ -79,7 +79,8 @@ def test_proxies_are_asked_first_and_tell_where_to_look():
     def truth(architecture):
         return {"score": float(sum((-1.5, 1.0, 0.5)[i % 3] * v for i, v in enumerate(architecture.values())))}
 
-    informed = with_proxies(started(Auto()), 10, score=truth, proxies=lambda a: {"params": truth(a)["score"]})
+    asking = started(Auto(proxies=True))
+    informed = with_proxies(asking, 10, score=truth, proxies=lambda a: {"params": truth(a)["score"]})
     plain = with_proxies(started(auto()), 10, score=truth)
     assert ["proxy"] * 48 == [p.budget for p in informed[:48]]
     assert "proxy" not in [p.budget for p in informed[48:]]
@@ -90,20 +91,20 @@ def test_proxies_are_asked_first_and_tell_where_to_look():
 @pytest.mark.parametrize("answer", [None, {}])
 def test_without_proxies_it_goes_on_alone(answer):
     """One proxy trial that fails or brings nothing, and no more are asked."""
-    proposals = with_proxies(started(Auto()), 12, proxies=lambda architecture: answer)
+    proposals = with_proxies(started(Auto(proxies=True)), 12, proxies=lambda architecture: answer)
     assert ["proxy"] + [None] * 12 == [p.budget for p in proposals]
 
 
 def test_one_proxy_is_asked_before_any_has_come_back():
     """However many proposals are pending, a study without proxies sees one failure."""
-    strategy = started(Auto())
+    strategy = started(Auto(proxies=True))
     proposals = [strategy.ask(np.random.default_rng(number)) for number in range(6)]
     assert ["proxy"] + [None] * 5 == [p.budget for p in proposals]
 
 
 def test_an_evaluator_that_evaluates_instead_is_believed():
     """A proxy trial that brings the objective is a trial like any other."""
-    proposals = play(started(Auto()), 60, score=dial_sum)
+    proposals = play(started(Auto(proxies=True)), 60, score=dial_sum)
     assert max(dial_sum(p.architecture)["score"] for p in proposals) > 45
 
 

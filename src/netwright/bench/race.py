@@ -296,13 +296,16 @@ def searched_fidelity(objectives: tuple[Measure, ...]) -> int | float | None:
 
 
 def make_strategy(text: str, table: Table, objectives: tuple[Measure, ...]) -> Strategy:
-    """The strategy that ``text`` names; a multi-fidelity one gets the table's fidelities as its budgets.
+    """The strategy that ``text`` names; a multi-fidelity one gets the table's fidelities as its budgets, and one that
+    leaves open whether it asks for proxies asks where the table knows costs.
 
     Raises InputError for an unknown name or argument, and for a ladder of a single fidelity.
     """
     from netwright import strategies
 
     strategy: Strategy = strategies.make(text)
+    if getattr(strategy, "proxies", ()) is None and knows_costs(table, objectives):
+        strategy = _with(strategy, proxies=True)
     if not is_multi_fidelity(strategy) or getattr(strategy, "budgets", None) is not None:
         return strategy
     budgets = ladder(table, objectives)
@@ -315,8 +318,19 @@ def make_strategy(text: str, table: Table, objectives: tuple[Measure, ...]) -> S
             f"{text} needs fidelities cheaper than {first.name}; the table has {first.metric} at {known}",
             hint="Search at a larger one, or leave it out",
         )
+    return _with(strategy, budgets=list(budgets))
+
+
+def knows_costs(table: Table, objectives: tuple[Measure, ...]) -> bool:
+    """Whether the table answers the budget of proxies with anything."""
+    metrics = [measure.metric for measure in objectives]
+    return table.evaluator(metrics, fidelity=searched_fidelity(objectives), seed="mean").answers_proxies
+
+
+def _with(strategy: Strategy, **arguments: Any) -> Strategy:
+    """The same strategy made with some other arguments."""
     given = {name: value for name, value in vars(strategy).items() if not name.startswith("_")}
-    return type(strategy)(**{**given, "budgets": list(budgets)})
+    return type(strategy)(**{**given, **arguments})
 
 
 def is_multi_fidelity(strategy: Strategy) -> bool:

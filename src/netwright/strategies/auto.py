@@ -59,9 +59,10 @@ class Auto(Strategy):
     1. ``starts`` come first, as they are. Each is a mapping from decisions to answers, which may leave some open:
        these are drawn. One that breaks the limits of the space is left out; one that is none of its
        architectures is refused before the search begins.
-    2. What costs nothing is asked of 48 architectures (budget ``"proxy"``: parameters, multiplications, whatever
-       proxies the evaluator has), and predicted for the others. Where the first of them brings nothing, no more are
-       asked; ``proxies=False`` asks for none.
+    2. With ``proxies=True`` what costs nothing is asked of 48 architectures (budget ``"proxy"``: parameters,
+       multiplications, whatever proxies the evaluator has), and predicted for the others. Where the first of them
+       brings nothing, no more are asked. None, the default, leaves it to whoever pairs strategy and evaluator: a bench
+       says yes where its table knows costs.
     3. Random architectures follow: at least 3, and until there are 5 with the starts.
     4. Then :class:`~netwright.strategies.informed.Informed`, a Gaussian process with what costs nothing as its prior
        mean, learns the ranks of the scores, and of a pool of candidates the one with the largest expected improvement
@@ -89,12 +90,12 @@ class Auto(Strategy):
         starts: Sequence[Mapping[str, Any]] = (),
         *,
         budgets: Sequence[Budget] | None = None,
-        proxies: bool = True,
+        proxies: bool | None = None,
     ) -> None:
         if budgets is not None:
             budgets = ladder("Auto", 1, 1, 2, budgets)
-        if not isinstance(proxies, bool):
-            raise InputError(f"Auto: proxies is true or false, found {proxies!r}")
+        if proxies is not None and not isinstance(proxies, bool):
+            raise InputError(f"Auto: proxies is true, false or none, found {proxies!r}")
         self.starts = tuple(starts)
         self.budgets = budgets
         self.proxies = proxies

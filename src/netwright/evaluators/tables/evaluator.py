@@ -24,7 +24,6 @@ class TableEvaluator:
     """
 
     in_process = True
-    answers_proxies = True
     deterministic = True
     """It asks for no chance, so no generator needs a seed for it."""
     inherits = True
@@ -44,6 +43,11 @@ class TableEvaluator:
         self._numbers: dict[Fidelity, list[tuple[str, list[float]]]] = {}
         self._seconds: dict[Fidelity, list[float] | None] = {}
         self._at(fidelity)
+
+    @property
+    def answers_proxies(self) -> bool:
+        """Whether it has any costs to answer with."""
+        return bool(self._proxies)
 
     def __call__(self, candidate: Candidate) -> Mapping[str, float]:
         row = self.table.row(candidate.architecture)
