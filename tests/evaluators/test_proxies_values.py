@@ -465,6 +465,25 @@ def test_zen_grows_with_depth_and_not_with_batchnorm() -> None:
     assert with_norm > PROXIES["zen"](stack(True)[:2], x, y, repeats=8) + 1
 
 
+def test_zen_passes_a_dead_branch_by() -> None:
+    """BatchNorm that is fed a constant scales nothing, and the rest of the network has its number."""
+
+    class Dead(nn.Module):
+        def __init__(self, branch: bool) -> None:
+            super().__init__()
+            self.live, self.branch = nn.Conv2d(3, 4, 3), branch
+            self.dead = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+            self.out = nn.Identity()
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.out(self.live(x) + self.dead(x * 0) if self.branch else self.live(x))
+            return out
+
+    x, y = torch.zeros(4, 3, 8, 8), torch.zeros(4)
+    values = [PROXIES["zen"](Dead(branch), x, y) for branch in (True, False)]
+    assert values[0] == pytest.approx(values[1])
+
+
 def test_meco_by_numpy() -> None:
     """The least eigenvalue of numpy's correlations for each map; a wrapped map counts once."""
     torch.manual_seed(0)

@@ -54,7 +54,8 @@ def zen(
                 here = last_feature_map(network, x)
             there = last_feature_map(network, x + change)
             distance = float((here - there).double().flatten(1).norm(dim=1).mean())
-        if distance == 0 or 0.0 in variances:
+        if distance == 0:
             raise ProxyFailed("its features are the same for all inputs")
-        total += math.log(distance) + sum(0.5 * math.log(variance) for variance in variances)
+        # A layer that is fed a constant, behind a branch that leads from nowhere, scales nothing.
+        total += math.log(distance) + sum(0.5 * math.log(variance) for variance in variances if variance > 0)
     return total / repeats
