@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from netwright.errors import InputError
 from netwright.space import Decision
 from netwright.space.decisions import of_candidates, of_inputs, of_options, of_range
 from netwright.strategies.controllers import (
@@ -19,7 +18,6 @@ from netwright.strategies.controllers import (
     Independent,
     Steps,
     Walk,
-    checked,
     propose,
 )
 from netwright.testing import toy
@@ -311,24 +309,6 @@ def test_the_baseline_has_no_bias():
     assert advantages[0] == 0.0
     assert baseline.value == pytest.approx(np.average(rewards, weights=weights))
     assert advantages[-1] == pytest.approx(7.0 - baseline.value)
-
-
-@pytest.mark.parametrize(
-    ("kind", "value", "sentence"),
-    [
-        ("whole", 0, "a whole number of at least 1, found 0"),
-        ("whole", True, "a whole number"),
-        ("positive", 0.0, "a number above 0, found 0.0"),
-        ("positive", math.inf, "a number above 0, found inf"),
-        ("share", 1.0, "a number from 0 to below 1, found 1.0"),
-        ("zero", -1, "a number of at least 0, found -1"),
-        ("zero", "much", "a number of at least 0, found 'much'"),
-    ],
-)
-def test_bad_arguments_are_named(kind, value, sentence):
-    """It says which, what was found and what is expected."""
-    with pytest.raises(InputError, match=f"PPO: lr is {sentence}"):
-        checked("PPO", **{kind: {"lr": value}})
 
 
 def test_a_condition_on_a_skipped_decision():

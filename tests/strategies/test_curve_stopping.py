@@ -197,11 +197,11 @@ def test_evolution_goes_by_the_stage_first():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"rule": "mean"}, "unknown rule 'mean'. Did you mean 'median'?"),
-        ({"sampler": "evolutoin"}, "unknown sampler 'evolutoin'. Did you mean 'evolution'?"),
+        ({"rule": "mean"}, "rule 'mean' is unknown (did you mean 'median'?)"),
+        ({"sampler": "evolutoin"}, "sampler 'evolutoin' is unknown (did you mean 'evolution'?)"),
         ({"startup": -1}, "startup is a whole number of at least 0, found -1"),
         ({"last": 0}, "last is a whole number of at least 1, found 0"),
-        ({"grace": "1"}, "grace is a budget, a number of at least 0, found '1'"),
+        ({"grace": "1"}, "grace is a number of at least 0, found '1'"),
     ],
 )
 def test_nonsense_is_refused(arguments, sentence):

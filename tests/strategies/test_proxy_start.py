@@ -258,7 +258,7 @@ def test_several_objectives():
         ({"moves": 1.5}, "moves is a whole number"),
         ({"proxies": ()}, "proxies are the names of one or more metrics"),
         ({"proxies": "synflow"}, "proxies are the names of one or more metrics, found 'synflow'"),
-        ({"vote": "majorty"}, r"no vote 'majorty' \(did you mean 'majority'"),
+        ({"vote": "majorty"}, r"vote 'majorty' is unknown \(did you mean 'majority'"),
         ({"inner": 3}, "inner is a strategy or the name of one, found 3"),
         ({"inner": "evolutoin"}, "unknown strategy 'evolutoin'"),
     ],

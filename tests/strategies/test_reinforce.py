@@ -258,7 +258,7 @@ def test_several_objectives_are_refused():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"controller": "lstmm"}, r"no controller 'lstmm' \(did you mean 'lstm'\?\)"),
+        ({"controller": "lstmm"}, r"controller 'lstmm' is unknown \(did you mean 'lstm'\?\)"),
         ({"lr": 0}, "lr is a number above 0"),
         ({"decay": 1.0}, "decay is a number from 0 to below 1"),
         ({"batch": 0}, "batch is a whole number of at least 1"),

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from netwright import strict_json
 from netwright.architecture import Architecture
+from netwright.arguments import whole
 from netwright.errors import InfeasibleError, InputError
 from netwright.evaluators.base import Candidate
 from netwright.evaluators.tables import Table
@@ -74,9 +75,7 @@ def make_table(
     """
     out = Path(out)
     epochs = _checked_epochs(epochs)
-    for what, number, least in (("seeds", seeds, 1), ("jobs", jobs, 1), ("limit", 1 if limit is None else limit, 1)):
-        if isinstance(number, bool) or not isinstance(number, int) or number < least:
-            raise InputError(f"{what} is a whole number of at least {least}, found {number!r}")
+    whole("", seeds=seeds, jobs=jobs, limit=1 if limit is None else limit)
     if out.suffix != ".npz":
         raise InputError(f"a table is an .npz file, found {out.name!r}", hint=f"Call it {out.name}.npz")
     recipe = (recipe or usual_recipe(data)).replace(epochs=epochs[-1])

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future
 from typing import Any, NamedTuple, final
 
-from netwright.errors import InputError
+from netwright.arguments import whole
 from netwright.executors.failures import TaskFailed, failure_of
 from netwright.executors.reports import listening
 from netwright.executors.results import decode, encode
@@ -46,8 +46,7 @@ class Simulated(Executor):
     def __init__(
         self, workers: int = 1, *, on_report: Callable[[Future[Any], dict[str, Any]], None] | None = None
     ) -> None:
-        if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
-            raise InputError(f"workers is a whole number of at least 1, found {workers!r}")
+        whole("", workers=workers)
         self.workers = workers
         self._on_report = on_report
         self.now = 0.0

@@ -8,7 +8,8 @@ from typing import Any, Literal, final
 import numpy as np
 
 from netwright.architecture import Architecture
-from netwright.errors import InputError, nearest
+from netwright.arguments import one_of_these, whole
+from netwright.errors import InputError
 from netwright.predictors.base import Architectures, Floats, Predictor, Rows
 from netwright.predictors.kernels import Both, Distance, Hamming, WeisfeilerLehman
 from netwright.predictors.warping import warped
@@ -56,12 +57,8 @@ class GaussianProcess(Predictor):
         seed: int | np.random.Generator = 0,
     ) -> None:
         super().__init__(space, seed=seed)
-        if kernel != "auto" and kernel not in _KERNELS:
-            raise InputError(
-                f"GaussianProcess: kernel {kernel!r} is unknown ({nearest(str(kernel), ['auto', *_KERNELS])})"
-            )
-        if not isinstance(points, int) or isinstance(points, bool) or points < 2:
-            raise InputError(f"GaussianProcess: points is a whole number of at least 2, found {points!r}")
+        one_of_these("GaussianProcess", "kernel", kernel, ["auto", *_KERNELS])
+        whole("GaussianProcess", 2, points=points)
         self.kernel = kernel
         self.warp = warp
         self.points = points

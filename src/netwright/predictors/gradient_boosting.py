@@ -8,7 +8,8 @@ from typing import Any, final
 import numpy as np
 
 from netwright.architecture import Architecture
-from netwright.errors import InputError, MissingExtra
+from netwright.arguments import whole
+from netwright.errors import MissingExtra
 from netwright.predictors.base import Floats, Predictor, Rows
 from netwright.predictors.calibration import Calibration, calibrated
 from netwright.predictors.importing import imported
@@ -42,9 +43,7 @@ class GradientBoosting(Predictor):
         seed: int | np.random.Generator = 0,
     ) -> None:
         super().__init__(space, seed=seed)
-        for name, value in (("members", members), ("rounds", rounds)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise InputError(f"GradientBoosting: {name} is a whole number of at least 1, found {value!r}")
+        whole("GradientBoosting", members=members, rounds=rounds)
         self.members = members
         self.rounds = rounds
         self.warp = warp

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from netwright.architecture import Architecture
-from netwright.errors import InputError
+from netwright.arguments import whole
 from netwright.predictors.base import Floats, Predictor, Rows
 from netwright.predictors.calibration import Calibration, calibrated, folds
 from netwright.predictors.encodings import Adjacency
@@ -51,9 +51,7 @@ class GraphNetwork(Predictor):
         seed: int | np.random.Generator = 0,
     ) -> None:
         super().__init__(space, seed=seed)
-        for name, value in (("members", members), ("layers", layers), ("width", width), ("epochs", epochs)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise InputError(f"GraphNetwork: {name} is a whole number of at least 1, found {value!r}")
+        whole("GraphNetwork", members=members, layers=layers, width=width, epochs=epochs)
         self.members = members
         self.layers = layers
         self.width = width

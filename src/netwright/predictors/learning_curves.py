@@ -15,6 +15,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from netwright.arguments import whole
 from netwright.errors import InputError
 from netwright.predictors.calibration import Calibration, calibrated, folds
 from netwright.predictors.importing import imported
@@ -179,9 +180,8 @@ class ParametricCurves(CurvePredictor):
 
     def __init__(self, steps: int, *, draws: int = 10, seed: int = 0) -> None:
         super().__init__()
-        for name, value, least in (("steps", steps, 4), ("draws", draws, 0)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise InputError(f"ParametricCurves: {name} is a whole number of at least {least}, found {value!r}")
+        whole("ParametricCurves", 4, steps=steps)
+        whole("ParametricCurves", 0, draws=draws)
         self.steps = steps
         self.draws = draws
         self.seed = seed
@@ -254,9 +254,7 @@ class _Fit:
     criterion: float
 
 
-def _fitted(
-    family: Family, x: Floats, y: Floats, start: Sequence[float] | Floats, calls: int = 60
-) -> _Fit | None:
+def _fitted(family: Family, x: Floats, y: Floats, start: Sequence[float] | Floats, calls: int = 60) -> _Fit | None:
     """The family's least squares; None where there are too few steps for its parameters."""
     from scipy.optimize import least_squares
 

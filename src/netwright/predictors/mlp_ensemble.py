@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.architecture import Architecture
-from netwright.errors import InputError, nearest
+from netwright.arguments import one_of_these, whole
 from netwright.predictors.base import Floats, Predictor, Rows
 from netwright.predictors.calibration import Calibration, calibrated, folds
 from netwright.predictors.ridge import encoder
@@ -59,14 +59,8 @@ class MLPEnsemble(Predictor):
         seed: int | np.random.Generator = 0,
     ) -> None:
         super().__init__(space, seed=seed)
-        for name, value in (
-            *(("members", members), ("depth", depth), ("width", width), ("epochs", epochs)),
-            ("paths", paths),
-        ):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise InputError(f"MLPEnsemble: {name} is a whole number of at least 1, found {value!r}")
-        if loss not in LOSSES:
-            raise InputError(f"MLPEnsemble: loss {loss!r} is unknown ({nearest(str(loss), LOSSES)})")
+        whole("MLPEnsemble", members=members, depth=depth, width=width, epochs=epochs, paths=paths)
+        one_of_these("MLPEnsemble", "loss", loss, LOSSES)
         self.encoding = encoding
         self.paths = paths
         self.members = members

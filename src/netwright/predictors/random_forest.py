@@ -8,6 +8,7 @@ from typing import Any, final
 import numpy as np
 
 from netwright.architecture import Architecture
+from netwright.arguments import whole
 from netwright.errors import InputError
 from netwright.predictors.base import Architectures, Floats, Predictor, Rows
 from netwright.predictors.encodings import Positions
@@ -46,8 +47,7 @@ class RandomForest(Predictor):
         self, space: SearchSpace, *, trees: int = 60, warp: bool = True, seed: int | np.random.Generator = 0
     ) -> None:
         super().__init__(space, seed=seed)
-        if not isinstance(trees, int) or isinstance(trees, bool) or trees < 2:
-            raise InputError(f"RandomForest: trees is a whole number of at least 2, found {trees!r}")
+        whole("RandomForest", 2, trees=trees)
         self.trees = trees
         self.warp = warp
         self._columns = TreeColumns(space)

@@ -8,7 +8,7 @@ from typing import Any, Literal, final
 import numpy as np
 
 from netwright.architecture import Architecture
-from netwright.errors import InputError, nearest
+from netwright.arguments import one_of_these
 from netwright.predictors.base import Floats, Predictor, Rows
 from netwright.predictors.encodings import Adjacency, OneHot, Paths
 from netwright.predictors.kernels import Hamming
@@ -82,6 +82,5 @@ class Ridge(Predictor):
 
 def encoder(space: SearchSpace, encoding: str, who: str, *, paths: int | None = None) -> Any:
     """The encoding of that name, made for ``space``; of ``paths`` the most frequent."""
-    if encoding not in ENCODINGS:
-        raise InputError(f"{who}: encoding {encoding!r} is unknown ({nearest(str(encoding), ENCODINGS)})")
+    one_of_these(who, "encoding", encoding, ENCODINGS)
     return Paths(space, most=paths) if encoding == "paths" else ENCODINGS[encoding](space)

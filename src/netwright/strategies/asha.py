@@ -10,9 +10,10 @@ from typing import final
 
 import numpy as np
 
+from netwright.arguments import one_objective
 from netwright.space import SearchSpace
 from netwright.strategies.base import Strategy
-from netwright.strategies.rungs import Entry, Pending, entry, ladder, one_objective
+from netwright.strategies.rungs import Entry, Pending, entry, ladder
 from netwright.strategies.unseen import Unseen
 from netwright.trial import Budget, Objective, Proposal, Trial
 

@@ -10,7 +10,8 @@ from typing import Literal, final
 import numpy as np
 
 from netwright.architecture import Architecture
-from netwright.errors import InputError, SpaceError, nearest
+from netwright.arguments import one_objective, one_of_these, whole
+from netwright.errors import SpaceError
 from netwright.predictors import MLPEnsemble
 from netwright.space import SearchSpace
 from netwright.strategies.base import Strategy
@@ -59,16 +60,9 @@ class Bananas(Strategy):
         paths: int = 40,
         points: int = 150,
     ) -> None:
-        for name, value in (
-            *(("initial", initial), ("batch", batch), ("mutants", mutants), ("parents", parents)),
-            *(("members", members), ("paths", paths), ("points", points)),
-        ):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise InputError(f"Bananas: {name} is a whole number of at least 1, found {value!r}")
-        if acquisition not in ACQUISITIONS:
-            raise InputError(
-                f"Bananas: acquisition {acquisition!r} is unknown ({nearest(str(acquisition), ACQUISITIONS)})"
-            )
+        whole("Bananas", initial=initial, batch=batch, mutants=mutants, parents=parents)
+        whole("Bananas", members=members, paths=paths, points=points)
+        one_of_these("Bananas", "acquisition", acquisition, ACQUISITIONS)
         self.initial = initial
         self.batch = batch
         self.mutants = mutants
@@ -79,12 +73,7 @@ class Bananas(Strategy):
         self.points = points
 
     def start(self, space: SearchSpace, objectives: Sequence[Objective]) -> None:
-        if len(objectives) != 1:
-            raise InputError(
-                f"Bananas compares trials by one objective, found {len(objectives)}: "
-                f"{', '.join(objective.metric for objective in objectives)}",
-                hint="Use the strategy gp, NSGA2 or Auto, or make all but one of them constraints.",
-            )
+        one_objective("Bananas", objectives, instead="Use the strategy gp, NSGA2 or Auto")
         super().start(space, objectives)
         self._unseen = Unseen(space)
         self._best: list[_Scored] = []  # a heap, the worst first

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from netwright import pareto
 from netwright.architecture import Architecture
-from netwright.errors import InputError, SpaceError, nearest
+from netwright.arguments import one_of_these, whole
+from netwright.errors import SpaceError
 from netwright.predictors import GaussianProcess, RandomForest
 from netwright.predictors.warping import normal_scores
 from netwright.space import SearchSpace
@@ -71,15 +72,10 @@ class Bayesian(Strategy):
         initial: int = 10,
         points: int = 200,
     ) -> None:
-        for name, value, known in (
-            ("surrogate", surrogate, SURROGATES),
-            ("acquisition", acquisition, ACQUISITIONS),
-        ):
-            if value not in known:
-                raise InputError(f"Bayesian: {name} {value!r} is unknown ({nearest(str(value), known)})")
-        for name, number, least in (("initial", initial, 1), ("points", points, 4)):
-            if not isinstance(number, int) or isinstance(number, bool) or number < least:
-                raise InputError(f"Bayesian: {name} is a whole number of at least {least}, found {number!r}")
+        one_of_these("Bayesian", "surrogate", surrogate, SURROGATES)
+        one_of_these("Bayesian", "acquisition", acquisition, ACQUISITIONS)
+        whole("Bayesian", initial=initial)
+        whole("Bayesian", 4, points=points)
         self.surrogate = surrogate
         self.acquisition = acquisition
         self.initial = initial

@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.architecture import Answer, Architecture
+from netwright.arguments import one_objective
 from netwright.errors import InputError
 from netwright.space import SearchSpace
 from netwright.space.conditions import asked
 from netwright.space.decisions import Decision
 from netwright.strategies.base import Strategy
-from netwright.strategies.rungs import Brackets, Plan, ladder, one_objective
+from netwright.strategies.rungs import Brackets, Plan, ladder
 from netwright.strategies.unseen import Unseen
 from netwright.trial import Budget, Objective, Proposal, Trial
 

@@ -21,10 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.architecture import Answer, Architecture
-from netwright.errors import ArchitectureError, InfeasibleError, InputError, SpaceError
+from netwright.errors import ArchitectureError, InfeasibleError, SpaceError
 from netwright.space import Decision, SearchSpace
 from netwright.space.conditions import asked
-from netwright.trial import Objective
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -562,35 +561,3 @@ def propose(policy: Policy, space: SearchSpace, rng: np.random.Generator) -> Arc
         return space.complete({name: architecture[name] for name in names[: len(names) // 2]}, rng)
     except (ArchitectureError, InfeasibleError, SpaceError):
         return space.sample(rng)
-
-
-def single(strategy: str, objectives: Sequence[Objective]) -> None:
-    """Refuses more objectives than one: a reward is one number."""
-    if len(objectives) != 1:
-        raise InputError(
-            f"{strategy} learns from one objective, found {len(objectives)}: "
-            f"{', '.join(objective.metric for objective in objectives)}",
-            hint="Use the strategy Auto, or make all but one of them constraints.",
-        )
-
-
-def checked(
-    strategy: str,
-    *,
-    whole: Mapping[str, Any] = {},
-    positive: Mapping[str, Any] = {},
-    share: Mapping[str, Any] = {},
-    zero: Mapping[str, Any] = {},
-) -> None:
-    """Refuses arguments that are not what they must be: whole numbers from 1, positive, in [0, 1), not negative."""
-    for name, value in whole.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise InputError(f"{strategy}: {name} is a whole number of at least 1, found {value!r}")
-    for kind, given, low, high in (
-        ("a number above 0", positive, math.ulp(0.0), math.inf),
-        ("a number from 0 to below 1", share, 0.0, 1.0),
-        ("a number of at least 0", zero, 0.0, math.inf),
-    ):
-        for name, value in given.items():
-            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value < high:
-                raise InputError(f"{strategy}: {name} is {kind}, found {value!r}")

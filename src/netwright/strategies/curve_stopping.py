@@ -12,10 +12,10 @@ from typing import final
 import numpy as np
 
 from netwright.architecture import Architecture
-from netwright.errors import InputError, nearest
+from netwright.arguments import not_negative, one_objective, one_of_these, whole
 from netwright.space import SearchSpace
 from netwright.strategies.base import Strategy
-from netwright.strategies.rungs import Pending, ladder, one_objective
+from netwright.strategies.rungs import Pending, ladder
 from netwright.strategies.unseen import Unseen
 from netwright.trial import Budget, Objective, Proposal, Trial
 
@@ -65,16 +65,11 @@ class CurveStopping(Strategy):
         loss: str = "train_loss",
     ) -> None:
         ladder("CurveStopping", min_budget, max_budget, eta, budgets)
-        for what, value, known in (("rule", rule, RULES), ("sampler", sampler, SAMPLERS)):
-            if value not in known:
-                raise InputError(
-                    f"CurveStopping: unknown {what} {value!r}", hint=nearest(str(value), known).capitalize()
-                )
-        for what, number, least in (("startup", startup, 0), ("last", last, 1)):
-            if not isinstance(number, int) or isinstance(number, bool) or number < least:
-                raise InputError(f"CurveStopping: {what} is a whole number of at least {least}, found {number!r}")
-        if isinstance(grace, bool) or not isinstance(grace, int | float) or not 0 <= grace < math.inf:
-            raise InputError(f"CurveStopping: grace is a budget, a number of at least 0, found {grace!r}")
+        one_of_these("CurveStopping", "rule", rule, RULES)
+        one_of_these("CurveStopping", "sampler", sampler, SAMPLERS)
+        whole("CurveStopping", 0, startup=startup)
+        whole("CurveStopping", last=last)
+        not_negative("CurveStopping", grace=grace)
         self.min_budget, self.max_budget, self.eta = min_budget, max_budget, eta
         self.budgets = None if budgets is None else tuple(budgets)
         self.rule, self.sampler = rule, sampler

@@ -8,7 +8,8 @@ from typing import final
 
 import numpy as np
 
-from netwright.errors import InputError, SpaceError
+from netwright.arguments import one_objective, whole
+from netwright.errors import SpaceError
 from netwright.space import SearchSpace
 from netwright.strategies.base import Strategy
 from netwright.trial import Objective, Proposal, Trial
@@ -34,19 +35,12 @@ class Evolution(Strategy):
     """
 
     def __init__(self, population: int = 100, tournament: int = 25) -> None:
-        for name, value in (("population", population), ("tournament", tournament)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise InputError(f"Evolution: {name} is a whole number of at least 1, found {value!r}")
+        whole("Evolution", population=population, tournament=tournament)
         self.population = population
         self.tournament = tournament
 
     def start(self, space: SearchSpace, objectives: Sequence[Objective]) -> None:
-        if len(objectives) != 1:
-            raise InputError(
-                f"Evolution compares trials by one objective, found {len(objectives)}: "
-                f"{', '.join(objective.metric for objective in objectives)}",
-                hint="Use the strategy Auto, or make all but one of them constraints.",
-            )
+        one_objective("Evolution", objectives)
         super().start(space, objectives)
         self._members: list[Trial] = []  # by number, the oldest first
         self._pending = 0

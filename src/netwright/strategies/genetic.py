@@ -8,6 +8,7 @@ from typing import Literal, final
 
 import numpy as np
 
+from netwright.arguments import one_objective, share, whole
 from netwright.errors import InputError
 from netwright.space import SearchSpace
 from netwright.strategies.base import Strategy
@@ -44,12 +45,8 @@ class Genetic(Strategy):
         mutation: float | None = None,
         leaving: Literal["worst", "oldest"] = "worst",
     ) -> None:
-        for name, whole in (("population", population), ("tournament", tournament)):
-            if not isinstance(whole, int) or isinstance(whole, bool) or whole < 1:
-                raise InputError(f"Genetic: {name} is a whole number of at least 1, found {whole!r}")
-        for name, share in (("crossover", crossover), ("mutation", 0.0 if mutation is None else mutation)):
-            if not isinstance(share, int | float) or isinstance(share, bool) or not 0 <= share <= 1:
-                raise InputError(f"Genetic: {name} is a probability, from 0 to 1, found {share!r}")
+        whole("Genetic", population=population, tournament=tournament)
+        share("Genetic", crossover=crossover, mutation=0.0 if mutation is None else mutation)
         if leaving not in ("worst", "oldest"):
             raise InputError(f"Genetic: leaving is 'worst' or 'oldest', found {leaving!r}")
         self.population = population
@@ -59,12 +56,7 @@ class Genetic(Strategy):
         self.leaving = leaving
 
     def start(self, space: SearchSpace, objectives: Sequence[Objective]) -> None:
-        if len(objectives) != 1:
-            raise InputError(
-                f"Genetic compares trials by one objective, found {len(objectives)}: "
-                f"{', '.join(objective.metric for objective in objectives)}",
-                hint="Use the strategy NSGA2, or make all but one of them constraints.",
-            )
+        one_objective("Genetic", objectives, instead="Use the strategy NSGA2")
         super().start(space, objectives)
         self._unseen = Unseen(space)
         self._members: list[Trial] = []  # by number, the oldest first

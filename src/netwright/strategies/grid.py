@@ -8,6 +8,7 @@ from typing import final
 import numpy as np
 
 from netwright.architecture import Architecture
+from netwright.arguments import whole
 from netwright.errors import InputError
 from netwright.space import SearchSpace
 from netwright.strategies.base import Strategy
@@ -28,8 +29,7 @@ class Grid(Strategy):
     """
 
     def __init__(self, points: int = 5, *, shuffle: bool = False) -> None:
-        if not isinstance(points, int) or isinstance(points, bool) or points < 1:
-            raise InputError(f"Grid: points is a whole number of at least 1, found {points!r}")
+        whole("Grid", points=points)
         if not isinstance(shuffle, bool):
             raise InputError(f"Grid: shuffle is true or false, found {shuffle!r}")
         self.points = points

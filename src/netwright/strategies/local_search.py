@@ -9,6 +9,7 @@ from typing import Literal, final
 import numpy as np
 
 from netwright.architecture import Architecture
+from netwright.arguments import one_objective, whole
 from netwright.errors import InputError
 from netwright.space import SearchSpace
 from netwright.strategies.base import Strategy
@@ -38,20 +39,14 @@ class LocalSearch(Strategy):
     """
 
     def __init__(self, starts: int = 1, neighbourhood: Literal["all", "first"] = "all") -> None:
-        if not isinstance(starts, int) or isinstance(starts, bool) or starts < 1:
-            raise InputError(f"LocalSearch: starts is a whole number of at least 1, found {starts!r}")
+        whole("LocalSearch", starts=starts)
         if neighbourhood not in ("all", "first"):
             raise InputError(f"LocalSearch: neighbourhood is 'all' or 'first', found {neighbourhood!r}")
         self.starts = starts
         self.neighbourhood = neighbourhood
 
     def start(self, space: SearchSpace, objectives: Sequence[Objective]) -> None:
-        if len(objectives) != 1:
-            raise InputError(
-                f"LocalSearch compares trials by one objective, found {len(objectives)}: "
-                f"{', '.join(objective.metric for objective in objectives)}",
-                hint="Use the strategy NSGA2 or Auto, or make all but one of them constraints.",
-            )
+        one_objective("LocalSearch", objectives, instead="Use the strategy NSGA2 or Auto")
         super().start(space, objectives)
         self._unseen = Unseen(space)
         self._told: dict[Architecture, tuple[float, int]] = {}  # score (-inf for none) and number of all that ended

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from netwright import pareto
-from netwright.errors import InputError
+from netwright.arguments import share, whole
 from netwright.space import SearchSpace
 from netwright.strategies.base import Strategy
 from netwright.strategies.unseen import Unseen
@@ -41,11 +41,8 @@ class NSGA2(Strategy):
     """
 
     def __init__(self, population: int = 40, *, crossover: float = 0.9, mutation: float | None = None) -> None:
-        if not isinstance(population, int) or isinstance(population, bool) or population < 2:
-            raise InputError(f"NSGA2: population is a whole number of at least 2, found {population!r}")
-        for name, share in (("crossover", crossover), ("mutation", 0.0 if mutation is None else mutation)):
-            if not isinstance(share, int | float) or isinstance(share, bool) or not 0 <= share <= 1:
-                raise InputError(f"NSGA2: {name} is a probability, from 0 to 1, found {share!r}")
+        whole("NSGA2", 2, population=population)
+        share("NSGA2", crossover=crossover, mutation=0.0 if mutation is None else mutation)
         self.population = population
         self.crossover = crossover
         self.mutation = mutation

@@ -15,6 +15,7 @@ from typing import Any, final
 import numpy as np
 
 from netwright.architecture import Answer, Architecture
+from netwright.arguments import one_objective
 from netwright.errors import ArchitectureError, InfeasibleError, InputError, MissingExtra, SpaceError, nearest
 from netwright.space import Decision, SearchSpace
 from netwright.space.conditions import asked
@@ -81,12 +82,8 @@ class Optuna(Strategy):
         self.arguments = arguments
 
     def start(self, space: SearchSpace, objectives: Sequence[Objective]) -> None:
-        if self.sampler == "cmaes" and len(objectives) != 1:
-            raise InputError(
-                f"CMA-ES optimises one objective, found {len(objectives)}: "
-                f"{', '.join(objective.metric for objective in objectives)}",
-                hint="Use nsga3, tpe or gp, or make all but one of them constraints.",
-            )
+        if self.sampler == "cmaes":
+            one_objective("CMA-ES", objectives, verb="optimises", instead="Use nsga3, tpe or gp")
         _optuna()
         super().start(space, objectives)
         self._distributions = {

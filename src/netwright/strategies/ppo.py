@@ -9,6 +9,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from netwright.arguments import not_negative, one_objective, positive, share_below_one, whole
 from netwright.errors import InputError
 from netwright.space import SearchSpace
 from netwright.strategies.base import Strategy
@@ -18,9 +19,7 @@ from netwright.strategies.controllers import (
     Baseline,
     Steps,
     Walk,
-    checked,
     propose,
-    single,
 )
 from netwright.trial import Budget, Objective, Proposal, State, Trial
 
@@ -60,13 +59,10 @@ class PPO(Strategy):
         layers: int = 1,
         init: float = 0.1,
     ) -> None:
-        checked(
-            "PPO",
-            whole={"epochs": epochs, "batch": batch, "hidden": hidden, "layers": layers},
-            positive={"lr": lr, "clip": clip, "init": init},
-            share={"decay": decay},
-            zero={"entropy": entropy},
-        )
+        whole("PPO", epochs=epochs, batch=batch, hidden=hidden, layers=layers)
+        positive("PPO", lr=lr, clip=clip, init=init)
+        share_below_one("PPO", decay=decay)
+        not_negative("PPO", entropy=entropy)
         if clip >= 1:
             raise InputError(f"PPO: clip is below 1, found {clip!r}")
         self.lr = lr
@@ -80,7 +76,7 @@ class PPO(Strategy):
         self.init = init
 
     def start(self, space: SearchSpace, objectives: Sequence[Objective]) -> None:
-        single("PPO", objectives)
+        one_objective("PPO", objectives, verb="learns from")
         super().start(space, objectives)
         self._steps = Steps(space.decisions)
         self._policy: Autoregressive | None = None
@@ -150,9 +146,7 @@ class PPO(Strategy):
                 self._adam.step(policy.theta, ascent / -self.batch)
 
 
-def clipped_slope(
-    ratio: NDArray[np.float64], advantage: NDArray[np.float64], clip: float
-) -> NDArray[np.float64]:
+def clipped_slope(ratio: NDArray[np.float64], advantage: NDArray[np.float64], clip: float) -> NDArray[np.float64]:
     """The derivative of min(r·A, clip(r, 1 − ``clip``, 1 + ``clip``)·A) by log π, where r = π / π at the proposal.
 
     It is r·A, and 0 where the clipped term is the smaller one: for a good answer that is already likelier by

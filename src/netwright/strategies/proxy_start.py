@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.architecture import Architecture
-from netwright.errors import InputError, SpaceError, nearest
+from netwright.arguments import one_of_these, whole
+from netwright.errors import InputError, SpaceError
 from netwright.space import SearchSpace
 from netwright.strategies.base import Strategy
 from netwright.strategies.unseen import Unseen
@@ -58,13 +59,10 @@ class ProxyStart(Strategy):
         moves: int = 1,
         vote: Vote = "majority",
     ) -> None:
-        for name, value in (("pool", pool), ("keep", keep), ("moves", moves)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise InputError(f"ProxyStart: {name} is a whole number of at least 1, found {value!r}")
+        whole("ProxyStart", pool=pool, keep=keep, moves=moves)
         if isinstance(proxies, str) or not proxies or not all(isinstance(n, str) and n.strip("-") for n in proxies):
             raise InputError(f"ProxyStart: proxies are the names of one or more metrics, found {proxies!r}")
-        if vote not in _VOTES:
-            raise InputError(f"ProxyStart: there is no vote {vote!r} ({nearest(str(vote), _VOTES)})")
+        one_of_these("ProxyStart", "vote", vote, _VOTES)
         if inner is not None and not isinstance(inner, Strategy | str):
             raise InputError(f"ProxyStart: inner is a strategy or the name of one, found {inner!r}")
         self.inner = inner
@@ -209,9 +207,7 @@ def ranked(judged: Sequence[tuple[float, ...]], vote: Vote = "majority") -> list
 
 def _judgement(metrics: Mapping[str, float], names: Sequence[str]) -> tuple[float, ...] | None:
     """The proxies of a trial, larger is better, nan for those it lacks; None when it has none of them."""
-    found = [
-        -metrics.get(name[1:], np.nan) if name.startswith("-") else metrics.get(name, np.nan) for name in names
-    ]
+    found = [-metrics.get(name[1:], np.nan) if name.startswith("-") else metrics.get(name, np.nan) for name in names]
     return None if all(np.isnan(value) for value in found) else tuple(float(value) for value in found)
 
 

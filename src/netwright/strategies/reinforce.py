@@ -7,7 +7,7 @@ from typing import final
 
 import numpy as np
 
-from netwright.errors import InputError, nearest
+from netwright.arguments import not_negative, one_objective, one_of_these, positive, share_below_one, whole
 from netwright.space import SearchSpace
 from netwright.strategies.base import Strategy
 from netwright.strategies.controllers import (
@@ -19,9 +19,7 @@ from netwright.strategies.controllers import (
     Policy,
     Steps,
     Walk,
-    checked,
     propose,
-    single,
 )
 from netwright.trial import Objective, Proposal, State, Trial
 
@@ -65,16 +63,11 @@ class Reinforce(Strategy):
         layers: int = 2,
         init: float | None = None,
     ) -> None:
-        if controller not in _CONTROLLERS:
-            hint = nearest(str(controller), _CONTROLLERS)
-            raise InputError(f"Reinforce: there is no controller {controller!r} ({hint})")
-        checked(
-            "Reinforce",
-            whole={"batch": batch, "hidden": hidden, "layers": layers},
-            positive={name: value for name, value in (("lr", lr), ("init", init)) if value is not None},
-            share={} if decay is None else {"decay": decay},
-            zero={"entropy": entropy},
-        )
+        one_of_these("Reinforce", "controller", controller, _CONTROLLERS)
+        whole("Reinforce", batch=batch, hidden=hidden, layers=layers)
+        positive("Reinforce", lr=1.0 if lr is None else lr, init=1.0 if init is None else init)
+        share_below_one("Reinforce", decay=0.0 if decay is None else decay)
+        not_negative("Reinforce", entropy=entropy)
         self.controller = controller
         self.lr = lr
         self.decay = decay
@@ -85,7 +78,7 @@ class Reinforce(Strategy):
         self.init = init
 
     def start(self, space: SearchSpace, objectives: Sequence[Objective]) -> None:
-        single("Reinforce", objectives)
+        one_objective("Reinforce", objectives, verb="learns from")
         super().start(space, objectives)
         self._steps = Steps(space.decisions)
         self._policy: Policy | None = None

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar, final
 import numpy as np
 
 from netwright.architecture import Architecture
+from netwright.arguments import is_number, positive, whole
 from netwright.errors import InputError
 from netwright.trial import Budget, Objective, Proposal, Trial
 
@@ -34,35 +35,21 @@ def ladder(
     s_max = ⌊log_eta(max/min)⌋ is found by multiplying: log(243)/log(3) is 4.999… in floating point. Whole ends give
     whole budgets, the nearest ones. InputError, in the name of ``owner``, for what is no ladder.
     """
-    if not _whole(eta) or eta < 2:
-        raise InputError(f"{owner}: eta is a whole number of at least 2, found {eta!r}")
+    whole(owner, 2, eta=eta)
     if budgets is not None:
         return _given(owner, tuple(budgets))
-    for name, value in (("min_budget", min_budget), ("max_budget", max_budget)):
-        if not _positive(value):
-            raise InputError(f"{owner}: {name} is a number above 0, found {value!r}")
+    positive(owner, min_budget=min_budget, max_budget=max_budget)
     if min_budget > max_budget:
         raise InputError(f"{owner}: min_budget is at most max_budget, found {min_budget!r} and {max_budget!r}")
-    whole = _whole(min_budget) and _whole(max_budget)
-    slack = 1.0 if whole else 1.0 + 1e-9
+    exact = isinstance(min_budget, int) and isinstance(max_budget, int)
+    slack = 1.0 if exact else 1.0 + 1e-9
     steps = 0
     while min_budget * eta ** (steps + 1) <= max_budget * slack:
         steps += 1
     parts = [eta**step for step in range(steps, -1, -1)]
-    if whole:
+    if exact:
         return tuple((2 * int(max_budget) + part) // (2 * part) for part in parts)
     return tuple(max_budget / part for part in parts)
-
-
-def one_objective(owner: str, objectives: Sequence[Objective]) -> Objective:
-    """The only objective; InputError, in the name of ``owner``, for several: the best of a rung is one by one score."""
-    if len(objectives) != 1:
-        raise InputError(
-            f"{owner} compares trials by one objective, found {len(objectives)}: "
-            f"{', '.join(objective.metric for objective in objectives)}",
-            hint="Use the strategy Auto, or make all but one of them constraints.",
-        )
-    return objectives[0]
 
 
 def entry(trial: Trial, objective: Objective) -> Entry:
@@ -195,18 +182,10 @@ class _Bracket:
 
 def _given(owner: str, budgets: tuple[Budget, ...]) -> tuple[Budget, ...]:
     numbers = budgets[:-1] if budgets and budgets[-1] is None else budgets
-    if not budgets or not all(_positive(budget) for budget in numbers):
+    if not budgets or not all(is_number(budget) and budget > 0 for budget in numbers):
         raise InputError(
             f"{owner}: budgets are numbers above 0, the last may be None (the full budget), found {budgets!r}"
         )
     if any(a >= b for a, b in itertools.pairwise(numbers)):  # type: ignore[operator]
         raise InputError(f"{owner}: budgets ascend, found {', '.join(map(str, budgets))}")
     return budgets
-
-
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _positive(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0

@@ -8,10 +8,10 @@ from typing import final
 
 import numpy as np
 
-from netwright.errors import InputError
+from netwright.arguments import one_objective, whole
 from netwright.space import SearchSpace
 from netwright.strategies.base import Strategy
-from netwright.strategies.rungs import Brackets, ladder, one_objective
+from netwright.strategies.rungs import Brackets, ladder
 from netwright.strategies.unseen import Unseen
 from netwright.trial import Budget, Objective, Proposal, Trial
 
@@ -41,12 +41,7 @@ class SuccessiveHalving(Strategy):
         configurations: int | None = None,
     ) -> None:
         ladder("SuccessiveHalving", min_budget, max_budget, eta, budgets)
-        if configurations is not None and (
-            not isinstance(configurations, int) or isinstance(configurations, bool) or configurations < 1
-        ):
-            raise InputError(
-                f"SuccessiveHalving: configurations is a whole number of at least 1, found {configurations!r}"
-            )
+        whole("SuccessiveHalving", configurations=1 if configurations is None else configurations)
         self.min_budget, self.max_budget, self.eta = min_budget, max_budget, eta
         self.budgets = None if budgets is None else tuple(budgets)
         self.configurations = configurations

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from netwright import strict_json
+from netwright.arguments import as_whole
 from netwright.errors import InputError, Interrupted
 from netwright.evaluators.base import Evaluator
 from netwright.progress import Watch
@@ -113,14 +114,14 @@ class Study:
         self.objectives = _objectives(maximize, minimize)
         self.evaluator = as_evaluator(evaluator, self.objectives[0].metric)
         self.limits = make_limits(constraints or {})
-        self.seed = _whole("seed", seed, 0)
-        self.parallel = _whole("parallel", parallel, 1)
+        self.seed = as_whole("seed", seed, 0)
+        self.parallel = as_whole("parallel", parallel, 1)
         self.asynchronous = asynchronous
         self.inherit = bool(getattr(self.evaluator, "inherits", False)) if inherit is None else inherit
         self.device = device
         self.trial_time_limit = trial_time_limit
         self.memory_limit = memory_limit
-        self.max_consecutive_failures = _whole("max_consecutive_failures", max_consecutive_failures, 1)
+        self.max_consecutive_failures = as_whole("max_consecutive_failures", max_consecutive_failures, 1)
         self.callbacks = tuple(callbacks)
         self.clock = clock
         self.folder = None if store is None else Path(store)
@@ -165,14 +166,14 @@ class Study:
         from netwright.durations import parse_duration
 
         if max_trials is not None:
-            max_trials = _whole("max_trials", max_trials, 1)
+            max_trials = as_whole("max_trials", max_trials, 1)
         limit = None if time_limit is None else parse_duration(time_limit)
         settings = Settings(
             seed=self.seed,
             parallel=self.parallel,
             asynchronous=self.asynchronous,
             inherit=self.inherit,
-            n_jobs=min(_whole("n_jobs", n_jobs, 1), self.parallel),
+            n_jobs=min(as_whole("n_jobs", n_jobs, 1), self.parallel),
             objectives=self.objectives,
             max_trials=max_trials,
             time_limit=limit,
@@ -552,12 +553,6 @@ def _names(what: str, value: str | Sequence[str] | None) -> list[str]:
 
 def _usual_executor(evaluator: Evaluator) -> str:
     return "in_process" if getattr(evaluator, "in_process", False) else "processes"
-
-
-def _whole(name: str, value: int, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise InputError(f"{name} is a whole number of at least {least}, found {value!r}")
-    return int(value)
 
 
 def _plain(value: Any) -> Any:
