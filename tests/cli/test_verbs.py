@@ -296,6 +296,7 @@ def test_spaces_and_strategies(netwright: Any) -> None:
         rows = json.loads(netwright(verb, "--json").out)[verb]
         assert [row["name"] for row in rows] == list(names)
         assert all(row["summary"] for row in rows)
+        assert not [row["name"] for row in rows if row["summary"].endswith(f": {row['name'].split('-')[-1]}.")]
         lines = [text for text in netwright(verb).out.splitlines() if not text.startswith(" ")]
         assert [text.split()[0] for text in lines] == list(names)
 

@@ -226,7 +226,7 @@ def test_names_of_the_command_line():
     assert [make(name).sampler for name in names] == ["cmaes", "gp", "nsga3", "tpe"]
     assert make("optuna-tpe(n_startup_trials=3)").arguments == {"n_startup_trials": 3}
     assert STRATEGIES["optuna-tpe"] is STRATEGIES["optuna-tpe"]
-    assert STRATEGIES["optuna-tpe"].__doc__.endswith("by its ask and tell: tpe.")
+    assert STRATEGIES["optuna-tpe"].__doc__.startswith("Tree-structured Parzen estimator")
 
 
 def test_states():

@@ -103,6 +103,16 @@ _NAMED = {
 }
 """The names of the command line, and the class of each, with its first arguments where one class has several names."""
 
+_SUMMARIES = {
+    "gp": "Bayesian optimisation: a Gaussian process of the scores, and the candidate that promises most.",
+    "optuna-cmaes": "CMA-ES, Optuna's: it moves numbers, and draws everything else at random.",
+    "optuna-gp": "Bayesian optimisation with a Gaussian process, Optuna's.",
+    "optuna-nsga3": "NSGA-III, Optuna's: evolution for several objectives.",
+    "optuna-tpe": "Tree-structured Parzen estimator, Optuna's: densities of good and of bad answers.",
+    "random-forest": "Bayesian optimisation: a random forest of the scores, and the candidate that promises most.",
+}
+"""What those names are that share a class, in a line each."""
+
 
 class _Strategies(Mapping[str, "type[Strategy]"]):
     """The strategies by the names of the command line; a package adds its own by the entry point
@@ -112,7 +122,7 @@ class _Strategies(Mapping[str, "type[Strategy]"]):
         if name in _NAMED:
             kind, *arguments = _NAMED[name].split()
             found: type[Strategy] = __getattr__(kind)
-            return _with_arguments(found, *arguments) if arguments else found
+            return _with_arguments(name, found, *arguments) if arguments else found
         for point in entry_points(group=__name__, name=name):
             added: type[Strategy] = point.load()
             return added
@@ -130,9 +140,9 @@ class _Strategies(Mapping[str, "type[Strategy]"]):
 
 
 @cache
-def _with_arguments(kind: type[Strategy], *arguments: str) -> type[Strategy]:
+def _with_arguments(name: str, kind: type[Strategy], *arguments: str) -> type[Strategy]:
     made: Any = partial(kind, *arguments)
-    made.__doc__ = f"{(kind.__doc__ or '').strip().splitlines()[0].rstrip('.')}: {', '.join(arguments)}."
+    made.__doc__ = _SUMMARIES[name]
     made.__name__ = " ".join((kind.__name__, *arguments))
     return cast("type[Strategy]", made)
 
