@@ -8,6 +8,7 @@ from netwright import strategies
 from netwright.bench.measures import HYPERVOLUME, Measure
 from netwright.bench.race import Account, Race, check_strategy, make_strategy
 from netwright.errors import InputError
+from netwright.evaluators.tables import Table
 from netwright.pareto import hypervolume
 from netwright.trial import Proposal, State, Trial
 
@@ -119,6 +120,34 @@ def test_proxies_are_no_queries():
     assert (0, 30, {}) == (account.spent, account.proxies, account.incumbents)
     told(account, table, [4])
     assert 30 == account.metrics()["proxies"]
+
+
+@pytest.mark.parametrize(
+    ("proxies", "sentence"),
+    [
+        ("sinflow", r"asks for the proxy 'sinflow', which is unknown \(did you mean 'synflow'\?\)"),
+        ("-parms", r"asks for the proxy 'parms', which is unknown \(did you mean 'params'\?\)"),
+        ("synflow,params,zen", "asks for synflow, zen, which the table 'toy' does not have; it has params"),
+    ],
+)
+def test_proxies_that_the_table_lacks_are_named(proxies, sentence):
+    """Before anything runs: without them the search would be that of the inner strategy, unsaid."""
+    with pytest.raises(InputError, match=sentence):
+        make_strategy(f"proxy-start(proxies=({proxies},))", toys.table(), (toys.ACC,))
+
+
+def test_proxies_that_the_table_has_are_asked_for():
+    """Also one that is better when smaller."""
+    assert make_strategy("proxy-start(proxies=(-params,))", toys.table(), (toys.ACC,)).proxies == ("-params",)
+
+
+def test_auto_asks_a_table_without_costs_for_nothing():
+    """Left open it does not ask; told to ask, it is refused."""
+    whole = toys.table()
+    table = Table("bare", whole.space, toys.CHOICES, {"acc@9": whole.column("acc@9").mean})
+    assert make_strategy("auto", table, (toys.ACC,)).proxies is None
+    with pytest.raises(InputError, match="the table 'bare' has none that go with what is searched"):
+        make_strategy("auto(proxies=true)", table, (toys.ACC,))
 
 
 def test_what_goes_beyond_the_last_query_does_not_count():

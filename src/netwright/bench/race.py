@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, final
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from netwright.bench.measures import HYPERVOLUME, Measure, ladder
-from netwright.errors import InputError
+from netwright.errors import InputError, nearest
 from netwright.evaluators.base import Candidate
 from netwright.strategies.base import Strategy
 from netwright.trial import PROXY, Objective, Trial
@@ -299,13 +299,18 @@ def make_strategy(text: str, table: Table, objectives: tuple[Measure, ...]) -> S
     """The strategy that ``text`` names; a multi-fidelity one gets the table's fidelities as its budgets, and one that
     leaves open whether it asks for proxies asks where the table knows costs.
 
-    Raises InputError for an unknown name or argument, and for a ladder of a single fidelity.
+    Raises InputError for an unknown name or argument, for a ladder of a single fidelity, and for proxies that the
+    table has no numbers of.
     """
     from netwright import strategies
 
     strategy: Strategy = strategies.make(text)
-    if getattr(strategy, "proxies", ()) is None and knows_costs(table, objectives):
+    wanted = getattr(strategy, "proxies", ())
+    answered = proxies(table, objectives)
+    if wanted is None and answered:
         strategy = _with(strategy, proxies=True)
+    elif wanted:
+        _check_proxies(text, table, answered, () if wanted is True else wanted)
     if not is_multi_fidelity(strategy) or getattr(strategy, "budgets", None) is not None:
         return strategy
     budgets = ladder(table, objectives)
@@ -321,10 +326,34 @@ def make_strategy(text: str, table: Table, objectives: tuple[Measure, ...]) -> S
     return _with(strategy, budgets=list(budgets))
 
 
-def knows_costs(table: Table, objectives: tuple[Measure, ...]) -> bool:
-    """Whether the table answers the budget of proxies with anything."""
+def proxies(table: Table, objectives: tuple[Measure, ...]) -> tuple[str, ...]:
+    """What the table answers the budget of proxies with: the names of its costs."""
     metrics = [measure.metric for measure in objectives]
-    return table.evaluator(metrics, fidelity=searched_fidelity(objectives), seed="mean").answers_proxies
+    return table.evaluator(metrics, fidelity=searched_fidelity(objectives), seed="mean").proxies
+
+
+def _check_proxies(text: str, table: Table, answered: tuple[str, ...], wanted: Sequence[str]) -> None:
+    """Raises InputError where the table has none of the costs that a strategy asks for, or lacks one that is named."""
+    from netwright.evaluators.proxies.registry import PROXIES
+
+    lacking = [name for name in (one.removeprefix("-") for one in wanted) if name not in answered]
+    unknown = next((name for name in lacking if name not in PROXIES), None)
+    if unknown is not None:
+        raise InputError(
+            f"{text} asks for the proxy '{unknown}', which is unknown ({nearest(unknown, {*answered, *PROXIES})})"
+        )
+    if not answered:
+        raise InputError(
+            f"{text} asks for proxies, and the table '{table.name}' has none that go with what is searched",
+            hint="Leave it out",
+        )
+    if lacking:
+        named = ", ".join(answered)
+        written = named if len(answered) > 1 else f"{named},"  # of one, a comma makes the tuple
+        raise InputError(
+            f"{text} asks for {', '.join(lacking)}, which the table '{table.name}' does not have; it has {named}",
+            hint=f"Write {text.partition('(')[0]}(proxies=({written}))",
+        )
 
 
 def _with(strategy: Strategy, **arguments: Any) -> Strategy:

@@ -49,6 +49,11 @@ class TableEvaluator:
         """Whether it has any costs to answer with."""
         return bool(self._proxies)
 
+    @property
+    def proxies(self) -> tuple[str, ...]:
+        """The names of what the budget ``"proxy"`` is answered with."""
+        return tuple(name for name, _ in self._proxies)
+
     def __call__(self, candidate: Candidate) -> Mapping[str, float]:
         row = self.table.row(candidate.architecture)
         budget = candidate.budget
