@@ -105,7 +105,10 @@ class _Run(Reading):
         return nn.Sequential(*(block(index) for index in range(self._answer(decision))))
 
     def inputs(self, decision, combine):
-        return Inputs(self._answer(decision), decision.count, combine)
+        return Inputs(self._answer(decision), decision.count, combine, decision.name)
+
+    def each(self, picked, block):
+        return nn.ModuleList(block(index) for index in picked)
 
 
 def brute_force(network, **arguments) -> list[dict[str, Any]]:

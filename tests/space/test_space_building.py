@@ -11,7 +11,7 @@ import cloudpickle
 import numpy as np
 import pytest
 import torch
-from space_networks import Net, demo, words_only
+from space_networks import Net, brute_force, demo, words_only
 from torch import nn
 
 import netwright as nw
@@ -106,6 +106,51 @@ def test_inputs_pick_and_combine():
     assert states[1] is Inputs((1,), 3)(states)
     with pytest.raises(SpaceError, match="declared for 3 states, its call was given 2"):
         Inputs((0,), 3)(states[:2])
+
+
+class EdgeCell(nn.Module):
+    """Two nodes that take two earlier states each, through a layer that belongs to the connection."""
+
+    def __init__(self):
+        super().__init__()
+        self.picks = [nw.inputs(f"node{node}", node + 2, pick=2) for node in range(2)]
+        self.edges = nn.ModuleList(pick.each(self.edge(node)) for node, pick in enumerate(self.picks))
+
+    @staticmethod
+    def edge(node):
+        return lambda j: nw.one_of(f"node{node}.edge{j}", line=lambda: nn.Linear(4, 4), skip=nn.Identity)
+
+    def forward(self, x):
+        states = [x, x + 1]
+        for pick, edges in zip(self.picks, self.edges, strict=True):
+            states.append(pick(states, edges))
+        return states[-1]
+
+
+def test_layers_on_connections():
+    """Only the layers of the picked inputs are made and asked for, each sees its own state, and it can be traced."""
+    space = nw.SearchSpace(EdgeCell)
+    assert space.size == 4 * (3 * 4)
+    assert texts(brute_force(EdgeCell)) == texts(space.enumerate())
+    answers = {"node0": (0, 1), "node0.edge0": "skip", "node0.edge1": "skip", "node1": (0, 2)}
+    network = space.build({**answers, "node1.edge0": "line", "node1.edge2": "skip"}).eval()
+    x = torch.randn(2, 4)
+    expected = network.edges[1][0](x) + (x + (x + 1))
+    assert torch.equal(expected, network(x))
+    assert torch.equal(expected, torch.fx.symbolic_trace(network)(x))
+    assert torch.equal(expected, torch.export.export(network, (x,)).module()(x))
+    with pytest.raises(ArchitectureError, match=r"node1\.edge1"):
+        space.build({**answers, "node1.edge1": "line", "node1.edge2": "skip"})
+
+
+def test_each_takes_a_function():
+    """A module that is already made is refused."""
+    with pytest.raises(SpaceError, match="'in': each takes a function from a state's index to a module, found Linear"):
+        nw.SearchSpace(words_only(lambda: nw.inputs("in", 2).each(nn.Linear(1, 1))))
+
+
+def texts(architectures):
+    return sorted(nw.Architecture(answers).to_json() for answers in architectures)
 
 
 def hidden(declare, answers):

@@ -53,6 +53,10 @@ class Reading(ABC):
     def inputs(self, decision: Decision, combine: Combine) -> Inputs:
         """What the forward pass calls with the states."""
 
+    @abstractmethod
+    def each(self, picked: Inputs, block: Callable[[int], nn.Module]) -> nn.ModuleList:
+        """The layers on the connections of ``picked``."""
+
     @contextmanager
     def in_force(self) -> Iterator[None]:
         """Words mean what this reading says, inside the block."""
@@ -130,7 +134,24 @@ class Outline(Reading):
         from netwright.space.words import Inputs
 
         self._meet(decision)
-        return Inputs(decision.first, decision.count or 0, combine)
+        return Inputs(decision.first, decision.count or 0, combine, decision.name)
+
+    def each(self, picked: Inputs, block: Callable[[int], nn.Module]) -> nn.ModuleList:
+        from torch import nn
+
+        decision = self.decisions[picked.name]
+        assert decision.options is not None
+        allowed = self._path.get(picked.name, frozenset(decision.options))
+        layers = []
+        for index in range(picked.among):
+            self._count(decision)
+            with_it = frozenset(option for option in allowed if index in option)
+            if with_it:
+                with self._under(picked.name, with_it):
+                    module = checked_module(block(index), f"the layer on input {index} of decision '{picked.name}'")
+                if index in picked:
+                    layers.append(module)
+        return nn.ModuleList(layers)
 
     def where(self, error: BaseException) -> str:
         """The path that was being outlined when ``error`` was raised, in words; empty at the top."""
@@ -220,7 +241,14 @@ class Build(Reading):
     def inputs(self, decision: Decision, combine: Combine) -> Inputs:
         from netwright.space.words import Inputs
 
-        return Inputs(self._answer(decision), decision.count or 0, combine)
+        return Inputs(self._answer(decision), decision.count or 0, combine, decision.name)
+
+    def each(self, picked: Inputs, block: Callable[[int], nn.Module]) -> nn.ModuleList:
+        from torch import nn
+
+        what = f"decision '{picked.name}'"
+        layers = [checked_module(block(index), f"the layer on input {index} of {what}") for index in picked]
+        return nn.ModuleList(layers)
 
     def finish(self) -> None:
         """Raises SpaceError where the outline knows a decision that the constructor did not ask for."""

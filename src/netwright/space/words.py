@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +95,12 @@ def inputs(name: str, count: int, pick: int = 1, combine: str | Callable[..., An
     """Which ``pick`` of ``count`` earlier states come in; call it on the list of them to have them combined.
 
     ``combine`` is "sum", "mean", "concat" (along dimension 1), "product", a function of the list of those picked, or
-    None for the tuple of them.
+    None for the tuple of them. :meth:`Inputs.each` puts a layer on each connection, as in the cells of DARTS::
+
+        self.pick = inputs("node2", 4, pick=2)
+        self.edges = self.pick.each(lambda j: one_of(f"node2.edge{j}", conv=…, skip=…))
+        …
+        self.pick(states, self.edges)
     """
     reading = readings.current("inputs", name)
     name = readings.scoped(name)
@@ -126,35 +131,62 @@ class Inputs(tuple[int, ...]):
 
     among: int
     combine: str | Callable[..., Any] | None
+    name: str
 
-    def __new__(cls, picked: Sequence[int], among: int, combine: str | Callable[..., Any] | None = "sum") -> Inputs:
+    def __new__(
+        cls, picked: Sequence[int], among: int, combine: str | Callable[..., Any] | None = "sum", name: str = ""
+    ) -> Inputs:
         self = super().__new__(cls, picked)
         self.among = among
         self.combine = combine
+        self.name = name
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Inputs, (tuple(self), self.among, self.combine))
+        return (Inputs, (tuple(self), self.among, self.combine, self.name))
 
     def __repr__(self) -> str:
         return f"Inputs({', '.join(map(str, self))} of {self.among}, {self.combine!r})"
 
-    def __call__(self, states: Sequence[Any]) -> Any:
-        """The picked states, combined."""
+    def each(self, block: Callable[[int], nn.Module]) -> nn.ModuleList:
+        """A layer for each connection that was picked: ``block(index)``, in the order of the indices.
+
+        Decisions inside a block exist only when its state is picked.
+        """
+        reading = readings.current("each", self.name)
+        from torch import nn
+
+        if isinstance(block, nn.Module) or not callable(block):
+            raise SpaceError(
+                f"inputs '{self.name}': each takes a function from a state's index to a module, "
+                f"found {type(block).__name__}",
+                hint="Write each(lambda j: …).",
+            )
+        return reading.each(self, block)
+
+    def __call__(self, states: Sequence[Any], edges: Iterable[Callable[[Any], Any]] | None = None) -> Any:
+        """The picked states, each through its layer where :meth:`each` made some, combined."""
         if isinstance(states, list | tuple) and len(states) != self.among:
             raise SpaceError(f"inputs was declared for {self.among} states, its call was given {len(states)}")
         picked = [states[index] for index in self]
-        if self.combine is None:
-            return tuple(picked)
-        if callable(self.combine):
-            return self.combine(picked)
-        if len(picked) == 1:
-            return picked[0]
-        if self.combine == "concat":
-            import torch
+        if edges is not None:
+            picked = [edge(state) for edge, state in zip(edges, picked, strict=True)]
+        return combined(picked, self.combine)
 
-            return torch.cat(picked, 1)
-        if self.combine == "product":
-            return functools.reduce(operator.mul, picked)
-        total = functools.reduce(operator.add, picked)
-        return total / len(picked) if self.combine == "mean" else total
+
+def combined(picked: Sequence[Any], combine: str | Callable[..., Any] | None) -> Any:
+    """What becomes of the states that were picked."""
+    if combine is None:
+        return tuple(picked)
+    if callable(combine):
+        return combine(picked)
+    if len(picked) == 1:
+        return picked[0]
+    if combine == "concat":
+        import torch
+
+        return torch.cat(list(picked), 1)
+    if combine == "product":
+        return functools.reduce(operator.mul, picked)
+    total = functools.reduce(operator.add, picked)
+    return total / len(picked) if combine == "mean" else total
