@@ -15,6 +15,7 @@ import numpy as np
 
 from netwright.architecture import Architecture
 from netwright.bench.comparison import Comparison, Runs
+from netwright.bench.folders import repeating
 from netwright.bench.measures import HYPERVOLUME, Measure, counterpart, read_measure, read_objectives
 from netwright.bench.race import Race, check_strategy
 from netwright.errors import InputError, Interrupted, ResourceError, TooManyFailures
@@ -101,9 +102,14 @@ def compare(
         check_strategy(name, opened, objectives)
     races = {name: Race(source, name, objectives, queries, workers) for name in names}
     folder = _folder(out, opened.name)
-    check_folder(folder, next(iter(races.values())).fingerprint)
+    with repeating(folder):
+        check_folder(folder, next(iter(races.values())).fingerprint)
     runs: dict[str, Runs] = {}
-    with _stopping(folder, command, lambda: _kept(folder, races, seeds)), _workers(min(_jobs(jobs), seeds)) as executor:
+    with (
+        _stopping(folder, command, lambda: _kept(folder, races, seeds)),
+        _workers(min(_jobs(jobs), seeds)) as executor,
+        repeating(folder),
+    ):
         for place, (name, race) in enumerate(races.items()):
             study = _study(race, executor, folder / folder_name(name))
 

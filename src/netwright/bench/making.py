@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from netwright import strict_json
 from netwright.architecture import Architecture
 from netwright.arguments import whole
+from netwright.bench.folders import SETTINGS, repeating
 from netwright.errors import InfeasibleError, InputError
 from netwright.evaluators.base import Candidate
 from netwright.evaluators.tables import Table
@@ -89,9 +90,10 @@ def make_table(
     if limit is not None:
         groups = groups[:limit]
     first = tuple(group[0] for group in groups)
-    runs = [_trained(space, first, evaluator, seed, folder, jobs, executor, watch) for seed in range(seeds)]
     rows = tuple(architecture for group in groups for architecture in group)
-    costs = _measured(space, rows, data.input_shape, folder, executor, watch)
+    with repeating(folder):
+        runs = [_trained(space, first, evaluator, seed, folder, jobs, executor, watch) for seed in range(seeds)]
+        costs = _measured(space, rows, data.input_shape, folder, executor, watch)
     table = _table(name or out.stem, space, groups, runs, costs, evaluator, dict(about or {}))
     table.save(out)
     return table
@@ -273,7 +275,7 @@ def _digest(part: NDArray[np.int64]) -> str:
 
 def _same_making(folder: Path, settings: dict[str, Any], out: Path) -> None:
     """Notes what the table is made of, or refuses to go on with another one; names every difference."""
-    file = folder / "settings.json"
+    file = folder / SETTINGS
     if not file.exists():
         if os.path.lexists(out):
             raise InputError(

@@ -55,6 +55,9 @@ def finished(folder: Path) -> Path:
         return folder / "best"
     if (folder / "study.db").exists():
         raise InputError(f"the search in {folder} has not ended", hint=f"Go on with: netwright resume {folder}")
+    from netwright.bench.folders import refuse
+
+    refuse(folder)
     raise InputError(
         f"{folder} is no study (no study.db in it)", hint="Give the folder that a search printed, such as runs/digits-1"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -30,6 +31,9 @@ def resume(
     """
     limit = seconds(time_limit)
     from netwright import tasks
+    from netwright.bench.folders import refuse
+
+    refuse(Path(folder))
 
     with Live(folder, quiet=quiet, programs=json) as live:
         outcome = tasks.resume(

@@ -94,6 +94,10 @@ def ranked(trials: list[dict[str, Any]], best: Mapping[str, Any] | None, metric:
 def _read(folder: str) -> dict[str, Any]:
     from netwright import tasks
 
+    if not (Path(folder) / "study.db").exists():
+        from netwright.bench.folders import refuse
+
+        refuse(Path(folder))
     try:
         return tasks.show(folder)
     except StoreError as error:
