@@ -10,8 +10,9 @@ from torch import nn
 from netwright.architecture import Architecture
 from netwright.space import SearchSpace
 from netwright.testing import check_space
-from netwright.zoo import SPACES, nasbench201
-from netwright.zoo.digits_cells import DIGITS_CELLS_STARTS, EDGES, Cell, DigitsCells, function_of
+from netwright.zoo import SPACES, digits_cells, nasbench201
+from netwright.zoo.cell import EDGES
+from netwright.zoo.digits_cells import DIGITS_CELLS_STARTS, DigitsCells, function_of
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def test_there_are_4096_cells_of_871_functions(space: SearchSpace) -> None:
 
 def test_cells_of_one_function_compute_the_same(space: SearchSpace) -> None:
     """Whatever its edges are, whatever leads nowhere, and also where a convolution is fed with nothing."""
-    cells = SearchSpace(lambda: Cell(4))
+    cells = SearchSpace(lambda: digits_cells.cell(4))
     groups: dict[str, list[Architecture]] = {}
     for architecture in space.enumerate():
         groups.setdefault(function_of(architecture), []).append(architecture)
@@ -60,7 +61,7 @@ def test_cells_of_one_function_compute_the_same(space: SearchSpace) -> None:
 
 def test_other_functions_compute_something_else() -> None:
     """An edge more, an edge's other operation, another order of operations."""
-    cells = SearchSpace(lambda: Cell(4))
+    cells = SearchSpace(lambda: digits_cells.cell(4))
     nothing = dict.fromkeys(EDGES, "none")
     path = {**nothing, "edge_01": "nor_conv_3x3", "edge_13": "avg_pool_3x3"}
     kinds = [

@@ -14,9 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from netwright.space import one_of
+from netwright.zoo.cell import EDGES, Cell
 
-EDGES = ("edge_01", "edge_02", "edge_12", "edge_03", "edge_13", "edge_23")
-"""``edge_ij`` leads from node i to node j; node 0 is the cell's input and node 3 its output."""
 CHANNELS = 8
 
 
@@ -49,23 +48,9 @@ def operation(name: str, channels: int) -> nn.Module:
     )
 
 
-class Cell(nn.Module):
-    """Four nodes; each is the sum of what its edges make of the nodes before it."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.edge_01 = operation("edge_01", channels)
-        self.edge_02 = operation("edge_02", channels)
-        self.edge_12 = operation("edge_12", channels)
-        self.edge_03 = operation("edge_03", channels)
-        self.edge_13 = operation("edge_13", channels)
-        self.edge_23 = operation("edge_23", channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        first = self.edge_01(x)
-        second = self.edge_02(x) + self.edge_12(first)
-        result: Tensor = self.edge_03(x) + self.edge_13(first) + self.edge_23(second)
-        return result
+def cell(channels: int) -> Cell:
+    """A cell whose edges choose from these operations."""
+    return Cell(lambda edge: operation(edge, channels))
 
 
 def function_of(architecture: Mapping[str, Any]) -> str:
@@ -101,9 +86,7 @@ class DigitsCells(nn.Module):
         self.stem = nn.Sequential(
             nn.Conv2d(input_shape[0], CHANNELS, 3, padding=1, bias=False), nn.BatchNorm2d(CHANNELS)
         )
-        self.body = nn.Sequential(
-            Cell(CHANNELS), nn.MaxPool2d(2), Cell(CHANNELS), nn.BatchNorm2d(CHANNELS), nn.ReLU()
-        )
+        self.body = nn.Sequential(cell(CHANNELS), nn.MaxPool2d(2), cell(CHANNELS), nn.BatchNorm2d(CHANNELS), nn.ReLU())
         self.head = nn.Linear(CHANNELS, classes)
 
     def forward(self, x: Tensor) -> Tensor:

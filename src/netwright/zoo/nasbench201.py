@@ -17,10 +17,9 @@ from torch import Tensor, nn
 from netwright.architecture import Architecture
 from netwright.errors import ArchitectureError, nearest
 from netwright.space import Graph, SearchSpace, one_of
+from netwright.zoo.cell import EDGES, Cell
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
-EDGES = ("edge_01", "edge_02", "edge_12", "edge_03", "edge_13", "edge_23")
-"""``edge_ij`` leads from node i to node j; node 0 is the cell's input and node 3 its output."""
 
 
 class Zero(nn.Module):
@@ -66,23 +65,9 @@ def operation(name: str, channels: int) -> nn.Module:
     return one_of(name, **candidates)
 
 
-class Cell(nn.Module):
-    """Four nodes; each is the sum of what its edges make of the nodes before it."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.edge_01 = operation("edge_01", channels)
-        self.edge_02 = operation("edge_02", channels)
-        self.edge_12 = operation("edge_12", channels)
-        self.edge_03 = operation("edge_03", channels)
-        self.edge_13 = operation("edge_13", channels)
-        self.edge_23 = operation("edge_23", channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        first = self.edge_01(x)
-        second = self.edge_02(x) + self.edge_12(first)
-        result: Tensor = self.edge_03(x) + self.edge_13(first) + self.edge_23(second)
-        return result
+def cell(channels: int) -> Cell:
+    """A cell whose edges choose from these operations."""
+    return Cell(lambda edge: operation(edge, channels))
 
 
 class NASBench201(nn.Module):
@@ -104,7 +89,7 @@ class NASBench201(nn.Module):
         for stage, width in enumerate(widths):
             if stage:
                 layers.append(Reduction(widths[stage - 1], width))
-            layers += [Cell(width) for _ in range(cells)]
+            layers += [cell(width) for _ in range(cells)]
         self.body = nn.Sequential(*layers, nn.BatchNorm2d(widths[-1]), nn.ReLU())
         self.head = nn.Linear(widths[-1], classes)
 

@@ -12,7 +12,8 @@ import pytest
 from netwright.errors import InputError
 from netwright.evaluators.tables import Table, read_table
 from netwright.evaluators.tables.nasbench201 import curves_of
-from netwright.zoo.nasbench201 import EDGES, from_string, function_of, macs, params, to_string
+from netwright.zoo.cell import EDGES
+from netwright.zoo.nasbench201 import from_string, function_of, macs, params, to_string
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ def test_a_curve_that_is_not_there(nasbench201: Table, small: Table) -> None:
     """Says for which rows there are some, and which names there are."""
     with pytest.raises(InputError, match=r"no curve of 'cifar10\.valid@12' for row 1, only for 3 rows \(0, 11, 284\)"):
         nasbench201.curve(nasbench201.architecture(1), "cifar10.valid", fidelity=12, seed=0)
-    with pytest.raises(InputError, match="have seeds 0 to 1 and \"mean\", found 7"):
+    with pytest.raises(InputError, match='have seeds 0 to 1 and "mean", found 7'):
         nasbench201.curve(nasbench201.architecture(0), "cifar10.valid", fidelity=12, seed=7)
     with pytest.raises(InputError, match=r"has no curves of 'accuracy@3' \(it has none\)"):
         small.curve(small.architecture(0), "accuracy", fidelity=3, seed=0)

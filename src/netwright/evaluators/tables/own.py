@@ -253,9 +253,7 @@ def _options(
         raise InputError("'options' is a list for each decision, of its options")
     if len(lists) != len(names):
         raise InputError(f"'options' has {len(lists)} lists, there are {len(names)} decisions")
-    return {
-        name: tuple(freeze(value, name) for value in values) for name, values in zip(names, lists, strict=True)
-    }
+    return {name: tuple(freeze(value, name) for value in values) for name, values in zip(names, lists, strict=True)}
 
 
 def _space(
@@ -375,7 +373,8 @@ def _literal(word: str) -> Answer:
 
 def _options_found(answers: Sequence[Mapping[str, Answer]]) -> dict[str, tuple[Answer, ...]]:
     """The answers that occur, in order where they have one; those of NAS-Bench-201 in its own."""
-    from netwright.zoo.nasbench201 import EDGES, OPERATIONS
+    from netwright.zoo.cell import EDGES
+    from netwright.zoo.nasbench201 import OPERATIONS
 
     found: dict[str, dict[Any, Answer]] = {}
     for row in answers:
@@ -387,7 +386,7 @@ def _options_found(answers: Sequence[Mapping[str, Answer]]) -> dict[str, tuple[A
 
 
 def _edges() -> tuple[str, ...]:
-    from netwright.zoo.nasbench201 import EDGES
+    from netwright.zoo.cell import EDGES
 
     return EDGES
 
