@@ -175,6 +175,61 @@ def test_an_answer_that_is_no_tensor() -> None:
         PROXIES["snip"](nn.LSTM(3, 4), torch.randn(5, 6, 3), torch.zeros(5))
 
 
+@pytest.mark.parametrize(
+    ("inputs", "targets", "sentence"),
+    [
+        (IMAGES[:0], CLASSES[:0], "inputs are of one example or more, found a tensor of shape"),
+        (IMAGES.numpy(), CLASSES, "inputs are a tensor, found ndarray"),
+        (IMAGES * float("nan"), CLASSES, "inputs are finite, found NaN or infinity"),
+        (IMAGES.double(), CLASSES, r"cannot take torch.float64 of shape \(12, 3, 6, 6\): Input type"),
+        (IMAGES[:, :1], CLASSES, r"cannot take torch.float32 of shape \(12, 1, 6, 6\): Given groups"),
+        (IMAGES, CLASSES[:5], "every input has a target, found 12 inputs and 5 targets"),
+        (IMAGES, CLASSES + 7, "scores 3 classes, counted from 0; targets go from 7 to"),
+        (IMAGES, CLASSES.int(), "classes .* or floating-point values, found torch.int32"),
+        (IMAGES, CLASSES.float(), r"shape \(12, 3\) and the targets are values of shape \(12,\)"),
+        (IMAGES, CLASSES[:, None], r"shape \(12, 3\), and the classes are of shape \(12, 1\)"),
+    ],
+)
+def test_a_batch_that_is_none(inputs: Any, targets: Any, sentence: str) -> None:
+    """What is wrong with the batch is said, not what torch makes of it."""
+    with pytest.raises(InputError, match=sentence):
+        PROXIES["snip"](Blind(1.0), inputs, targets)
+
+
+@pytest.mark.parametrize("name", [name for name, proxy in PROXIES.items() if proxy.wants])
+def test_an_empty_batch(name: str) -> None:
+    """Every proxy that looks at a batch refuses one without examples."""
+    with pytest.raises(InputError, match=f"{name}: inputs are of one example or more"):
+        PROXIES[name](Blind(1.0), IMAGES[:0], CLASSES[:0])
+
+
+@pytest.mark.parametrize("name", ["jacob_cov", "ntk"])
+def test_one_example_has_nothing_to_be_compared_with(name: str) -> None:
+    """Two or more are wanted."""
+    with pytest.raises(ProxyFailed, match=f"{name}: it compares two examples or more, found one"):
+        PROXIES[name](Blind(1.0), IMAGES[:1], CLASSES[:1])
+
+
+def test_ignored_classes() -> None:
+    """The class -100 is left out, as by torch's cross-entropy; one target for two dimensions is none."""
+    targets = CLASSES.clone()
+    targets[0] = -100
+    assert PROXIES["snip"](Blind(1.0), IMAGES, targets) > 0
+    with pytest.raises(InputError, match=r"one class an example, found targets of shape \(12, 1\)"):
+        PROXIES["epe_nas"](Blind(1.0), IMAGES, targets[:, None])
+
+
+def test_lack_of_memory_stays_what_it_is() -> None:
+    """It is no fault of the inputs: whoever runs the search counts it by its own kind."""
+
+    class Large(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    with pytest.raises(RuntimeError, match="can't allocate memory"):
+        PROXIES["naswot"](Large(), IMAGES, CLASSES)
+
+
 def test_wrong_options() -> None:
     """Options that make no sense are refused."""
     network, inputs, targets = make("perceptron")

@@ -15,7 +15,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from netwright.arguments import whole
+from netwright.arguments import positive, share, whole
 from netwright.errors import InputError
 from netwright.predictors.calibration import Calibration, calibrated, folds
 from netwright.predictors.importing import imported
@@ -24,6 +24,9 @@ Floats = NDArray[np.float64]
 
 NEGLIGIBLE = 0.05
 """Families of less weight are not drawn again."""
+
+LARGEST = 1e100
+"""No value is beyond this: sums of squares are taken."""
 
 
 class CurvePredictor(ABC):
@@ -34,12 +37,14 @@ class CurvePredictor(ABC):
 
     def fit(self, curves: Sequence[ArrayLike], finals: ArrayLike) -> CurvePredictor:
         """Learns from curves whose final values are known; gives itself back."""
-        rows, values = _checked(curves, type(self).__name__), np.asarray(finals, dtype=np.float64)
-        if values.shape != (len(rows),) or not len(rows) or not np.isfinite(values).all():
+        rows, values = _checked(curves, type(self).__name__), _numbers(finals)
+        if values is None or values.shape != (len(rows),) or not len(rows) or not np.isfinite(values).all():
+            found = "values that are no numbers" if values is None else f"values of shape {values.shape}"
             raise InputError(
-                f"{type(self).__name__}: every curve has one finite final value, found {len(rows)} curves and "
-                f"values of shape {values.shape}"
+                f"{type(self).__name__}: every curve has one finite final value, found {len(rows)} curves and {found}"
             )
+        if np.abs(values).max() > LARGEST:
+            raise InputError(f"{type(self).__name__}: a final value goes beyond {LARGEST:g}")
         self._fit(rows, values)
         self._fitted = True
         return self
@@ -121,11 +126,24 @@ class CurveRegression(CurvePredictor):
     def __init__(self, *, penalties: Sequence[float] = (1.0, 10.0, 100.0), nu: float = 0.5, seed: int = 0) -> None:
         super().__init__()
         self.penalties = tuple(penalties)
+        if not self.penalties:
+            raise InputError("CurveRegression: penalties are one or more numbers above 0, found none")
+        for penalty in self.penalties:
+            positive("CurveRegression", penalty=penalty)
+        positive("CurveRegression", nu=nu)
+        share("CurveRegression", nu=nu)
+        whole("CurveRegression", 0, seed=seed)
         self.nu = nu
         self.seed = seed
 
     def _fit(self, curves: Sequence[Floats], finals: Floats) -> None:
-        self._length = len(curves[0])
+        lengths = sorted({len(curve) for curve in curves})
+        if len(lengths) > 1:
+            raise InputError(
+                f"CurveRegression learns from curves of one length, found {', '.join(map(str, lengths))} steps",
+                hint="Cut all curves to the same length.",
+            )
+        self._length = lengths[0]
         if self._length < 3 or len(curves) < 5:
             raise InputError(
                 f"CurveRegression learns from at least 5 curves of at least 3 steps, found {len(curves)} of "
@@ -181,7 +199,7 @@ class ParametricCurves(CurvePredictor):
     def __init__(self, steps: int, *, draws: int = 10, seed: int = 0) -> None:
         super().__init__()
         whole("ParametricCurves", 4, steps=steps)
-        whole("ParametricCurves", 0, draws=draws)
+        whole("ParametricCurves", 0, draws=draws, seed=seed)
         self.steps = steps
         self.draws = draws
         self.seed = seed
@@ -312,13 +330,28 @@ curve seen goes from 0 to 1. Where a logarithm is divided by, or taken again, it
 
 
 def _checked(curves: Sequence[ArrayLike], who: str) -> list[Floats]:
+    if not isinstance(curves, Sequence | np.ndarray) or isinstance(curves, str | bytes):
+        raise InputError(f"{who}: curves are a list of rows of numbers, found {type(curves).__name__}")
     rows = []
     for place, curve in enumerate(curves):
-        row = np.asarray(curve, dtype=np.float64)
+        row = _numbers(curve)
+        if row is None:
+            raise InputError(f"{who}: curve {place} is no row of numbers, found {curve!r:.60}")
         if row.ndim != 1 or not len(row) or not np.isfinite(row).all():
             raise InputError(f"{who}: curve {place} is no row of finite numbers (shape {row.shape})")
+        if np.abs(row).max() > LARGEST:
+            raise InputError(f"{who}: curve {place} goes beyond {LARGEST:g}, where its squares are no numbers")
         rows.append(row)
     return rows
+
+
+def _numbers(values: Any) -> Floats | None:
+    """The values as floats; None for what is none: text, complex numbers, rows of different lengths."""
+    try:
+        found = np.asarray(values)
+        return None if np.iscomplexobj(found) else found.astype(np.float64)
+    except (TypeError, ValueError):
+        return None
 
 
 def _root_mean_square(values: Floats) -> float:

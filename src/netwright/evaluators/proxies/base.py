@@ -18,6 +18,10 @@ from netwright.errors import InputError, NetwrightError
 Loss = Callable[[Tensor, Tensor], Tensor]
 """From the network's answers and the targets to a number: the mean over the batch."""
 Mode = Literal["train", "eval"]
+NO_DECOMPOSITION = (np.linalg.LinAlgError, torch.linalg.LinAlgError)  # type: ignore[attr-defined]
+"""What NumPy and torch raise where a matrix has none."""
+IGNORED = -100
+"""The class that cross-entropy leaves out."""
 
 
 class ProxyFailed(NetwrightError):
@@ -38,7 +42,8 @@ class Proxy:
     network; what it does not look at may be anything of the right shape. ``batch`` is the usual number of examples,
     ``mode`` that of BatchNorm and dropout, ``passes`` about how many forward passes over a batch it costs (a backward
     pass counts as two). Raises :class:`ProxyFailed`, with the reason, where there is no number: no weights, no
-    activations, constant gradients, NaN or infinity.
+    activations, constant gradients, NaN or infinity; and InputError for a batch that is none, for targets that do not
+    go with it and for one that the network cannot take.
     """
 
     name: str
@@ -65,6 +70,7 @@ class Proxy:
         generator: torch.Generator | None = None,
         **options: Any,
     ) -> float:
+        self._check(inputs, targets)
         generator = torch.Generator().manual_seed(0) if generator is None else generator
         seed = int(torch.randint(2**31, (1,), generator=generator))
         with ExitStack() as stack:
@@ -75,13 +81,31 @@ class Proxy:
             network.train(self.mode == "train")
             try:
                 value = float(self.function(network, inputs, targets, loss or usual_loss, generator, **options))
-            except np.linalg.LinAlgError as error:
+            except NO_DECOMPOSITION as error:
                 raise ProxyFailed(f"{self.name}: its matrix has no decomposition ({error})") from None
             except ProxyFailed as error:
                 raise ProxyFailed(f"{self.name}: {error.message}") from None
         if not math.isfinite(value):
             raise ProxyFailed(f"{self.name}: it is {value} for this network")
         return value
+
+    def _check(self, inputs: Tensor, targets: Tensor) -> None:
+        """Refuses a batch without what the proxy looks at."""
+        for what, given in (("inputs", inputs), ("targets", targets)):
+            if what not in self.wants and not (what == "inputs" and "shape" in self.wants):
+                continue
+            if not isinstance(given, Tensor):
+                raise InputError(f"{self.name}: {what} are a tensor, found {type(given).__name__}")
+            if given.dim() < 1 or not len(given):
+                raise InputError(
+                    f"{self.name}: {what} are of one example or more, found a tensor of shape {tuple(given.shape)}"
+                )
+            if what in self.wants and not bool(torch.isfinite(given).all()):
+                raise InputError(f"{self.name}: {what} are finite, found NaN or infinity among them")
+        if "targets" in self.wants and len(targets) != len(inputs):
+            raise InputError(
+                f"{self.name}: every input has a target, found {len(inputs)} inputs and {len(targets)} targets"
+            )
 
 
 def proxy(
@@ -154,21 +178,58 @@ def _refill(now: Any, before: Any) -> None:
 
 
 def usual_loss(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Cross-entropy for whole numbers, else the mean square of the difference."""
+    """Cross-entropy for whole numbers, else the mean square of the difference.
+
+    InputError for targets that do not go with the answers.
+    """
+    answers, wanted = tuple(outputs.shape), tuple(targets.shape)
+    if not outputs.is_floating_point():
+        raise InputError(f"a loss is of scores, and the network answers with {outputs.dtype}")
     if targets.is_floating_point():
+        if outputs.numel() != targets.numel():
+            raise InputError(
+                f"the network answers with a tensor of shape {answers} and the targets are values of shape {wanted}",
+                hint="Targets that are classes are whole numbers (torch.int64).",
+            )
         return functional.mse_loss(outputs.reshape(targets.shape), targets)
+    if targets.dtype not in (torch.int64, torch.uint8):
+        raise InputError(f"targets are classes (torch.int64) or floating-point values, found {targets.dtype}")
+    if outputs.dim() < 2 or wanted != (answers[0], *answers[2:]):
+        raise InputError(f"the network answers with scores of shape {answers}, and the classes are of shape {wanted}")
+    known = targets[targets != IGNORED]
+    if known.numel() and not 0 <= int(known.min()) <= int(known.max()) < answers[1]:
+        raise InputError(
+            f"the network scores {answers[1]} classes, counted from 0; targets go from {known.min()} to {known.max()}"
+        )
     return functional.cross_entropy(outputs, targets)
 
 
 def answer(network: nn.Module, inputs: Tensor) -> Tensor:
-    """What the network answers; InputError where that is not one tensor."""
-    outputs: Any = network(inputs)
+    """What the network answers; InputError where that is not one tensor, or where it cannot take the inputs."""
+    with taking(inputs):
+        outputs: Any = network(inputs)
     if not isinstance(outputs, Tensor):
         raise InputError(
             f"a proxy needs a network that answers with one tensor, found {type(outputs).__name__}",
             hint="Wrap the network so that it gives its scores alone",
         )
     return outputs
+
+
+@contextmanager
+def taking(inputs: Tensor) -> Iterator[None]:
+    """Says of a network that stops in the middle what it was given; lack of memory is no fault of the inputs."""
+    try:
+        yield
+    except (NetwrightError, *NO_DECOMPOSITION, torch.OutOfMemoryError):
+        raise
+    except (AttributeError, IndexError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        if "memory" in str(error):
+            raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(
+            f"the network cannot take {inputs.dtype} of shape {tuple(inputs.shape)}: {reason[:200]}"
+        ) from error
 
 
 def weights(network: nn.Module) -> list[Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from netwright.evaluators.proxies.base import Loss, proxy
+from netwright.evaluators.proxies.base import Loss, proxy, taking
 
 
 @proxy("params", wants=(), mode="eval", batch=1, passes=0, source="a count")
@@ -21,4 +21,5 @@ def macs(network: nn.Module, inputs: Tensor, targets: Tensor, loss: Loss, genera
     """Multiply-accumulates of one example. As a proxy more is better; as a cost less is."""
     from netwright.costs import COSTS
 
-    return COSTS["macs"](network, inputs)
+    with taking(inputs):
+        return COSTS["macs"](network, inputs)

@@ -23,8 +23,10 @@ def jacob_cov(network: nn.Module, inputs: Tensor, targets: Tensor, loss: Loss, g
 
     A Jacobian is the gradient of the sum of all answers by one input (by its embeddings for whole numbers). 64
     examples or more; compare networks on the same batch only. Fails where a gradient is constant: such a network does
-    not look at its input.
+    not look at its input, and for a single example.
     """
+    if len(inputs) < 2:
+        raise ProxyFailed("it compares two examples or more, found one")
     eigenvalues = np.linalg.eigvalsh(_correlations(jacobians(network, inputs)))
     shifted = np.maximum(eigenvalues, 0.0) + K
     return float(-np.sum(np.log(shifted) + 1 / shifted))
@@ -40,6 +42,8 @@ def epe_nas(network: nn.Module, inputs: Tensor, targets: Tensor, loss: Loss, gen
     """
     if targets.is_floating_point():
         raise ProxyFailed("the targets are values, and it compares examples of one class")
+    if targets.dim() > 1:
+        raise InputError(f"epe_nas takes one class an example, found targets of shape {tuple(targets.shape)}")
     rows = jacobians(network, inputs)
     with torch.no_grad():
         answers = answer(network, inputs[:2]).shape[-1]
