@@ -215,7 +215,12 @@ def test_json_of_cells_has_the_real_space(tmp_path: Path) -> None:
         ('{"a=1": {"x": 1}, "b=1": {"x": 1}}', "not every architecture answers the same decisions"),
         ('{"a=1": {"x": 1}, "a=1": {"x": 2}}', "twice|duplicate"),
         ('{"?": {"x": 1}}', r"'\?' is not the text of an architecture"),
-        ('{"a=1": 3}', 'it is not {"architecture": {"metric": value}}'),
+        ('{"a=1": 3}', 'a table is {"architecture": {"metric": value}}, found 3 at \'a=1\''),
+        ('[{"a": 1, "x": 1}]', 'a table is {"architecture": {"metric": value}}, found a list of 1'),
+        ("{}", "found an empty mapping"),
+        ("null", "found None"),
+        ("", "is not JSON"),
+        ('{"a=1": {"x": 1' + 390 * "0" + "}}", "'x' of 'a=1' is larger than any float"),
         ('{"a=1": {"x": 1}', "is not JSON"),
     ],
 )

@@ -75,7 +75,7 @@ def read_table(path: Path, name: str | None = None) -> Table:
         from netwright.evaluators.tables.nasbench101 import read_tfrecord
 
         return read_tfrecord(path)
-    if _starts_as_json(path):
+    if _is_json(path):
         return _of_json(path, name)
     arrays = read_npz(path)
     for known in TABLES.values():
@@ -155,10 +155,11 @@ def _sentence(clause: str) -> str:
     return clause[:1].upper() + clause[1:]
 
 
-def _starts_as_json(path: Path) -> bool:
+def _is_json(path: Path) -> bool:
+    """Whether it begins as a mapping does, or is called JSON: then what is wrong with it is said in JSON's words."""
     try:
         with path.open("rb") as file:
-            return file.read(64).lstrip()[:1] == b"{"
+            return file.read(64).lstrip()[:1] == b"{" or path.suffix == ".json"
     except OSError as error:
         raise InputError(f"the table {path} cannot be read: {error.strerror}") from None
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -311,7 +312,7 @@ def _smallest(values: NDArray[np.float64]) -> NDArray[Any]:
 def _from_json(path: Path, name: str) -> Table:
     value = strict_json.loads(path.read_bytes(), what=f"the table {path}", max_bytes=LARGEST)
     if not isinstance(value, dict) or not value or not all(isinstance(row, dict) for row in value.values()):
-        raise InputError('it is not {"architecture": {"metric": value}}')
+        raise InputError(f'a table is {{"architecture": {{"metric": value}}}}, found {_kind(value)}')
     texts = list(value)
     answers = [_answers(text) for text in texts]
     columns: dict[str, NDArray[np.float64]] = {}
@@ -323,6 +324,8 @@ def _from_json(path: Path, name: str) -> Table:
         for metric, number in row.items():
             if isinstance(number, bool) or not isinstance(number, int | float):
                 raise InputError(f"'{metric}' of {text[:60]!r} is a number, found {number!r:.40}")
+            if isinstance(number, int) and abs(number) > sys.float_info.max:
+                raise InputError(f"'{metric}' of {text[:60]!r} is larger than any float")
     for metric in known:
         columns[metric] = np.array([float(row[metric]) for row in value.values()])
     options = _options_found(answers)
@@ -338,6 +341,15 @@ def _from_json(path: Path, name: str) -> Table:
     rows = Rows(options, choices)
     said = {"name": "nasbench201"} if tuple(options) == _edges() else {}
     return Table(name, _space(said, options, rows)[0], rows.choices, columns, rows=rows)
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    if not isinstance(value, dict):
+        return f"{value!r:.40}"
+    odd = next(((key, row) for key, row in value.items() if not isinstance(row, dict)), None)
+    return "an empty mapping" if odd is None else f"{odd[1]!r:.40} at {odd[0][:40]!r}"
 
 
 def _answers(text: str) -> dict[str, Answer]:
