@@ -91,6 +91,7 @@ def test_names_and_options(tmp_path: Path, options: Any) -> None:
         ({"choices": np.array([0, 1, 2])}, "is N × D whole numbers"),
         ({"choices": np.array([[0, 0], [0, 1], [0, 0]])}, "rows 0 and 2 of the table are the same architecture"),
         ({"choices": np.array([[0, 0], [0, 1], [1, -2]])}, "found -2"),
+        ({"choices": np.array([[0, 0], [0, 1], [0, 2**40]])}, "counted from 0, found 1,099,511,627,776. Number the"),
         ({"choices": np.array([[-1, 0], [0, 1], [1, -1]])}, "row 0 leaves decision0 unanswered, which this space"),
         ({"accuracy": np.array([0.5, 0.6])}, "has 3 architectures, its column 'accuracy' 2 numbers"),
         ({"accuracy": np.array([0.5, np.nan, 0.6])}, "'accuracy' has no finite number in row 1"),
@@ -133,6 +134,22 @@ def test_a_flipped_byte_is_noticed(small: Table, tmp_path: Path) -> None:
     path.write_bytes(bytes(data))
     with pytest.raises(InputError, match=r"flipped.npz is damaged"):
         open_table(path)
+
+
+def test_an_archive_of_other_files(tmp_path: Path) -> None:
+    """What is called an array and is none is named."""
+    with zipfile.ZipFile(tmp_path / "bad.npz", "w") as archive:
+        archive.writestr("choices.npy", "no array")
+    with pytest.raises(InputError, match=r"bad.npz holds 'choices', which is no array. Save it by numpy.savez"):
+        open_table(tmp_path / "bad.npz")
+
+
+def test_a_file_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that begins with ./ is that of a file, whatever its ending."""
+    monkeypatch.chdir(tmp_path)
+    Path("scores").write_text("[1, 2]")
+    with pytest.raises(InputError, match=r"the table scores: .* found a list of 2"):
+        open_table("./scores")
 
 
 def test_nothing_is_unpickled(tmp_path: Path) -> None:

@@ -43,7 +43,12 @@ def open_table(name: str | os.PathLike[str]) -> Table:
     InputError where there is none: it says where it was looked for and how to get it.
     """
     path = Path(name)
-    if isinstance(name, os.PathLike) or len(path.parts) > 1 or (path.suffix and str(name) not in TABLES):
+    if (
+        isinstance(name, os.PathLike)
+        or len(path.parts) > 1
+        or os.sep in str(name)
+        or (path.suffix and str(name) not in TABLES)
+    ):
         if not path.exists():
             raise InputError(f"there is no table file {path}", hint="netwright tables show lists those that are there")
         return read_table(path)
@@ -156,10 +161,10 @@ def _sentence(clause: str) -> str:
 
 
 def _is_json(path: Path) -> bool:
-    """Whether it begins as a mapping does, or is called JSON: then what is wrong with it is said in JSON's words."""
+    """Whether it begins as JSON does, or is called so: then what is wrong with it is said in JSON's words."""
     try:
         with path.open("rb") as file:
-            return file.read(64).lstrip()[:1] == b"{" or path.suffix == ".json"
+            return file.read(64).lstrip()[:1] in (b"{", b"[") or path.suffix == ".json"
     except OSError as error:
         raise InputError(f"the table {path} cannot be read: {error.strerror}") from None
 

@@ -35,6 +35,8 @@ Key = Callable[[Mapping[str, Any]], str]
 VERSION = 1
 LARGEST = 2 * 2**30
 """Bytes that a file may unpack to."""
+MOST_OPTIONS = 100_000
+"""Options that a decision of a table has; a larger number among ``choices`` is no place in a list."""
 RESERVED = ("choices", "decisions", "options", "version", "name", "space", "times", "about", "keys")
 
 
@@ -68,7 +70,11 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
             if size > LARGEST:
                 raise InputError(f"the table {path} unpacks to {size:,} bytes, at most {LARGEST:,} are read")
         with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
+            arrays = {key: file[key] for key in file.files}
+        odd = next((key for key, array in arrays.items() if not isinstance(array, np.ndarray)), None)
+        if odd is not None:
+            raise InputError(f"the table {path} holds '{odd}', which is no array", hint="Save it by numpy.savez")
+        return arrays
     except NetwrightError:
         raise
     except ValueError as error:
@@ -239,6 +245,12 @@ def _options(
     arrays: Mapping[str, NDArray[Any]], names: Sequence[str], choices: NDArray[Any]
 ) -> dict[str, tuple[Answer, ...]]:
     if "options" not in arrays:
+        most = int(choices.max())
+        if most >= MOST_OPTIONS:
+            raise InputError(
+                f"'choices' are the places of options, counted from 0, found {most:,}",
+                hint=f"Number the options of each decision one after another (at most {MOST_OPTIONS:,}).",
+            )
         return {name: tuple(range(int(choices[:, index].max()) + 1)) for index, name in enumerate(names)}
     given = arrays["options"]
     if given.dtype.kind != "U" or given.ndim not in (0, 2):
