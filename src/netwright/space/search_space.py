@@ -23,7 +23,7 @@ from netwright.space.decisions import Decision, shorten, show
 from netwright.space.encoding import Encoding
 from netwright.space.graph import Graph, declared, tree
 from netwright.space.moves import nearby, other_value, spread
-from netwright.space.readings import Build, Outline
+from netwright.space.readings import Build, Outline, Reading
 from netwright.space.size import Size
 
 if TYPE_CHECKING:
@@ -298,21 +298,31 @@ class SearchSpace:
 
         Limits added by :meth:`restrict` are not asked: they say what is drawn, not what can be built.
         """
-        from torch import nn
-
         checked = self._structure(architecture)
         if not self._allowed(checked):
             raise ArchitectureError(f"the rule `where` of the space refuses the architecture {checked}")
-        reading = Build(self._declared, checked)
+        reading = Build(self.declared, checked)
+        network = self.read(reading, f"built as {checked}")
+        reading.finish()
+        return network
+
+    @property
+    def declared(self) -> Mapping[str, Decision]:
+        """The decisions as the constructor declares them, by their names; a fixed one has all its options."""
+        return self._declared
+
+    def read(self, reading: Reading, doing: str = "read") -> nn.Module:
+        """The network as ``reading`` has the words make it; ``doing`` says of an error when it happened."""
+        from torch import nn
+
         with reading.in_force():
             try:
                 network = self.network(**self.arguments)
             except NetwrightError:
                 raise
             except Exception as error:
-                error.add_note(f"while {self.name} was built as {checked}")
+                error.add_note(f"while {self.name} was {doing}")
                 raise
-        reading.finish()
         if not isinstance(network, nn.Module):
             raise SpaceError(f"{self.name} made {network!r:.80}, a network is an nn.Module")
         return network

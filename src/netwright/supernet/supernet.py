@@ -1,0 +1,232 @@
+"""Supernet: all architectures of a space in one network, with weights that they share."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from netwright.architecture import Answer, Architecture
+from netwright.errors import InputError, SpaceError
+from netwright.space import Decision, SearchSpace
+from netwright.space.uninitialised import Uninitialised
+from netwright.supernet.share import Located, Share
+from netwright.supernet.slicing import sliced
+from netwright.supernet.switches import Board, Way
+from netwright.supernet.tensors import SharedTensors
+
+RECIPE = "recipe."
+"""Decisions with this prefix are about training; no network depends on them."""
+Part = Callable[[], Tensor]
+
+KEPT = 64
+"""So many architectures are kept built, where each has to be built."""
+
+
+@final
+class Supernet(nn.Module):
+    """One network with the weights of all architectures of ``space``; :meth:`at` runs one of them.
+
+    Candidates, blocks and connections have their own weights, shared by all architectures that have them at the same
+    place. Where sizes are open (``choose``), smaller layers use slices of the largest
+    (:mod:`netwright.supernet.slicing`). ``seed`` is that of the initial weights; the global generator is left as it
+    was. What cannot be shared is refused here, with a SpaceError that names it.
+    """
+
+    def __init__(self, space: SearchSpace, *, seed: int = 0) -> None:
+        super().__init__()
+        self.space = space
+        self.board = Board()
+        self.values: tuple[Decision, ...] = tuple(
+            decision
+            for decision in space.decisions
+            if decision.kind in ("choose", "range") and not decision.name.startswith(RECIPE)
+        )
+        self._built: OrderedDict[Architecture, nn.Module] = OrderedDict()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.network: nn.Module = SharedTensors(self.values, self._made) if self.values else self._made({}, True)
+
+    def at(self, architecture: Mapping[str, Answer]) -> nn.Module:
+        """The network of one architecture, to be run, trained and scored: its weights are those of the supernet.
+
+        Only its own layers run and need memory. It is valid until the next call of :meth:`at` or :meth:`mixed`, and
+        is training or not as the supernet is.
+        """
+        checked = self.space.validate(architecture) if not isinstance(architecture, Architecture) else architecture
+        if self.values:
+            return self._bound(checked)
+        self.board.ways = self._path(checked)
+        return self.network
+
+    def mixed(self, ways: Mapping[str, Way]) -> nn.Module:
+        """The whole supernet with each decision going its :class:`~netwright.supernet.switches.Way`.
+
+        SpaceError where the space has open sizes: their mixtures are of weights, not of outputs.
+        """
+        if self.values:
+            names = ", ".join(f"'{decision.name}'" for decision in self.values[:5])
+            raise SpaceError(
+                f"a mixture of outputs cannot hold the values of {names}",
+                hint="Write them as one_of, or use a method that runs one path at a time (spos, fairnas, ofa, enas).",
+            )
+        self.board.ways = ways
+        return self.network
+
+    @contextmanager
+    def path(self, architecture: Mapping[str, Answer]) -> Iterator[nn.Module]:
+        """:meth:`at`, and afterwards the supernet goes its former way again."""
+        before = self.board.ways
+        try:
+            yield self.at(architecture)
+        finally:
+            self.board.ways = before
+
+    def extract(self, architecture: Mapping[str, Answer]) -> nn.Module:
+        """The plain network with a copy of the weights that it has here: it gives the same outputs, bit for bit.
+
+        It is training or not as the supernet is.
+        """
+        checked = self.space.validate(architecture)
+        network, places = self._locate(checked, keep=False)
+        device = next((p.device for p in self.network.parameters()), torch.device("cpu"))
+        network.to(device)
+        with torch.no_grad():
+            for module, name, kind, _, part in self._pairs(network, places):
+                own = module._parameters[name] if kind == "parameter" else module._buffers[name]
+                assert own is not None
+                own.copy_(part())
+        return network.train(self.training)
+
+    def forward(self, *inputs: Any, **options: Any) -> Any:
+        """The supernet as it was last told to go."""
+        return self.network(*inputs, **options)
+
+    def train(self, mode: bool = True) -> Supernet:
+        super().train(mode)
+        for network in self._built.values() if "_built" in self.__dict__ else ():
+            network.train(mode)
+        return self
+
+    def checkpoint(self) -> dict[str, Tensor]:
+        """The weights, to be kept with :attr:`~netwright.space.SearchSpace.signature` of the space."""
+        return {name.replace("/", "."): tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
+
+    def restore(self, weights: Mapping[str, Tensor]) -> None:
+        """Takes the weights of a checkpoint; InputError where they are of another supernet."""
+        own = {name.replace("/", "."): tensor for name, tensor in self.network.state_dict().items()}
+        wrong = [name for name in own if name not in weights or weights[name].shape != own[name].shape]
+        wrong += [name for name in weights if name not in own]
+        if wrong:
+            raise InputError(
+                f"the weights are of another supernet: {len(wrong)} tensors differ, the first is {wrong[0]}",
+                hint="Make it of the same space, with the same arguments",
+            )
+        with torch.no_grad():
+            for name, tensor in own.items():
+                tensor.copy_(weights[name])
+
+    # Below: helpers in the order of use
+
+    def _made(self, values: Mapping[str, Answer], weights: bool) -> nn.Module:
+        """The network with all candidates, for some values; on the meta device where its weights are not looked at."""
+        cheaply: Any = nullcontext()
+        if not weights:
+            cheaply = Uninitialised() if self.space.notes else torch.device("meta")
+        try:
+            with cheaply:
+                return self.space.read(Share(self.board, values), "made a supernet")
+        except SpaceError:
+            raise
+        except Exception as error:
+            raise SpaceError(
+                f"{self.space.name} cannot be a supernet: {type(error).__name__}: {error}",
+                hint="The constructor may only pass on what one_of, repeat and inputs give: what it is, is open.",
+            ) from error
+
+    def _path(self, architecture: Architecture) -> dict[str, Way]:
+        ways = {}
+        for name, answer in architecture.items():
+            position = self.space.declared[name].position(answer)
+            if position is None:
+                self.space.validate(architecture)
+            assert position is not None
+            ways[name] = Way((position,))
+        return ways
+
+    def _bound(self, architecture: Architecture) -> nn.Module:
+        if architecture in self._built:
+            self._built.move_to_end(architecture)
+            return self._built[architecture]
+        network, places = self._locate(architecture, keep=True)
+        copies = []
+        # Views must know where they come from, whoever asks for them first.
+        with torch.inference_mode(False), torch.enable_grad():
+            for module, name, kind, shared, part in self._pairs(network, places):
+                tensors: Any = module._parameters if kind == "parameter" else module._buffers
+                tensors[name] = part()
+                if tensors[name].untyped_storage().data_ptr() != shared.untyped_storage().data_ptr():
+                    copies.append((tensors, name, part))
+        cells = [module for module in network.modules() if isinstance(module, nn.RNNBase)]
+
+        def bind(*_: Any) -> None:
+            """What cannot be a view is cut out anew for each pass."""
+            # Torch multiplies in another order where a weight needs no gradient, so they always say that they do.
+            with torch.inference_mode(False), torch.enable_grad():
+                for tensors, name, part in copies:
+                    tensors[name] = part()
+            for cell in cells:
+                cell._flat_weights = [getattr(cell, name) for name in cell._flat_weights_names]
+
+        bind()
+        if copies:
+            network.register_forward_pre_hook(bind)
+        network.train(self.training)
+        self._built[architecture] = network
+        if len(self._built) > KEPT:
+            self._built.popitem(last=False)
+        return network
+
+    def _locate(self, architecture: Architecture, keep: bool) -> tuple[nn.Module, dict[str, str]]:
+        """The architecture's own network, not initialised, and where each of its modules stands in the supernet."""
+        reading = Located(self.space.declared, architecture)
+        with torch.random.fork_rng(devices=[]), Uninitialised() if keep else nullcontext():
+            network = self.space.read(reading, f"built as {architecture}")
+        reading.finish()
+        return network, reading.places(network)
+
+    def _pairs(
+        self, network: nn.Module, places: Mapping[str, str]
+    ) -> Iterator[tuple[nn.Module, str, str, Tensor, Part]]:
+        """For each tensor of ``network`` its module, name, kind, the supernet's tensor, and what cuts its part out."""
+        modules = {} if self.values else dict(self.network.named_modules())
+        for name, module in network.named_modules():
+            place = places[name]
+            for kind, tensors in (("parameter", module._parameters), ("buffer", module._buffers)):
+                for own, tensor in tensors.items():
+                    if tensor is None:
+                        continue
+                    full = f"{place}.{own}" if place else own
+                    shared, large = self._shared(full, kind, own, modules.get(place))
+                    if shared is not None and large is not None:
+                        shape = tuple(tensor.shape)
+                        yield module, own, kind, shared, partial(sliced, shared, shape, large, module, full)
+                    elif kind == "parameter":
+                        raise SpaceError(
+                            f"the supernet has no tensor {full}, which this architecture needs",
+                            hint="Its size or presence depends on several values at once: use one_of for one of them.",
+                        )
+
+    def _shared(
+        self, full: str, kind: str, own: str, large: nn.Module | None
+    ) -> tuple[Tensor | None, nn.Module | None]:
+        if isinstance(self.network, SharedTensors):
+            return self.network.of(full), self.network.layers.get(full)
+        if large is None:
+            return None, None
+        return (large._parameters if kind == "parameter" else large._buffers).get(own), large

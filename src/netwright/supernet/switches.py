@@ -1,0 +1,243 @@
+"""What stands in a supernet where a decision is open: modules that ask a switchboard which way to go.
+
+A decision may be met in many places; its name is its line on the board, so that all of them go the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from netwright.errors import SpaceError
+from netwright.space.decisions import Decision
+from netwright.space.words import combined
+
+Combine = str | Callable[..., Any] | None
+
+
+@final
+@dataclass(frozen=True)
+class Way:
+    """Which options of a decision run, and what each counts for.
+
+    ``positions`` are those that run, in ascending order. ``weights`` holds a number for each of them; None is 1 for a
+    single one, and for several their plain sum. ``detached`` ones run without a gradient of their own: only their
+    weight learns. ``rest`` is a number that is added to the outcome: the weights of the options that do not run, which
+    is zero, but has a gradient.
+    """
+
+    positions: tuple[int, ...]
+    weights: Tensor | None = None
+    detached: frozenset[int] = frozenset()
+    rest: Tensor | None = None
+
+    @property
+    def single(self) -> bool:
+        """Whether it is one option as it stands."""
+        return len(self.positions) == 1 and self.weights is None and self.rest is None
+
+
+@final
+class Board:
+    """The way that each decision goes, by its name."""
+
+    def __init__(self) -> None:
+        self.ways: Mapping[str, Way] = {}
+
+    def way(self, name: str) -> Way:
+        """The way of a decision; SpaceError where none is set."""
+        try:
+            return self.ways[name]
+        except KeyError:
+            raise SpaceError(
+                f"the supernet was not told which way decision '{name}' goes",
+                hint="Call supernet.at(architecture) or supernet.mixed(ways) and run what it returns.",
+            ) from None
+
+
+@final
+class Mixed(nn.Module):
+    """The candidates of one ``one_of``, side by side; those that do not count are not run."""
+
+    def __init__(self, board: Board, decision: Decision, candidates: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.board, self.name = board, decision.name
+        self.candidates = nn.ModuleList(candidates)
+
+    def forward(self, *inputs: Any, **options: Any) -> Any:
+        way = self.board.way(self.name)
+        if way.single:
+            return self.candidates[way.positions[0]](*inputs, **options)
+        return mix(way, lambda position: self.candidates[position](*inputs, **options))
+
+
+@final
+class Row(nn.Sequential):
+    """The blocks of one ``repeat``: the first few of them run, and only they are there to whoever counts them."""
+
+    def __init__(self, board: Board, decision: Decision, blocks: Iterable[nn.Module]) -> None:
+        super().__init__(*blocks)
+        self.board, self.name = board, decision.name
+        assert decision.options is not None
+        self.lengths: tuple[int, ...] = tuple(int(length) for length in decision.options)
+
+    def forward(self, x: Any) -> Any:
+        way = self.board.way(self.name)
+        wanted = {self.lengths[position] for position in way.positions}
+        states = {}
+        for length, block in enumerate(self._modules.values()):
+            if length in wanted:
+                states[length] = x
+            if length >= max(wanted):
+                break
+            assert block is not None
+            x = block(x)
+        else:
+            states[len(self._modules)] = x
+        if way.single:
+            return states[self.lengths[way.positions[0]]]
+        return mix(way, lambda position: states[self.lengths[position]])
+
+    def __len__(self) -> int:
+        way = self.board.ways.get(self.name)
+        if way is None:
+            return len(self._modules)
+        return self.lengths[self._only(way)]
+
+    def __iter__(self) -> Iterator[nn.Module]:
+        length = len(self)
+        for place, block in enumerate(self._modules.values()):
+            if place < length and block is not None:
+                yield block
+
+    def _only(self, way: Way) -> int:
+        if not way.single:
+            raise SpaceError(
+                f"decision '{self.name}' cannot be mixed: the network walks through its blocks itself",
+                hint="Call the row of blocks as a whole, self.body(x), or use a method that runs one path at a time.",
+            )
+        return way.positions[0]
+
+
+@final
+class Connections:
+    """The states that one ``inputs`` picks, decided at each forward pass."""
+
+    def __init__(self, board: Board, decision: Decision, combine: Combine) -> None:
+        self.board, self.name, self.combine = board, decision.name, combine
+        self.among = decision.count or 0
+        self.pick = decision.pick or 0
+        self.picks: tuple[tuple[int, ...], ...] = tuple(decision.options or ())
+
+    def __len__(self) -> int:
+        return self.pick
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._picked())
+
+    def __getitem__(self, place: int) -> int:
+        return self._picked()[place]
+
+    def each(self, block: Callable[[int], nn.Module]) -> nn.ModuleList:
+        """As :meth:`netwright.space.words.Inputs.each`: here a layer on every connection there is."""
+        from netwright.space import readings
+
+        return readings.current("each", self.name).each(self, block)  # type: ignore[arg-type]
+
+    def __call__(self, states: Sequence[Any], edges: Any = None) -> Any:
+        if isinstance(states, list | tuple) and len(states) != self.among:
+            raise SpaceError(f"inputs was declared for {self.among} states, its call was given {len(states)}")
+        way = self.board.way(self.name)
+        layers = None if edges is None else edges.all
+
+        def state(index: int) -> Any:
+            return states[index] if layers is None else layers[index](states[index])
+
+        if way.single:
+            return combined([state(index) for index in self.picks[way.positions[0]]], self.combine)
+        if self.combine in ("sum", "mean"):
+            total = _weighted(self._shares(way), state)
+            return total / self.pick if self.combine == "mean" else total
+        found = {index: state(index) for index in sorted({i for p in way.positions for i in self.picks[p]})}
+        return mix(way, lambda position: combined([found[i] for i in self.picks[position]], self.combine))
+
+    def _shares(self, way: Way) -> dict[int, Tensor | None]:
+        """What each state counts for in a sum; None is one."""
+        if way.weights is None:
+            return dict.fromkeys(range(self.among))
+        shares: dict[int, Tensor] = {}
+        for position, weight in zip(way.positions, way.weights, strict=True):
+            for index in self.picks[position]:
+                shares[index] = shares[index] + weight if index in shares else weight
+        return dict(sorted(shares.items()))
+
+    def _picked(self) -> tuple[int, ...]:
+        way = self.board.ways.get(self.name)
+        if way is None or not way.single:
+            raise SpaceError(
+                f"which states decision '{self.name}' picks was looked at "
+                f"{'in the constructor' if way is None else 'while they are mixed'}, where a supernet has all of them",
+                hint="Call it on all states, or put layers on its connections with each(…).",
+            )
+        return self.picks[way.positions[0]]
+
+
+@final
+class Edges(nn.ModuleList):
+    """The layers on all connections of one ``inputs``; only those picked are there to whoever counts."""
+
+    def __init__(self, picked: Connections, layers: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self._picked_by = picked
+        for index, layer in enumerate(layers):
+            self.add_module(str(index), layer)
+
+    @property
+    def all(self) -> list[nn.Module]:
+        """The layer of every connection, by its index."""
+        return [layer for layer in self._modules.values() if layer is not None]
+
+    def __iter__(self) -> Iterator[nn.Module]:
+        layers = self.all
+        return iter([layers[index] for index in self._picked_by])
+
+    def __len__(self) -> int:
+        return len(self._picked_by)
+
+
+def mix(way: Way, run: Callable[[int], Any]) -> Any:
+    """The weighted sum of what the options that run give; tensors, or tuples of them."""
+    outcomes = []
+    for position in way.positions:
+        if position in way.detached:
+            with torch.no_grad():
+                outcomes.append(run(position))
+        else:
+            outcomes.append(run(position))
+    weights: Sequence[Tensor | None] = [None] * len(outcomes) if way.weights is None else list(way.weights)
+    total = _sum(outcomes, weights)
+    return total if way.rest is None else _plus(total, way.rest)
+
+
+def _weighted(shares: Mapping[int, Tensor | None], state: Callable[[int], Any]) -> Any:
+    return _sum([state(index) for index in shares], list(shares.values()))
+
+
+def _sum(outcomes: Sequence[Any], weights: Sequence[Tensor | None]) -> Any:
+    if isinstance(outcomes[0], tuple | list):
+        return type(outcomes[0])(_sum(parts, weights) for parts in zip(*outcomes, strict=True))
+    parts = [part if weight is None else part * weight for part, weight in zip(outcomes, weights, strict=True)]
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total
+
+
+def _plus(outcome: Any, number: Tensor) -> Any:
+    if isinstance(outcome, tuple | list):
+        return type(outcome)(_plus(part, number) for part in outcome)
+    return outcome + number

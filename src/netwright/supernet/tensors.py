@@ -1,0 +1,158 @@
+"""The shared tensors of a space with open sizes: for each place the largest that any architecture needs there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from netwright.architecture import Answer
+from netwright.errors import SpaceError
+from netwright.space import Decision
+from netwright.supernet.share import largest
+from netwright.supernet.slicing import sliced
+
+Make = Callable[[Mapping[str, Answer], bool], nn.Module]
+"""Makes the network with all candidates for given values; whether its weights are wanted, or only its sizes."""
+
+MOST_VALUES = 12
+"""Of so many values of a range the sizes are looked at."""
+DRAWS = 32
+"""And of so many combinations of values that are drawn."""
+NORMS = (nn.modules.batchnorm._NormBase,)
+
+
+@dataclass
+class _Place:
+    """What is known of one tensor: how large it must be, and the layer that it is largest in."""
+
+    shape: tuple[int, ...]
+    layer: nn.Module
+    values: Mapping[str, Answer]
+    is_buffer: bool
+
+
+@final
+class SharedTensors(nn.Module):
+    """Parameters, and the statistics of norms, by the names of their places in a supernet.
+
+    ``make`` is run for the largest values, for each value of each decision with the others at their largest and at
+    their smallest, and for some that are drawn; a tensor is as large as the largest of them. Initial weights are those
+    of the network where it is as large as that. SpaceError for what cannot be sliced.
+    """
+
+    def __init__(self, decisions: Sequence[Decision], make: Make) -> None:
+        super().__init__()
+        self.layers: dict[str, nn.Module] = {}
+        places: dict[str, _Place] = {}
+        seen: list[tuple[str, dict[str, Answer], list[tuple[str, nn.Module, Tensor, bool]]]] = []
+        for changed, values in _values(decisions):
+            try:
+                network = make(values, False)
+            except Exception:
+                # A combination that the rules of the space refuse may have no network; the largest must have one.
+                if not seen:
+                    raise
+                continue
+            tensors = list(_tensors(network))
+            seen.append((changed, values, tensors))
+            for name, layer, tensor, is_buffer in tensors:
+                _note(places, name, layer, tuple(tensor.shape), values, is_buffer)
+        for changed, values, tensors in seen:
+            for name, layer, tensor, _ in tensors:
+                place = places[name]
+                try:
+                    sliced(torch.empty(place.shape, device="meta"), tuple(tensor.shape), place.layer, layer, name)
+                except SpaceError as error:
+                    decision = changed or ", ".join(values)
+                    raise SpaceError(f"decision '{decision}': {error.message}", hint=error.hint) from None
+        self._fill(places, make)
+
+    def of(self, place: str) -> Tensor | None:
+        """The shared tensor of a place; None where it is a network's own."""
+        key = _key(place)
+        found = self._parameters.get(key)
+        return self._buffers.get(key) if found is None else found
+
+    def _fill(self, places: Mapping[str, _Place], make: Make) -> None:
+        fresh: dict[int, dict[str, Tensor]] = {}
+        for name, place in places.items():
+            if id(place.values) not in fresh:
+                network = make(place.values, True)
+                fresh[id(place.values)] = {n: tensor.detach() for n, _, tensor, _ in _tensors(network)}
+            tensor = _enlarged(fresh[id(place.values)][name], place.shape)
+            self.layers[name] = place.layer
+            if place.is_buffer:
+                self.register_buffer(_key(name), tensor)
+            else:
+                self.register_parameter(_key(name), nn.Parameter(tensor))
+
+
+def _values(decisions: Sequence[Decision]) -> Iterator[tuple[str, dict[str, Answer]]]:
+    """Values to look at, and the decision that was changed; the largest come first."""
+    most = {decision.name: largest(decision) for decision in decisions}
+    least = {decision.name: _smallest(decision) for decision in decisions}
+    yield "", most
+    for decision in decisions:
+        options = decision.options or (decision.low, decision.high)
+        step = -(-len(options) // MOST_VALUES)
+        for value in dict.fromkeys([*options[::step], options[-1]]):
+            if value != most[decision.name]:
+                yield decision.name, {**most, decision.name: value}
+            if len(decisions) > 1:
+                yield decision.name, {**least, decision.name: value}
+    rng = np.random.default_rng(0)
+    for _ in range(DRAWS if len(decisions) > 1 else 0):
+        yield "", {decision.name: decision.draw(float(rng.random())) for decision in decisions}
+
+
+def _smallest(decision: Decision) -> Answer:
+    if decision.options is None:
+        return decision.low
+    return min(decision.options) if decision.numeric else decision.options[-1]
+
+
+def _tensors(network: nn.Module) -> Iterator[tuple[str, nn.Module, Tensor, bool]]:
+    for name, layer in network.named_modules():
+        for own, parameter in layer._parameters.items():
+            if parameter is not None:
+                yield f"{name}.{own}" if name else own, layer, parameter, False
+        if isinstance(layer, NORMS):
+            for own, buffer in layer._buffers.items():
+                if buffer is not None:
+                    yield f"{name}.{own}" if name else own, layer, buffer, True
+
+
+def _note(
+    places: dict[str, _Place], name: str, layer: nn.Module, shape: tuple[int, ...], values: Mapping[str, Answer],
+    is_buffer: bool,
+) -> None:  # fmt: skip
+    known = places.get(name)
+    if known is None:
+        places[name] = _Place(shape, layer, values, is_buffer)
+        return
+    if len(known.shape) != len(shape) or type(known.layer) is not type(layer):
+        return  # the slicing says why
+    if int(np.prod(shape)) > int(np.prod(known.shape)):
+        known.layer, known.values = layer, values
+    known.shape = tuple(max(pair) for pair in zip(known.shape, shape, strict=True))
+
+
+def _enlarged(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """The tensor, or where no network is as large in all dimensions, one with it as its first part."""
+    if tuple(tensor.shape) == shape:
+        return tensor.clone()
+    large = torch.ones(shape) * (tensor.flatten()[-1] if tensor.numel() else 0.0)
+    if len(shape) > 1:
+        nn.init.kaiming_uniform_(large, a=5**0.5)
+    large[tuple(slice(size) for size in tensor.shape)] = tensor
+    return large
+
+
+def _key(place: str) -> str:
+    """A parameter's name may hold no dot."""
+    return place.replace(".", "/")
