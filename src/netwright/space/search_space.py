@@ -274,6 +274,10 @@ class SearchSpace:
         """The architecture as numbers in [0, 1], one for each of :attr:`columns` (:mod:`netwright.space.encoding`)."""
         return self._encoding.encode(self._trusted(architecture))
 
+    def key(self, architecture: Architecture) -> Hashable:
+        """What names the network of an architecture: its class where the space has ``same``, else itself."""
+        return architecture if self._same is None else self._class_of(architecture)
+
     @property
     def declares_graph(self) -> bool:
         """Whether the network says by a static or class method ``graph(architecture)`` how its graph looks."""

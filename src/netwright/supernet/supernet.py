@@ -94,8 +94,8 @@ class Supernet(nn.Module):
         """
         checked = self.space.validate(architecture)
         network, places = self._locate(checked, keep=False)
-        device = next((p.device for p in self.network.parameters()), torch.device("cpu"))
-        network.to(device)
+        example = next(self.network.parameters(), torch.empty(0))
+        network.to(example.device, example.dtype)
         with torch.no_grad():
             for module, name, kind, _, part in self._pairs(network, places):
                 own = module._parameters[name] if kind == "parameter" else module._buffers[name]

@@ -192,7 +192,7 @@ class Edges(nn.ModuleList):
 
     def __init__(self, picked: Connections, layers: Iterable[nn.Module]) -> None:
         super().__init__()
-        self._picked_by = picked
+        self.picked = picked
         for index, layer in enumerate(layers):
             self.add_module(str(index), layer)
 
@@ -203,10 +203,10 @@ class Edges(nn.ModuleList):
 
     def __iter__(self) -> Iterator[nn.Module]:
         layers = self.all
-        return iter([layers[index] for index in self._picked_by])
+        return iter([layers[index] for index in self.picked])
 
     def __len__(self) -> int:
-        return len(self._picked_by)
+        return len(self.picked)
 
 
 def mix(way: Way, run: Callable[[int], Any]) -> Any:
