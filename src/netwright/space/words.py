@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -164,7 +164,7 @@ class Inputs(tuple[int, ...]):
             )
         return reading.each(self, block)
 
-    def __call__(self, states: Sequence[Any], edges: Iterable[Callable[[Any], Any]] | None = None) -> Any:
+    def __call__(self, states: Sequence[Any], edges: Any = None) -> Any:
         """The picked states, each through its layer where :meth:`each` made some, combined."""
         if isinstance(states, list | tuple) and len(states) != self.among:
             raise SpaceError(f"inputs was declared for {self.among} states, its call was given {len(states)}")

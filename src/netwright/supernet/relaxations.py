@@ -292,6 +292,11 @@ class Gates(Relaxation):
             )
         return self._assembled(rows)
 
+    @property
+    def gates(self) -> list[Tensor]:
+        """The gates of the last :meth:`ways`, two a decision; their gradients are what :meth:`receive` takes."""
+        return [gates for _, _, gates, _ in self._drawn]
+
     def receive(self) -> None:
         """Turns the gradients of the gates into those of the two numbers of each decision, and of no other."""
         for row, pair, gates, two in self._drawn:

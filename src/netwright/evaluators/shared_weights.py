@@ -1,0 +1,100 @@
+"""SharedWeights: the score of an architecture is what a trained supernet gives with its weights."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from netwright.errors import InputError
+from netwright.evaluators.base import Candidate
+from netwright.supernet.recalibration import recalibrated
+from netwright.supernet.supernet import Supernet
+from netwright.training.data import Data
+from netwright.training.metrics import Direction, direction
+from netwright.training.splits import Split
+
+RECALIBRATION = 20_000
+"""So many training examples set the statistics of the norms, where there are as many (Guo et al. 2020)."""
+
+
+class SharedWeights:
+    """Scores a candidate on ``split.validation`` with the weights that it has in ``supernet``; nothing is trained.
+
+    Answers with ``val_accuracy`` and ``val_loss`` (``val_loss`` alone for regression). Norms are recalibrated on the
+    first ``recalibration`` of the training examples; 0 leaves them as training left them. The supernet is as it was
+    afterwards. InputError for a candidate of another space, and for a budget, which means nothing here.
+    """
+
+    inherits = False
+    weightless = True
+    in_process = True
+    costs = ("params", "macs", "memory")
+
+    def __init__(
+        self, supernet: Supernet, data: Data, *, split: Split, recalibration: int = RECALIBRATION, batch_size: int = 256
+    ) -> None:
+        if recalibration < 0:
+            raise InputError(f"SharedWeights: recalibration is a number of examples, found {recalibration!r}")
+        self.supernet, self.data, self.split = supernet, data, split
+        self.batch_size = batch_size
+        self._calibration = _tensor(data.X, split.train[:recalibration])
+        self._inputs = _tensor(data.X, split.validation)
+        self._targets = torch.from_numpy(np.asarray(data.y[split.validation]))
+        self._one_at_a_time = threading.Lock()
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one input, without the batch."""
+        return self.data.input_shape
+
+    @property
+    def fingerprint(self) -> str:
+        """The identity of the data."""
+        return self.data.fingerprint
+
+    @property
+    def metric(self) -> str:
+        """The metric that a search improves where nothing else is asked for."""
+        return "val_loss" if self.data.task == "regression" else "val_accuracy"
+
+    @property
+    def metrics(self) -> dict[str, Direction]:
+        """The names of what it answers with, and the direction in which each is better."""
+        names = ("val_loss",) if self.data.task == "regression" else ("val_accuracy", "val_loss")
+        return {name: direction(name) for name in names}
+
+    def __call__(self, candidate: Candidate) -> dict[str, float]:
+        if candidate.budget is not None:
+            raise InputError(f"SharedWeights: shared weights know no budget, found {candidate.budget!r}")
+        if candidate.space.signature != self.supernet.space.signature:
+            raise InputError("SharedWeights: the candidate is of another space than the supernet")
+        with (
+            self._one_at_a_time,
+            self.supernet.path(candidate.architecture) as network,
+            recalibrated(network, self._calibration, batch_size=self.batch_size),
+            torch.no_grad(),
+        ):
+            parts = [network(x) for x in torch.split(self._inputs, self.batch_size)]
+        return _scores(torch.cat(parts), self._targets, self.data.task)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_one_at_a_time": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({**state, "_one_at_a_time": threading.Lock()})
+
+
+def _scores(outputs: Tensor, targets: Tensor, task: str) -> dict[str, float]:
+    if task == "regression":
+        return {"val_loss": float(functional.mse_loss(outputs.reshape(targets.shape), targets))}
+    loss = functional.cross_entropy(outputs, targets)
+    return {"val_accuracy": float((outputs.argmax(1) == targets).float().mean()), "val_loss": float(loss)}
+
+
+def _tensor(values: Any, places: Any) -> Tensor:
+    return torch.from_numpy(np.array(values[places], dtype=np.float32))

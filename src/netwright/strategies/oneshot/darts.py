@@ -1,0 +1,113 @@
+"""DARTS: Liu, Simonyan and Yang 2019, algorithm 1, first and second order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import final
+
+import torch
+from torch import Tensor
+
+from netwright.architecture import Architecture
+from netwright.errors import InputError
+from netwright.strategies.oneshot.duo import Duo
+from netwright.strategies.oneshot.method import Batch, Course, Method, cosine, set_rate
+from netwright.supernet.relaxations import Softmax
+from netwright.supernet.supernet import Supernet
+
+
+@final
+class DARTS(Method):
+    """A step of the architecture's numbers on validation data, then one of the weights on training data.
+
+    ``order=1`` takes the weights as they are. ``order=2`` takes them one step of SGD ahead, and approximates the
+    product of Hessian and gradient by finite differences (equations 7 and 8, with ε = 0.01 / ‖∇w′‖). Defaults are the
+    authors': 50 epochs, weights by SGD from .025 along a cosine to .001 with momentum .9, weight decay 3e-4 and
+    gradients cut at 5, numbers by Adam with 3e-4, β (.5, .999) and weight decay 1e-3.
+    """
+
+    epochs, batch_size = 50, 64
+
+    def __init__(
+        self,
+        order: int = 1,
+        *,
+        lr: float = 0.025,
+        min_lr: float = 0.001,
+        momentum: float = 0.9,
+        weight_decay: float = 3e-4,
+        clip: float = 5.0,
+        alpha_lr: float = 3e-4,
+        alpha_weight_decay: float = 1e-3,
+    ) -> None:
+        if order not in (1, 2):
+            raise InputError(f"DARTS: order is 1 or 2, found {order!r}")
+        self.order, self.lr, self.min_lr, self.momentum = order, lr, min_lr, momentum
+        self.weight_decay, self.clip = weight_decay, clip
+        self.alpha_lr, self.alpha_weight_decay = alpha_lr, alpha_weight_decay
+
+    def start(self, supernet: Supernet, course: Course) -> None:
+        self._duo = Duo(
+            supernet,
+            Softmax(supernet, seed=course.seed),
+            course,
+            weights=lambda w: torch.optim.SGD(w, self.lr, momentum=self.momentum, weight_decay=self.weight_decay),
+            numbers=lambda a: torch.optim.Adam(
+                a, self.alpha_lr, betas=(0.5, 0.999), weight_decay=self.alpha_weight_decay
+            ),
+            clip=self.clip,
+        )
+
+    def step(self, number: int, train: Batch, valid: Batch | None) -> Tensor:
+        assert valid is not None
+        duo = self._duo
+        set_rate(duo.weights_optimizer, cosine(self.lr, self.min_lr, number, duo.course.steps))
+        if self.order == 1:
+            duo.learn_numbers(valid)
+        else:
+            duo.set_gradients(self._second_order(train, valid))
+        return duo.learn_weights(train)
+
+    def ranked(self, count: int) -> list[Architecture]:
+        return self._duo.relaxation.ranked(count)
+
+    def probabilities(self) -> Mapping[str, Tensor]:
+        return self._duo.relaxation.probabilities()
+
+    def _second_order(self, train: Batch, valid: Batch) -> list[Tensor]:
+        duo = self._duo
+        weights, alphas, optimizer = duo.weights, duo.alphas, duo.weights_optimizer
+        rate, kept = optimizer.param_groups[0]["lr"], [w.detach().clone() for w in weights]
+        slopes = _zeros(torch.autograd.grad(duo.loss(train), weights, allow_unused=True), weights)
+        with torch.no_grad():
+            # One step ahead: w' = w - xi (grad + momentum * buffer + decay * w)
+            for weight, slope in zip(weights, slopes, strict=True):
+                state = optimizer.state.get(weight, {})
+                buffer = state.get("momentum_buffer")
+                move = slope + self.weight_decay * weight
+                if buffer is not None:
+                    move = move + self.momentum * buffer
+                weight.sub_(rate * move)
+        found = torch.autograd.grad(duo.loss(valid), [*alphas, *weights], allow_unused=True)
+        gradients, ahead = _zeros(found[: len(alphas)], alphas), _zeros(found[len(alphas) :], weights)
+        norm = float(torch.stack([part.norm() for part in ahead]).norm())
+        if norm > 0:
+            epsilon = 0.01 / norm
+            sides: list[list[Tensor]] = []
+            for sign in (1.0, -1.0):
+                _place(weights, kept, ahead, sign * epsilon)
+                sides.append(_zeros(torch.autograd.grad(duo.loss(train), alphas, allow_unused=True), alphas))
+            for gradient, plus, minus in zip(gradients, *sides, strict=True):
+                gradient -= rate * (plus - minus) / (2 * epsilon)
+        _place(weights, kept, ahead, 0.0)
+        return gradients
+
+
+def _place(weights: Sequence[Tensor], kept: Sequence[Tensor], along: Sequence[Tensor], by: float) -> None:
+    with torch.no_grad():
+        for weight, before, part in zip(weights, kept, along, strict=True):
+            weight.copy_(before + by * part if by else before)
+
+
+def _zeros(found: Sequence[Tensor | None], like: Sequence[Tensor]) -> list[Tensor]:
+    return [torch.zeros_like(other) if part is None else part for part, other in zip(found, like, strict=True)]

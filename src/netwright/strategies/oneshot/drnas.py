@@ -1,0 +1,55 @@
+"""DrNAS: Chen, Wang, Cheng, Tang and Hsieh 2021: mixtures drawn from Dirichlet distributions that learn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import final
+
+import torch
+from torch import Tensor
+
+from netwright.architecture import Architecture
+from netwright.strategies.oneshot.duo import Duo
+from netwright.strategies.oneshot.method import Batch, Course, Method, cosine, set_rate
+from netwright.supernet.relaxations import Dirichlet
+from netwright.supernet.supernet import Supernet
+
+
+@final
+class DrNAS(Method):
+    """In turns as DARTS, with mixtures drawn; the loss of the numbers holds them near the uniform Dirichlet.
+
+    ``anchor`` is the weight of that divergence (1e-3 in the authors' code). The progressive scheme of the paper, with
+    partial channels and operations pruned on the way, is not built: this is its plain search.
+    """
+
+    epochs, batch_size = 100, 64
+
+    def __init__(
+        self, *, lr: float = 0.025, min_lr: float = 0.001, alpha_lr: float = 3e-4, anchor: float = 1e-3
+    ) -> None:
+        self.lr, self.min_lr, self.alpha_lr, self.anchor = lr, min_lr, alpha_lr, anchor
+
+    def start(self, supernet: Supernet, course: Course) -> None:
+        relaxation = Dirichlet(supernet, seed=course.seed)
+        relaxation.anchor = self.anchor
+        self._duo = Duo(
+            supernet,
+            relaxation,
+            course,
+            weights=lambda w: torch.optim.SGD(w, self.lr, momentum=0.9, weight_decay=3e-4),
+            numbers=lambda a: torch.optim.Adam(a, self.alpha_lr, betas=(0.5, 0.999), weight_decay=1e-3),
+            clip=5.0,
+        )
+
+    def step(self, number: int, train: Batch, valid: Batch | None) -> Tensor:
+        assert valid is not None
+        set_rate(self._duo.weights_optimizer, cosine(self.lr, self.min_lr, number, self._duo.course.steps))
+        self._duo.learn_numbers(valid)
+        return self._duo.learn_weights(train)
+
+    def ranked(self, count: int) -> list[Architecture]:
+        return self._duo.relaxation.ranked(count)
+
+    def probabilities(self) -> Mapping[str, Tensor]:
+        return self._duo.relaxation.probabilities()

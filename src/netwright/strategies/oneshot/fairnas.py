@@ -1,0 +1,59 @@
+"""FairNAS: Chu, Zhang and Xu 2021, strict fairness: every option is updated as often as every other."""
+
+from __future__ import annotations
+
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from netwright.errors import SpaceError
+from netwright.strategies.oneshot.method import Batch, Course, Method, cosine, loss_at, set_rate
+from netwright.supernet.supernet import Supernet
+from netwright.supernet.switches import Way
+
+
+@final
+class FairNAS(Method):
+    """Each step draws an order of the options for every decision, and runs the paths that these orders give.
+
+    The first path has every decision's first option in its order, and so on; the gradients of all are added, then comes
+    one step. All decisions have the same number of options, as in the paper; SpaceError where they do not, or where a
+    decision is not always asked.
+    """
+
+    epochs, batch_size, halves = 150, 256, False
+
+    def __init__(self, *, lr: float = 0.045, momentum: float = 0.9, weight_decay: float = 4e-5) -> None:
+        self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
+
+    def start(self, supernet: Supernet, course: Course) -> None:
+        self._supernet, self._course = supernet, course
+        asked = [decision for decision in supernet.space.decisions if not decision.name.startswith("recipe.")]
+        sizes = {int(decision.cardinality): decision.name for decision in asked}
+        unfair = next((d.name for d in asked if d.conditional or d.kind != "one_of"), None)
+        if unfair is not None or len(sizes) != 1:
+            why = f"'{unfair}' is not" if unfair else f"'{min(sizes.items())[1]}' and '{max(sizes.items())[1]}' are not"
+            raise SpaceError(
+                f"strict fairness needs decisions by one_of that are always asked and have as many candidates: {why}",
+                hint="Use spos, which takes any space.",
+            )
+        self._names, (self._count,) = [decision.name for decision in asked], sizes
+        self._optimizer = torch.optim.SGD(
+            supernet.network.parameters(), self.lr, momentum=self.momentum, weight_decay=self.weight_decay
+        )
+
+    def step(self, number: int, train: Batch, valid: Batch | None) -> Tensor:
+        set_rate(self._optimizer, cosine(self.lr, 0.0, number, self._course.steps))
+        rng = np.random.default_rng([self._course.seed, number])
+        orders = {name: rng.permutation(self._count).tolist() for name in self._names}
+        self._optimizer.zero_grad(set_to_none=True)
+        losses = []
+        for place in range(self._count):
+            ways = {name: Way((order[place],)) for name, order in orders.items()}
+            loss = loss_at(self._supernet, ways, self._course.loss, train)
+            torch.autograd.backward(loss)
+            losses.append(loss.detach())
+        self._optimizer.step()
+        return torch.stack(losses).mean()

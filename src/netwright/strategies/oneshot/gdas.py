@@ -1,0 +1,57 @@
+"""GDAS: Dong and Yang 2019: one operation runs, drawn, and the gradient is that of the relaxed draw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import final
+
+import torch
+from torch import Tensor
+
+from netwright.architecture import Architecture
+from netwright.strategies.oneshot.duo import Duo
+from netwright.strategies.oneshot.method import Batch, Course, Method, cosine, set_rate
+from netwright.supernet.relaxations import HardGumbel, temperature
+from netwright.supernet.supernet import Supernet
+
+
+@final
+class GDAS(Method):
+    """In turns as DARTS, with hard draws; the temperature falls along a line from 10 to .1.
+
+    250 epochs; weights by SGD from .025 along a cosine to .001, numbers by Adam with 3e-4 and weight decay 1e-3.
+    """
+
+    epochs, batch_size = 250, 64
+
+    def __init__(
+        self, *, lr: float = 0.025, min_lr: float = 0.001, alpha_lr: float = 3e-4, start: float = 10.0, end: float = 0.1
+    ) -> None:
+        self.lr, self.min_lr, self.alpha_lr = lr, min_lr, alpha_lr
+        self.first, self.last = start, end
+
+    def start(self, supernet: Supernet, course: Course) -> None:
+        self._relaxation = HardGumbel(supernet, seed=course.seed)
+        self._duo = Duo(
+            supernet,
+            self._relaxation,
+            course,
+            weights=lambda w: torch.optim.SGD(w, self.lr, momentum=0.9, weight_decay=3e-4, nesterov=True),
+            numbers=lambda a: torch.optim.Adam(a, self.alpha_lr, betas=(0.5, 0.999), weight_decay=1e-3),
+            clip=5.0,
+        )
+
+    def step(self, number: int, train: Batch, valid: Batch | None) -> Tensor:
+        assert valid is not None
+        duo = self._duo
+        set_rate(duo.weights_optimizer, cosine(self.lr, self.min_lr, number, duo.course.steps))
+        self._relaxation.temperature = temperature(self.first, self.last, number, duo.course.steps)
+        loss = duo.learn_weights(train)
+        duo.learn_numbers(valid)
+        return loss
+
+    def ranked(self, count: int) -> list[Architecture]:
+        return self._relaxation.ranked(count)
+
+    def probabilities(self) -> Mapping[str, Tensor]:
+        return self._relaxation.probabilities()

@@ -1,0 +1,65 @@
+"""ProxylessNAS: Cai, Zhu and Han 2019, with the two-path binary gates of section 3.2."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import final
+
+import torch
+from torch import Tensor
+
+from netwright.architecture import Architecture
+from netwright.strategies.oneshot.method import Batch, Course, Method, cosine, loss_at, set_rate
+from netwright.supernet.relaxations import Gates
+from netwright.supernet.supernet import Supernet
+
+
+@final
+class Proxyless(Method):
+    """Weights learn on one drawn path a step; every ``every`` steps the numbers of two options a decision learn.
+
+    In the first ``warm_up`` of the epochs paths are uniform and the numbers rest. SGD from .025 along a cosine to 0
+    (Nesterov, weight decay 4e-5), Adam with 1e-3 and β₁ = 0 without weight decay, as published.
+    """
+
+    epochs, batch_size = 120, 256
+
+    def __init__(self, *, lr: float = 0.025, alpha_lr: float = 1e-3, every: int = 5, warm_up: float = 40 / 160) -> None:
+        self.lr, self.alpha_lr, self.every, self.warm_up = lr, alpha_lr, every, warm_up
+
+    def start(self, supernet: Supernet, course: Course) -> None:
+        self._supernet, self._course = supernet, course
+        self._gates = Gates(supernet, seed=course.seed)
+        self._generator = torch.Generator().manual_seed(course.seed)
+        self._weights = list(supernet.network.parameters())
+        self._optimizer = torch.optim.SGD(self._weights, self.lr, momentum=0.9, nesterov=True, weight_decay=4e-5)
+        self._numbers = torch.optim.Adam(self._gates.parameters(), self.alpha_lr, betas=(0.0, 0.999))
+
+    def step(self, number: int, train: Batch, valid: Batch | None) -> Tensor:
+        assert valid is not None
+        set_rate(self._optimizer, cosine(self.lr, 0.0, number, self._course.steps))
+        warm = number < self.warm_up * self._course.steps
+        self._optimizer.zero_grad(set_to_none=True)
+        ways = self._gates.path(self._generator, uniform=warm)
+        loss = loss_at(self._supernet, ways, self._course.loss, train)
+        torch.autograd.backward(loss)
+        self._optimizer.step()
+        if not warm and number % self.every == 0:
+            self._learn_numbers(valid)
+        return loss.detach()
+
+    def _learn_numbers(self, batch: Batch) -> None:
+        loss = loss_at(self._supernet, self._gates.ways(self._generator), self._course.loss, batch)
+        gates = self._gates.gates
+        for gate, gradient in zip(gates, torch.autograd.grad(loss, gates, allow_unused=True), strict=True):
+            gate.grad = gradient
+        self._gates.receive()
+        self._gates.remember()
+        self._numbers.step()
+        self._gates.settled()
+
+    def ranked(self, count: int) -> list[Architecture]:
+        return self._gates.ranked(count)
+
+    def probabilities(self) -> Mapping[str, Tensor]:
+        return self._gates.probabilities()

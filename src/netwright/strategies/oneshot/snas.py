@@ -1,0 +1,60 @@
+"""SNAS: Xie, Zheng, Liu and Lin 2019: one relaxed draw a step, weights and numbers from the same training loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import final
+
+import torch
+from torch import Tensor
+
+from netwright.architecture import Architecture
+from netwright.strategies.oneshot.duo import Duo
+from netwright.strategies.oneshot.method import Batch, Course, Method, clipped_step, cosine, set_rate
+from netwright.supernet.relaxations import Gumbel, temperature
+from netwright.supernet.supernet import Supernet
+
+
+@final
+class SNAS(Method):
+    """Every decision is a draw from a concrete distribution whose temperature falls from 1 to .03.
+
+    There is one loss, on all training data, for the weights and the numbers together. The optimisers are those of
+    DARTS, as in the paper's comparison.
+    """
+
+    epochs, batch_size, halves = 150, 64, False
+
+    def __init__(
+        self, *, lr: float = 0.025, min_lr: float = 0.001, alpha_lr: float = 3e-4, start: float = 1.0, end: float = 0.03
+    ) -> None:
+        self.lr, self.min_lr, self.alpha_lr = lr, min_lr, alpha_lr
+        self.first, self.last = start, end
+
+    def start(self, supernet: Supernet, course: Course) -> None:
+        self._relaxation = Gumbel(supernet, seed=course.seed)
+        self._duo = Duo(
+            supernet,
+            self._relaxation,
+            course,
+            weights=lambda w: torch.optim.SGD(w, self.lr, momentum=0.9, weight_decay=3e-4),
+            numbers=lambda a: torch.optim.Adam(a, self.alpha_lr, betas=(0.5, 0.999), weight_decay=1e-3),
+        )
+
+    def step(self, number: int, train: Batch, valid: Batch | None) -> Tensor:
+        duo = self._duo
+        set_rate(duo.weights_optimizer, cosine(self.lr, self.min_lr, number, duo.course.steps))
+        self._relaxation.temperature = temperature(self.first, self.last, number, duo.course.steps, geometric=True)
+        duo.weights_optimizer.zero_grad(set_to_none=True)
+        duo.numbers_optimizer.zero_grad(set_to_none=True)
+        loss = duo.loss(train)
+        torch.autograd.backward(loss)
+        duo.numbers_optimizer.step()
+        clipped_step(duo.weights_optimizer, duo.weights, 5.0)
+        return loss.detach()
+
+    def ranked(self, count: int) -> list[Architecture]:
+        return self._duo.relaxation.ranked(count)
+
+    def probabilities(self) -> Mapping[str, Tensor]:
+        return self._duo.relaxation.probabilities()

@@ -1,0 +1,41 @@
+"""Single path one-shot: Guo et al. 2020. Each step trains one path, drawn uniformly."""
+
+from __future__ import annotations
+
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from netwright.strategies.oneshot.method import Batch, Course, Method, set_rate
+from netwright.supernet.supernet import Supernet
+
+
+@final
+class SPOS(Method):
+    """Trains the weights alone; architectures are found on the trained supernet, by evolution as published.
+
+    The path is drawn uniformly over whole architectures. SGD from .5 down a line to 0, weight decay 4e-5; the published
+    batch of 1,024 and 120 epochs are for ImageNet.
+    """
+
+    epochs, batch_size, halves = 120, 1024, False
+
+    def __init__(self, *, lr: float = 0.5, momentum: float = 0.9, weight_decay: float = 4e-5) -> None:
+        self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
+
+    def start(self, supernet: Supernet, course: Course) -> None:
+        self._supernet, self._course = supernet, course
+        self._optimizer = torch.optim.SGD(
+            supernet.network.parameters(), self.lr, momentum=self.momentum, weight_decay=self.weight_decay
+        )
+
+    def step(self, number: int, train: Batch, valid: Batch | None) -> Tensor:
+        set_rate(self._optimizer, self.lr * (1 - number / self._course.steps))
+        architecture = self._supernet.space.sample(np.random.default_rng([self._course.seed, number]))
+        self._optimizer.zero_grad(set_to_none=True)
+        loss = self._course.loss(self._supernet.at(architecture)(train[0]), train[1])
+        torch.autograd.backward(loss)
+        self._optimizer.step()
+        return loss.detach()
