@@ -123,6 +123,15 @@ SPACES: Mapping[str, Entry] = {
             space_name="space",
             key_name="function_of",
         ),
+        Entry(
+            "darts",
+            "images",
+            "the cells of DARTS, PC-DARTS, GDAS and DrNAS: four nodes of two inputs, seven operations, two cells",
+            "netwright.zoo.darts",
+            "DARTS",
+            "DARTS_STARTS",
+            "space",
+        ),
     )
 }
 
