@@ -16,12 +16,17 @@ from netwright.supernet import Supernet, Way
 
 BUILT = [entry.name for entry in zoo.SPACES.values() if entry.kind in ("images", "tables")]
 
+FEW = {"channels": 4, "cells": 3}
+SMALL = {"nasnet": {**FEW, "join": "all"}, "amoebanet": {**FEW, "join": "all"}, "pnas": FEW}
+"""Arguments of those that are large, or cannot be shared, as they were published."""
+
 
 def zoo_space(name):
     """A space of the zoo for inputs as small as it takes, and an example of them."""
     entry = zoo.SPACES[name]
     shape = (3, 16, 16) if entry.kind == "images" else (7,)
-    return entry.space(**nw.space.arguments_for(entry.network, input_shape=shape, classes=4, outputs=4)), shape
+    arguments = nw.space.arguments_for(entry.network, input_shape=shape, classes=4, outputs=4)
+    return entry.space(**arguments, **SMALL.get(name, {})), shape
 
 
 def drawn(space, count, seed=0):

@@ -93,7 +93,6 @@ def test_a_genotype_that_is_none(change: tuple[str, int], message: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"channels": 3, "stem": "imagenet"}, "an even number of channels, found 3"),
         ({"cells": 0}, "at least one cell, found 0"),
         ({"stem": "mnist"}, "the stem is 'cifar' or 'imagenet', found 'mnist'"),
     ],

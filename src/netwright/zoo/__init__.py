@@ -132,6 +132,33 @@ SPACES: Mapping[str, Entry] = {
             "DARTS_STARTS",
             "space",
         ),
+        Entry(
+            "nasnet",
+            "images",
+            "the cells of NASNet: five blocks of two states and two of thirteen operations, added or joined, two cells",
+            "netwright.zoo.nasnet",
+            "NASNet",
+            "NASNET_STARTS",
+            "space",
+        ),
+        Entry(
+            "amoebanet",
+            "images",
+            "the cells of AmoebaNet: five blocks of two states and two of eight operations, two cells",
+            "netwright.zoo.amoebanet",
+            "AmoebaNet",
+            "AMOEBANET_STARTS",
+            "space",
+        ),
+        Entry(
+            "pnas",
+            "images",
+            "the cell of PNASNet: five blocks of two states and two of eight operations, one cell for all places",
+            "netwright.zoo.pnas",
+            "PNASNet",
+            "PNAS_STARTS",
+            "space",
+        ),
     )
 }
 

@@ -84,11 +84,9 @@ class FactorizedReduce(nn.Module):
 
     def __init__(self, channels_in: int, channels: int, *, relu: bool = True) -> None:
         super().__init__()
-        if channels % 2:
-            raise InputError(f"a factorized reduction makes an even number of channels, found {channels}")
         self.relu = nn.ReLU() if relu else nn.Identity()
         self.even = nn.Conv2d(channels_in, channels // 2, 1, 2, bias=False)
-        self.odd = nn.Conv2d(channels_in, channels // 2, 1, 2, bias=False)
+        self.odd = nn.Conv2d(channels_in, channels - channels // 2, 1, 2, bias=False)
         self.norm = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
