@@ -159,6 +159,15 @@ SPACES: Mapping[str, Entry] = {
             "PNAS_STARTS",
             "space",
         ),
+        Entry(
+            "darts-rnn",
+            "language",
+            "the recurrent cell of DARTS: eight nodes that take one state and do one of four activations",
+            "netwright.zoo.darts_rnn",
+            "DARTSRNN",
+            "DARTS_RNN_STARTS",
+            "space",
+        ),
     )
 }
 
