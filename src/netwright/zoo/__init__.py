@@ -168,6 +168,15 @@ SPACES: Mapping[str, Entry] = {
             "DARTS_RNN_STARTS",
             "space",
         ),
+        Entry(
+            "zoph-rnn",
+            "language",
+            "the recurrent cell of Zoph and Le: a tree of eight leaves that add or multiply, and a memory",
+            "netwright.zoo.zoph_rnn",
+            "ZophRNN",
+            "ZOPH_RNN_STARTS",
+            "space",
+        ),
     )
 }
 
