@@ -177,6 +177,15 @@ SPACES: Mapping[str, Entry] = {
             "ZOPH_RNN_STARTS",
             "space",
         ),
+        Entry(
+            "proxyless",
+            "images",
+            "ProxylessNAS: 21 inverted bottlenecks for mobile devices, each of six kinds or left out",
+            "netwright.zoo.proxyless",
+            "ProxylessNAS",
+            "PROXYLESS_STARTS",
+            "space",
+        ),
     )
 }
 
