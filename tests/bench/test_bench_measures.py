@@ -4,7 +4,7 @@ import bench_toys as toys
 import numpy as np
 import pytest
 
-from netwright.bench.measures import Measure, counterpart, ladder, read_measure, read_objectives
+from netwright.bench.measures import Measure, counterpart, ladder, read_measure, read_objectives, read_score
 from netwright.errors import InputError
 from netwright.evaluators.tables import Table
 
@@ -79,3 +79,26 @@ def test_validation_is_judged_by_test(columns, judged):
     for direction in ("maximize", "minimize"):
         found = counterpart(table, read_measure(table, columns[0], direction))
         assert (judged, direction) == (found.name, found.direction)
+
+
+@pytest.mark.parametrize(
+    ("searched", "score", "direction"),
+    [
+        ((["acc@9"], []), "params", "minimize"),
+        ((["acc@9"], []), "cost@9", "minimize"),
+        ((["params"], []), "params", "maximize"),
+        (([], ["params"]), "acc@9", "maximize"),
+        (([], ["params", "acc@9"]), "test@9", "minimize"),
+        (([], ["acc@9"]), "acc@3", "minimize"),
+        ((["acc@9"], []), "train_loss", "minimize"),
+        ((["acc@9"], []), "energy", "minimize"),
+        (([], ["train_loss"]), "test_accuracy", "maximize"),
+        (([], ["train_loss"]), "test@9", "maximize"),
+    ],
+)
+def test_a_cost_is_judged_as_better_small(searched, score, direction):
+    """Whatever the direction of the search, unless it is searched itself; the rest follows what is no cost."""
+    columns = ("params", "acc@3", "acc@9", "cost@9", "test@9", "train_loss", "energy", "test_accuracy")
+    table = scored(*columns)
+    objectives = read_objectives(table, *map(tuple, searched))
+    assert direction == read_score(table, score, objectives).direction

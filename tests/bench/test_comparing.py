@@ -151,6 +151,16 @@ def test_the_score_is_the_test_metric_of_what_is_searched(tmp_path):
     assert "hypervolume" == both.score_name
 
 
+def test_the_smallest_network_is_the_best_by_its_parameters(tmp_path):
+    """Though accuracy is maximized: regret counts from the fewest parameters of the table."""
+    made = compare(
+        toys.table(), "random", seeds=2, queries=3, jobs=1, maximize="acc@9", score="params",
+        out=tmp_path / "out", report=False,
+    )  # fmt: skip
+    assert 10 == made.best_score
+    assert (made.scores["random"] - 10 == made.regrets["random"]).all()
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

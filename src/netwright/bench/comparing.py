@@ -16,7 +16,7 @@ import numpy as np
 from netwright.architecture import Architecture
 from netwright.bench.comparison import Comparison, Runs
 from netwright.bench.folders import repeating
-from netwright.bench.measures import HYPERVOLUME, Measure, counterpart, read_measure, read_objectives
+from netwright.bench.measures import HYPERVOLUME, Measure, counterpart, read_objectives, read_score
 from netwright.bench.race import Race, check_strategy
 from netwright.errors import InputError, Interrupted, ResourceError, TooManyFailures
 from netwright.progress import Progress
@@ -77,7 +77,8 @@ def compare(
     score:
         What the incumbent is judged by. By default the test metric of a searched validation metric (``X.test`` of
         ``X.valid``, ``test_Y`` of ``val_Y``, ``test`` of ``valid``), at the same fidelity or else at its largest;
-        where the table has none what is searched, and the hypervolume where that is several.
+        where the table has none what is searched, and the hypervolume where that is several. A cost or a time is
+        better small, unless it is maximized itself; another metric is better in the direction of what is searched.
     jobs:
         Worker processes, by default one a core.
     workers:
@@ -265,7 +266,7 @@ def _judged(table: Table, score: str | None, objectives: tuple[Measure, ...]) ->
         if score == HYPERVOLUME:
             raise InputError("the hypervolume is of several searched metrics, found one", hint="Add a --minimize")
         return counterpart(table, objectives[0])
-    return read_measure(table, score, objectives[0].direction)
+    return read_score(table, score, objectives)
 
 
 def _check_count(name: str, value: int | None) -> None:

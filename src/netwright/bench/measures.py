@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -53,6 +54,33 @@ def read_measure(table: Table, text: str, direction: Literal["maximize", "minimi
         fidelity = None if None in known else known[-1]
     table.find(metric, fidelity)
     return Measure(metric, fidelity, direction)
+
+
+SMALL = ("loss", "error", "rmse", "mae", "mse", "perplexity", "energy")
+LARGE = ("accuracy", "acc", "r2", "auc", "f1", "score")
+"""Words in the names of metrics that say in which direction they are better."""
+
+
+def read_score(table: Table, text: str, objectives: tuple[Measure, ...]) -> Measure:
+    """The measure that ``text`` names, as what an incumbent is judged by.
+
+    What is searched keeps its direction. Else a cost, a time, a loss or an error is better small, an accuracy large,
+    and a name that does not tell follows the first searched metric that is none of what is better small.
+    """
+    found = read_measure(table, text)
+    own = next((measure.direction for measure in objectives if measure.metric == found.metric), None)
+    like = next((measure.direction for measure in objectives if _told(measure.metric) != "minimize"), None)
+    return replace(found, direction=own or _told(found.metric) or like or "maximize")
+
+
+def _told(metric: str) -> Literal["maximize", "minimize"] | None:
+    """The direction that a metric's name tells."""
+    from netwright.evaluators.tables.table import is_cost, is_time
+
+    words = re.split(r"[._-]", metric.lower())
+    if is_cost(metric) or is_time(metric) or any(word in SMALL for word in words):
+        return "minimize"
+    return "maximize" if any(word in LARGE for word in words) else None
 
 
 def counterpart(table: Table, searched: Measure) -> Measure:

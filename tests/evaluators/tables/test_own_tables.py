@@ -167,7 +167,7 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
     import pickle
 
     path.write_bytes(pickle.dumps(Evil()))
-    with pytest.raises(InputError, match=r"evil.npz is a pickle, which is not read"):
+    with pytest.raises(InputError, match=r"evil.npz is a pickle, and is none of the official files"):
         open_table(path)
     assert not marker.exists()
 

@@ -63,8 +63,12 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
                 start = file.read(4)
             if start[:2] == b"PK":
                 raise InputError(f"the table {path} is truncated", hint="Copy or make it again")
-            kind = "a pickle, which is not read" if start[:1] == b"\x80" else "not an .npz file"
-            raise InputError(f"the table {path} is {kind}", hint="netwright tables import reads the official files")
+            if start[:1] == b"\x80":
+                raise InputError(
+                    f"the table {path} is a pickle, and is none of the official files by its name or its content",
+                    hint="Pickles of other programs are never opened: save arrays with numpy.savez",
+                )
+            raise InputError(f"the table {path} is not an .npz file", hint="Save its arrays with numpy.savez")
         with zipfile.ZipFile(path) as archive:
             size = sum(member.file_size for member in archive.infolist())
             if size > LARGEST:

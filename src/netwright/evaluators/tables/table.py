@@ -208,6 +208,8 @@ class Table:
 
     def row(self, architecture: Mapping[str, Answer]) -> int:
         """The row of an architecture; ArchitectureError says which decision does not fit."""
+        if not isinstance(architecture, Mapping):
+            raise InputError(f"an architecture is a mapping of decisions to answers, found {architecture!r:.80}")
         row = self._find(architecture)
         if row < 0:
             raise self._outside(architecture)
