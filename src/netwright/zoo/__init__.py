@@ -186,6 +186,23 @@ SPACES: Mapping[str, Entry] = {
             "PROXYLESS_STARTS",
             "space",
         ),
+        Entry(
+            "enas-macro",
+            "images",
+            "the whole networks of ENAS: layers of six operations with skips from any layer before",
+            "netwright.zoo.enas",
+            "ENASMacro",
+            space_name="macro_space",
+        ),
+        Entry(
+            "enas-micro",
+            "images",
+            "the cells of ENAS: five nodes that add up two of five operations, in a normal and a reduction cell",
+            "netwright.zoo.enas",
+            "ENASMicro",
+            "ENAS_MICRO_STARTS",
+            "micro_space",
+        ),
     )
 }
 
