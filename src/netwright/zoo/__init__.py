@@ -203,6 +203,15 @@ SPACES: Mapping[str, Entry] = {
             "ENAS_MICRO_STARTS",
             "micro_space",
         ),
+        Entry(
+            "fbnet",
+            "images",
+            "FBNet: 22 layers of nine kinds each, for mobile devices",
+            "netwright.zoo.fbnet",
+            "FBNet",
+            "FBNET_STARTS",
+            "space",
+        ),
     )
 }
 
