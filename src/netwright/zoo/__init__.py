@@ -212,6 +212,15 @@ SPACES: Mapping[str, Entry] = {
             "FBNET_STARTS",
             "space",
         ),
+        Entry(
+            "mobilenetv3",
+            "images",
+            "MobileNetV3 and MnasNet: depths of stages, kernels, expansions and squeezing of blocks",
+            "netwright.zoo.mobilenetv3",
+            "MobileNetV3",
+            "MOBILENETV3_STARTS",
+            "space",
+        ),
     )
 }
 
