@@ -221,6 +221,15 @@ SPACES: Mapping[str, Entry] = {
             "MOBILENETV3_STARTS",
             "space",
         ),
+        Entry(
+            "ofa",
+            "images",
+            "once-for-all: MobileNetV3 with elastic kernels, expansions and depths",
+            "netwright.zoo.ofa",
+            "OnceForAll",
+            "OFA_STARTS",
+            "space",
+        ),
     )
 }
 
