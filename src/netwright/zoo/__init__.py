@@ -230,6 +230,15 @@ SPACES: Mapping[str, Entry] = {
             "OFA_STARTS",
             "space",
         ),
+        Entry(
+            "shufflenetv2",
+            "images",
+            "ShuffleNetV2 as SPOS searches it: twenty blocks of four kinds",
+            "netwright.zoo.shufflenetv2",
+            "ShuffleNetV2",
+            "SHUFFLENETV2_STARTS",
+            "space",
+        ),
     )
 }
 
