@@ -239,6 +239,15 @@ SPACES: Mapping[str, Entry] = {
             "SHUFFLENETV2_STARTS",
             "space",
         ),
+        Entry(
+            "autoformer",
+            "images",
+            "AutoFormer: vision transformers with open width, depth, heads and hidden sizes",
+            "netwright.zoo.autoformer",
+            "AutoFormer",
+            "AUTOFORMER_STARTS",
+            "space",
+        ),
     )
 }
 
