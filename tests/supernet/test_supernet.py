@@ -17,7 +17,12 @@ from netwright.supernet import Supernet, Way
 BUILT = [entry.name for entry in zoo.SPACES.values() if entry.kind in ("images", "tables")]
 
 FEW = {"channels": 4, "cells": 3}
-SMALL = {"nasnet": {**FEW, "join": "all"}, "amoebanet": {**FEW, "join": "all"}, "pnas": FEW}
+SMALL = {
+    "nasnet": {**FEW, "join": "all"},
+    "amoebanet": {**FEW, "join": "all"},
+    "pnas": FEW,
+    "enas-micro": {"channels": 4, "join": "all"},
+}
 """Arguments of those that are large, or cannot be shared, as they were published."""
 
 
