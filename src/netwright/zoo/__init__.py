@@ -248,6 +248,15 @@ SPACES: Mapping[str, Entry] = {
             "AUTOFORMER_STARTS",
             "space",
         ),
+        Entry(
+            "language-transformer",
+            "language",
+            "decoder-only language models: width, depth, heads, hidden sizes, activations; GPT-2 is one",
+            "netwright.zoo.language_transformer",
+            "LanguageTransformer",
+            "LANGUAGE_TRANSFORMER_STARTS",
+            "space",
+        ),
     )
 }
 
