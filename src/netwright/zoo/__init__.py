@@ -257,6 +257,15 @@ SPACES: Mapping[str, Entry] = {
             "LANGUAGE_TRANSFORMER_STARTS",
             "space",
         ),
+        Entry(
+            "table-networks",
+            "tables",
+            "networks for tables: a perceptron, a residual network or an FT-Transformer, each with its own sizes",
+            "netwright.zoo.table_networks",
+            "TableNetworks",
+            "TABLE_NETWORK_STARTS",
+            "space",
+        ),
     )
 }
 
