@@ -266,6 +266,15 @@ SPACES: Mapping[str, Entry] = {
             "TABLE_NETWORK_STARTS",
             "space",
         ),
+        Entry(
+            "series",
+            "series",
+            "networks for time series: residual, causal or recurrent, each with its own sizes",
+            "netwright.zoo.series",
+            "Series",
+            "SERIES_STARTS",
+            "space",
+        ),
     )
 }
 

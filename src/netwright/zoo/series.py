@@ -1,0 +1,193 @@
+"""Networks for time series: residual networks, causal convolutions, recurrent networks.
+
+The residual network is that of Wang, Yan and Oates (IJCNN 2017), the strongest of the deep classifiers that Fawaz
+et al. (2019) compare. The causal one is the temporal convolutional network of Bai, Kolter and Koltun (2018), with
+BatchNorm where that has weight norm. The recurrent one is made of LSTM layers. Each has its own widths, depths and
+kernels; the ranges are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from torch import Tensor, nn
+
+from netwright.architecture import Architecture
+from netwright.space import SearchSpace, choose, one_of, repeat, scope
+
+KERNELS: Mapping[str, tuple[int, int, int]] = {"falling": (8, 5, 3), "small": (3, 3, 3), "large": (15, 9, 5)}
+"""Of the three convolutions in a residual block; "falling" is the paper's."""
+
+
+class SameConv(nn.Sequential):
+    """A convolution that keeps the length, of odd and even kernels alike, with a bias, and BatchNorm."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
+        super().__init__(
+            nn.ConstantPad1d(((kernel - 1) // 2, kernel // 2), 0.0),
+            nn.Conv1d(inputs, outputs, kernel),
+            nn.BatchNorm1d(outputs),
+        )
+
+
+class ResidualBlock(nn.Module):
+    """Three convolutions with ReLU between; what goes around them is normalised, and narrowed or widened if need be."""
+
+    def __init__(self, inputs: int, outputs: int, kernels: tuple[int, int, int]) -> None:
+        super().__init__()
+        first, second, third = kernels
+        self.body = nn.Sequential(
+            SameConv(inputs, outputs, first), nn.ReLU(),
+            SameConv(outputs, outputs, second), nn.ReLU(),
+            SameConv(outputs, outputs, third),
+        )  # fmt: skip
+        self.around = nn.BatchNorm1d(outputs) if inputs == outputs else SameConv(inputs, outputs, 1)
+        self.activation = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.activation(self.around(x) + self.body(x))
+        return result
+
+
+class CausalBlock(nn.Module):
+    """Two convolutions that see what came before alone, ``dilation`` steps apart; the input is added."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, dilation: int, dropout: float) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for width in (inputs, outputs):
+            layers += [
+                nn.ConstantPad1d(((kernel - 1) * dilation, 0), 0.0),
+                nn.Conv1d(width, outputs, kernel, dilation=dilation),
+                nn.BatchNorm1d(outputs),
+                nn.ReLU(),
+                nn.Dropout(dropout),
+            ]
+        self.body = nn.Sequential(*layers)
+        self.around = nn.Identity() if inputs == outputs else nn.Conv1d(inputs, outputs, 1)
+        self.activation = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.activation(self.around(x) + self.body(x))
+        return result
+
+
+class RecurrentLayer(nn.Module):
+    """An LSTM layer on (N, length, channels), and dropout."""
+
+    def __init__(self, inputs: int, outputs: int, dropout: float) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(inputs, outputs, batch_first=True)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        made, _ = self.lstm(x)
+        result: Tensor = self.dropout(made)
+        return result
+
+
+class SeriesResNet(nn.Module):
+    """Residual blocks, the mean over time, a linear layer; from the second block on twice as many channels."""
+
+    def __init__(self, channels: int, outputs: int) -> None:
+        super().__init__()
+        width = choose("width", 8, 16, 32, 64)
+
+        def block(index: int) -> nn.Module:
+            inputs = (channels, width, 2 * width)[min(index, 2)]
+            make = partial(ResidualBlock, inputs, 2 * width if index else width)
+            return one_of(
+                f"block{index}.kernels", **{name: partial(make, kernels) for name, kernels in KERNELS.items()}
+            )
+
+        self.body = repeat("depth", block, 2, 4)
+        self.head = nn.Linear(2 * width, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.head(self.body(x).mean(2))
+        return result
+
+
+class SeriesTCN(nn.Module):
+    """Causal blocks, each looking twice as far back as the one before, and a linear layer on the last step."""
+
+    def __init__(self, channels: int, outputs: int) -> None:
+        super().__init__()
+        width = choose("width", 8, 16, 32, 64)
+        kernel = choose("kernel", 3, 5, 7)
+        dropout = choose("dropout", 0.0, 0.1, 0.25)
+        self.body = repeat(
+            "depth",
+            lambda index: CausalBlock(width if index else channels, width, kernel, 2**index, dropout),
+            1,
+            8,
+        )
+        self.head = nn.Linear(width, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.head(self.body(x)[:, :, -1])
+        return result
+
+
+class SeriesLSTM(nn.Module):
+    """LSTM layers, and a linear layer on the last step."""
+
+    def __init__(self, channels: int, outputs: int) -> None:
+        super().__init__()
+        width = choose("width", 16, 32, 64, 128)
+        dropout = choose("dropout", 0.0, 0.1, 0.25)
+        self.body = repeat("depth", lambda index: RecurrentLayer(width if index else channels, width, dropout), 1, 3)
+        self.head = nn.Linear(width, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.head(self.body(x.transpose(1, 2))[:, -1])
+        return result
+
+
+class Series(nn.Module):
+    """One of three kinds of network, each with its own decisions. Input (N, channels, length), output (N, outputs)."""
+
+    def __init__(self, input_shape: tuple[int, ...], outputs: int) -> None:
+        super().__init__()
+        channels = input_shape[0]
+
+        def within(kind: str, make: type[nn.Module]) -> nn.Module:
+            with scope(kind):
+                return make(channels, outputs)
+
+        self.network = one_of(
+            "network",
+            resnet=lambda: within("resnet", SeriesResNet),
+            tcn=lambda: within("tcn", SeriesTCN),
+            lstm=lambda: within("lstm", SeriesLSTM),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.network(x)
+        return result
+
+
+def space(**arguments: Any) -> SearchSpace:
+    """The search space; the arguments are those of :class:`Series`, and ``where`` and ``same``."""
+    return SearchSpace(Series, **arguments)
+
+
+WANG_RESNET = Architecture(
+    {
+        "network": "resnet",
+        "resnet.width": 64,
+        "resnet.depth": 3,
+        "resnet.block0.kernels": "falling",
+        "resnet.block1.kernels": "falling",
+        "resnet.block2.kernels": "falling",
+    }
+)
+"""The residual network of Wang, Yan and Oates: blocks of 64, 128 and 128 channels."""
+
+SERIES_STARTS: tuple[Mapping[str, Any], ...] = (
+    WANG_RESNET,
+    {"network": "tcn", "tcn.width": 32, "tcn.kernel": 5, "tcn.dropout": 0.1, "tcn.depth": 5},
+    {"network": "lstm", "lstm.width": 64, "lstm.dropout": 0.1, "lstm.depth": 1},
+)
