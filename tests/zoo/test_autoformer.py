@@ -90,6 +90,14 @@ def test_a_supernet_shares_widths_heads_ratios_and_depths() -> None:
         assert torch.equal(supernet.at(one)(x), supernet.extract(one)(x))
 
 
+@pytest.mark.parametrize(("side", "patches"), [(8, 16), (28, 49), (224, 196)])
+def test_small_pictures_have_small_patches(side: int, patches: int) -> None:
+    """If none are asked for."""
+    space = autoformer.space(**{**DIGITS, "input_shape": (1, side, side), "patch": None})
+    network = space.build(space.sample(np.random.default_rng(0)))
+    assert patches + 1 == network.positions.num_embeddings
+
+
 @pytest.mark.parametrize("shape", [(1, 8, 12), (1, 10, 10), (1, 2, 2)])
 def test_pictures_that_cannot_be_cut(shape: tuple[int, ...]) -> None:
     """Are refused with their size."""

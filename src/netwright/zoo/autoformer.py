@@ -105,7 +105,8 @@ class Block(nn.Module):
 class AutoFormer(nn.Module):
     """The network of the paper; the defaults are those of its tiny space. Input (N, C, H, W), output (N, classes).
 
-    Height and width are one multiple of ``patch``; ``features`` is the size of a head. The class is told from the mean
+    Height and width are one multiple of ``patch``, which is 16 pixels, less for small pictures if not given;
+    ``features`` is the size of a head. The class is told from the mean
     of all patches, as in the authors' evaluation; the class token takes part in the attention alone.
     """
 
@@ -113,7 +114,7 @@ class AutoFormer(nn.Module):
         self,
         input_shape: tuple[int, ...] = (3, 224, 224),
         classes: int = 1000,
-        patch: int = 16,
+        patch: int | None = None,
         widths: Sequence[int] = TINY["widths"],
         heads: Sequence[int] = TINY["heads"],
         ratios: Sequence[float] = TINY["ratios"],
@@ -122,6 +123,8 @@ class AutoFormer(nn.Module):
     ) -> None:
         super().__init__()
         channels, height, breadth = input_shape
+        if patch is None:
+            patch = 16 if height >= 64 else 4 if height >= 16 else 2
         if height != breadth or height % patch or height < patch:
             raise InputError(
                 f"pictures of {height}×{breadth} cannot be cut into squares of {patch}×{patch} pixels",
