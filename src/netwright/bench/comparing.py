@@ -77,8 +77,9 @@ def compare(
     score:
         What the incumbent is judged by. By default the test metric of a searched validation metric (``X.test`` of
         ``X.valid``, ``test_Y`` of ``val_Y``, ``test`` of ``valid``), at the same fidelity or else at its largest;
-        where the table has none what is searched, and the hypervolume where that is several. A cost or a time is
-        better small, unless it is maximized itself; another metric is better in the direction of what is searched.
+        where the table has none what is searched, and the hypervolume where that is several. What is searched keeps
+        its direction; else a cost, a time, a loss or an error is better small and an accuracy large, by its name,
+        and any other follows what is searched.
     jobs:
         Worker processes, by default one a core.
     workers:
