@@ -256,7 +256,7 @@ class SearchSpace:
                 if key in seen:
                     continue
                 seen.add(key)
-            if self._meets_limits(architecture):
+            if self.keeps_limits(architecture):
                 yield architecture
 
     # Checking, encoding, building
@@ -266,7 +266,7 @@ class SearchSpace:
         checked = self._structure(architecture)
         if not self._allowed(checked):
             raise ArchitectureError(f"the rule `where` of the space refuses the architecture {checked}")
-        if not self._meets_limits(checked):
+        if not self.keeps_limits(checked):
             raise ArchitectureError(f"a limit of the space refuses the architecture {checked}")
         return checked
 
@@ -381,6 +381,15 @@ class SearchSpace:
         """
         return self._copy(_limits=(*self._limits, rule), _excess=excess or self._excess)
 
+    @property
+    def unrestricted(self) -> SearchSpace:
+        """The same space without the limits of :meth:`restrict`."""
+        return self._copy(_limits=()) if self._limits else self
+
+    def keeps_limits(self, architecture: Architecture) -> bool:
+        """Whether the limits of :meth:`restrict` allow an architecture of the space; this may take a while."""
+        return all(self._asked("restrict", rule, architecture) for rule in self._limits)
+
     def _copy(self, **changes: Any) -> SearchSpace:
         other = object.__new__(SearchSpace)
         other.__dict__.update({**self.__getstate__(), **changes})
@@ -458,7 +467,7 @@ class SearchSpace:
                 architecture = Architecture(engine.draw(rng, fixed, required))
                 if self._where is not None and not self._allowed(architecture):
                     continue
-                if not self._limits or self._meets_limits(architecture):
+                if not self._limits or self.keeps_limits(architecture):
                     return architecture
                 refused.append(architecture)
                 if self._excess is not None and len(refused) >= NARROW:
@@ -482,7 +491,7 @@ class SearchSpace:
         kept: Mapping[str, Answer],
     ) -> Architecture:
         """Mutates ``architecture``, never away from ``kept``, until it is within the limits."""
-        free = self._copy(_limits=())
+        free = self.unrestricted
         least = excess(architecture)
         for _ in range(TRIES):
             child = free.mutate(architecture, rng)
@@ -513,7 +522,7 @@ class SearchSpace:
     def _within_limits(self, draw: Callable[[], Architecture], rng: np.random.Generator) -> Architecture:
         refused: list[Architecture] = []
         while len(refused) < (TRIES if self._excess is None else NARROW):
-            if self._meets_limits(architecture := draw()):
+            if self.keeps_limits(architecture := draw()):
                 return architecture
             refused.append(architecture)
         if self._excess is None:
@@ -531,12 +540,9 @@ class SearchSpace:
     def _allowed(self, architecture: Architecture) -> bool:
         return self._where is None or self._asked("where", self._where, architecture)
 
-    def _meets_limits(self, architecture: Architecture) -> bool:
-        return all(self._asked("restrict", rule, architecture) for rule in self._limits)
-
     def _accepted(self, architecture: Architecture) -> bool:
         return (self._where is None or self._allowed(architecture)) and (
-            not self._limits or self._meets_limits(architecture)
+            not self._limits or self.keeps_limits(architecture)
         )
 
     def _asked(self, word: str, rule: Rule, architecture: Architecture) -> bool:

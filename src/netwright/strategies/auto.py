@@ -16,6 +16,7 @@ from netwright.predictors import GaussianProcess
 from netwright.space import SearchSpace
 from netwright.strategies.base import Strategy
 from netwright.strategies.informed import Informed
+from netwright.strategies.limits import first_allowed
 from netwright.strategies.rungs import ladder
 from netwright.strategies.unseen import Unseen
 from netwright.trial import PROXY, Budget, Objective, Proposal, Trial
@@ -103,13 +104,13 @@ class Auto(Strategy):
     def start(self, space: SearchSpace, objectives: Sequence[Objective]) -> None:
         super().start(space, objectives)
         self._unseen = Unseen(space)
+        self._anywhere = space.unrestricted
         self._starts = [partial for partial in self.starts if self._fits(partial)]
         self._first = max(FIRST, len(self._starts) + OWN)
         process = GaussianProcess(space, kernel="hamming")
         self._encode = process.encode
         self._levels = [
-            _Level(process.sibling(warp=False), budget, len(objectives))
-            for budget in self.budgets or (None,)
+            _Level(process.sibling(warp=False), budget, len(objectives)) for budget in self.budgets or (None,)
         ]
         self._free = _Free(process, PROBES if self.proxies else 0)
         self._pending: dict[tuple[Architecture, Budget], Rows] = {}
@@ -230,7 +231,19 @@ class Auto(Strategy):
         rows = self._pool.rows
         mean, spread = top.surrogate.expect(rows, self._hints(rows, below))
         gain = _log_expected_improvement(mean, spread, top.surrogate.incumbent)
-        return self._pool.take(gain + 1e-9 * rng.random(len(gain)))
+        chosen, refused = self._pool.take(gain + 1e-9 * rng.random(len(gain)), self.space)
+        for architecture in refused:
+            self._unseen.add(architecture)
+        return self._beside(top, value, rng) if chosen is None else chosen
+
+    def _beside(self, top: _Level, value: Floats, rng: np.random.Generator) -> Architecture | None:
+        """A neighbour, within the limits, of one of the best: where all that promises most breaks them."""
+        best = top.places(value, PARENTS)
+        parent = top.trials[best[int(rng.integers(len(best)))]].architecture
+        around = [child for child in self._anywhere.neighbours(parent, rng) if child not in self._unseen]
+        order = rng.permutation(len(around))
+        found, _ = first_allowed(self.space, (around[place] for place in order))
+        return None if found is None else around[order[found]]
 
     def _learn(self, level: _Level, weights: Floats, below: Sequence[_Level]) -> None:
         value = level.scalar(weights)
@@ -252,15 +265,15 @@ class Auto(Strategy):
 
     def _refill(self, best: Sequence[Trial], rng: np.random.Generator) -> None:
         """Puts new candidates into the pool."""
-        fresh = [self.space.sample(rng) for _ in range(POOL - len(self._pool) if self._centre is None else RANDOM)]
+        fresh = [self._anywhere.sample(rng) for _ in range(POOL - len(self._pool) if self._centre is None else RANDOM)]
         if best[0].number != self._centre:
             self._centre = best[0].number
-            fresh += islice(self.space.neighbours(best[0].architecture, rng), NEIGHBOURS)
+            fresh += islice(self._anywhere.neighbours(best[0].architecture, rng), NEIGHBOURS)
         parents = [trial.architecture for trial in best] + self._pool.promising(len(best))
         try:
             for place in rng.integers(len(parents), size=LOCAL):
-                child = self.space.mutate(parents[place], rng)
-                fresh.append(child if rng.random() < 0.5 else self.space.mutate(child, rng))
+                child = self._anywhere.mutate(parents[place], rng)
+                fresh.append(child if rng.random() < 0.5 else self._anywhere.mutate(child, rng))
         except SpaceError:
             pass  # a parent without a neighbour
         self._pool.add([architecture for architecture in fresh if architecture not in self._unseen], self._encode)
@@ -404,15 +417,21 @@ class _Pool:
         """Those that had the largest gain at the last ask."""
         return self._architectures[:count]
 
-    def take(self, gain: Floats) -> Architecture:
-        """The one with the largest gain, which leaves; so do those beyond the size of the pool with the least."""
+    def take(self, gain: Floats, space: SearchSpace) -> tuple[Architecture | None, list[Architecture]]:
+        """The one with the largest gain that keeps the limits, and those before it that do not.
+
+        All of them leave; so do those beyond the size of the pool with the least gain.
+        """
         order = np.argsort(-gain, kind="stable")
-        chosen = self._architectures[int(order[0])]
-        kept = order[1 : POOL + 1]
+        found, refused = first_allowed(space, (self._architectures[place] for place in order))
+        chosen = None if found is None else self._architectures[int(order[found])]
+        outside = [self._architectures[place] for place in order[:refused]]
+        taken = refused + (found is not None)
+        kept = order[taken : taken + POOL]
         self._architectures = [self._architectures[place] for place in kept]
         self._known = set(self._architectures)
         self.rows = self.rows[kept]
-        return chosen
+        return chosen, outside
 
 
 def _informative(value: Floats, most: int) -> Places:

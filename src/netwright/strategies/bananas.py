@@ -15,6 +15,7 @@ from netwright.errors import SpaceError
 from netwright.predictors import MLPEnsemble
 from netwright.space import SearchSpace
 from netwright.strategies.base import Strategy
+from netwright.strategies.limits import first_allowed
 from netwright.strategies.unseen import Unseen
 from netwright.trial import Objective, Proposal, Trial
 
@@ -76,6 +77,7 @@ class Bananas(Strategy):
         one_objective("Bananas", objectives, instead="Use the strategy gp, NSGA2 or Auto")
         super().start(space, objectives)
         self._unseen = Unseen(space)
+        self._anywhere = space.unrestricted
         self._best: list[_Scored] = []  # a heap, the worst first
         self._latest: deque[_Scored] = deque(maxlen=self.points - self.points // 2)
         self._count = 0  # trials with a score
@@ -113,11 +115,17 @@ class Bananas(Strategy):
             candidates = self._candidates(rng)
             if candidates:
                 values = self._values([candidate.architecture for candidate in candidates], rng)
-                chosen = np.argsort(-values, kind="stable")[: self.batch].tolist()
-                self._queue.extend(candidates[place] for place in chosen)
-                for proposal in self._queue:
-                    self._unseen.add(proposal.architecture)
-                return self._queue.popleft()
+                left = [candidates[place] for place in np.argsort(-values, kind="stable")]
+                while left and len(self._queue) < self.batch:
+                    found, refused = first_allowed(self.space, (proposal.architecture for proposal in left))
+                    for proposal in left[: refused + (found is not None)]:
+                        self._unseen.add(proposal.architecture)
+                    if found is None:
+                        break
+                    self._queue.append(left[found])
+                    left = left[found + 1 :]
+                if self._queue:
+                    return self._queue.popleft()
         architecture = self._unseen.draw(rng)
         return None if architecture is None else Proposal(architecture)
 
@@ -129,7 +137,7 @@ class Bananas(Strategy):
             _, number, child = parents[int(rng.integers(len(parents)))]
             try:
                 for _ in range(MUTATIONS):
-                    child = self.space.mutate(child, rng)
+                    child = self._anywhere.mutate(child, rng)
                     if child not in self._unseen:
                         made.setdefault(child, Proposal(child, inherits=-number))
                         break

@@ -18,6 +18,7 @@ from netwright.predictors import GaussianProcess, RandomForest
 from netwright.predictors.warping import normal_scores
 from netwright.space import SearchSpace
 from netwright.strategies.base import Strategy
+from netwright.strategies.limits import first_allowed
 from netwright.strategies.unseen import Unseen
 from netwright.trial import Objective, Proposal, Trial
 
@@ -84,6 +85,7 @@ class Bayesian(Strategy):
     def start(self, space: SearchSpace, objectives: Sequence[Objective]) -> None:
         super().start(space, objectives)
         self._unseen = Unseen(space)
+        self._anywhere = space.unrestricted
         self._model: GaussianProcess | RandomForest = (
             GaussianProcess(space, warp=False, points=2 * self.points)
             if self.surrogate == "gp"
@@ -135,10 +137,15 @@ class Bayesian(Strategy):
         self._learn(np.concatenate([one.row for one in known]), scores, due, rng)
         promise = self._promise(self._pool_rows, float(scores.max()), rng)
         order = np.argsort(-promise, kind="stable")
-        chosen, kept = self._pool[order[0]], order[1 : POOL + 1]
+        found, refused = first_allowed(self.space, (self._pool[place].architecture for place in order))
+        chosen = None if found is None else self._pool[order[found]]
+        for place in order[:refused]:
+            self._unseen.add(self._pool[place].architecture)
+        taken = refused + (found is not None)
+        kept = order[taken : taken + POOL]
         self._pool = [self._pool[place] for place in kept]
         self._pool_rows = self._pool_rows[kept]
-        return Proposal(chosen.architecture, inherits=chosen.parent)
+        return self._random(rng) if chosen is None else Proposal(chosen.architecture, inherits=chosen.parent)
 
     def _random(self, rng: np.random.Generator) -> Proposal | None:
         architecture = self._unseen.draw(rng)
@@ -153,11 +160,11 @@ class Bayesian(Strategy):
             parent = parents[int(rng.integers(len(parents)))]
             try:
                 if kind < 0.25:
-                    candidate = _Candidate(self.space.sample(rng), None)
+                    candidate = _Candidate(self._anywhere.sample(rng), None)
                 else:
-                    child = self.space.mutate(parent.architecture, rng)
+                    child = self._anywhere.mutate(parent.architecture, rng)
                     if kind < 0.5:
-                        child = self.space.mutate(child, rng)
+                        child = self._anywhere.mutate(child, rng)
                     candidate = _Candidate(child, parent.number)
             except SpaceError:  # the parent has no neighbour
                 continue
