@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+import cloudpickle
 import numpy as np
 import pytest
 import torch
@@ -350,3 +351,46 @@ def test_a_supernet_can_be_copied():
     other.at(b)
     assert torch.equal(supernet.extract(a)(x), supernet(x))
     assert torch.equal(other.extract(b)(x), other(x))
+
+
+@pytest.mark.parametrize("case", ["linear", "convolutions", "lstm"])
+def test_what_was_built_follows_the_supernet(case):
+    """To another type, into a copy, through a pickle: the smallest architecture, run before, has the weights of now."""
+    space, x = one(*ELASTIC[case])
+    supernet = Supernet(space)
+    small = min(space.enumerate(), key=lambda architecture: list(architecture.values()))
+    supernet.at(small)(x)
+    for other in (copy.deepcopy(supernet), cloudpickle.loads(cloudpickle.dumps(supernet))):
+        with torch.no_grad():
+            for parameter in other.parameters():
+                parameter.mul_(0.5)
+        mine, theirs = (outputs(each.at(small), x, True) for each in (supernet, other))
+        assert torch.equal(outputs(other.extract(small), x, True), theirs)
+        assert not torch.equal(mine, theirs)
+    supernet.double()
+    found = outputs(supernet.at(small), x.double(), True)
+    assert torch.equal(outputs(supernet.extract(small), x.double(), True), found)
+
+
+class Features(nn.Module):
+    """Random features: a buffer that is drawn, and as large as a decision says."""
+
+    def __init__(self):
+        super().__init__()
+        width = nw.choose("width", 3, 4)
+        self.register_buffer("directions", torch.empty(5, width).normal_())
+        self.head = nn.Linear(width, 2)
+
+    def forward(self, x):
+        return self.head(x @ self.directions)
+
+
+def test_a_buffer_of_its_own_is_the_same_wherever_it_is_built():
+    """It follows the supernet's seed, not the generator of the moment."""
+    space, x = one(Features, (5,))
+    supernet = Supernet(space, seed=5)
+    for width in (3, 4):
+        torch.manual_seed(width)
+        expected = supernet.at({"width": width})(x)
+        assert torch.equal(expected, supernet.extract({"width": width})(x))
+        assert expected.abs().max() > 0.01

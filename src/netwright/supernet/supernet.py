@@ -40,7 +40,7 @@ class Supernet(nn.Module):
 
     def __init__(self, space: SearchSpace, *, seed: int = 0) -> None:
         super().__init__()
-        self.space = space
+        self.space, self.seed = space, seed
         self.board = Board()
         self.values: tuple[Decision, ...] = tuple(
             decision
@@ -93,7 +93,7 @@ class Supernet(nn.Module):
         It is training or not as the supernet is.
         """
         checked = self.space.validate(architecture)
-        network, places = self._locate(checked, keep=False)
+        network, places = self._locate(checked)
         example = next(self.network.parameters(), torch.empty(0))
         network.to(example.device, example.dtype)
         with torch.no_grad():
@@ -109,9 +109,19 @@ class Supernet(nn.Module):
 
     def train(self, mode: bool = True) -> Supernet:
         super().train(mode)
-        for network in self._built.values() if "_built" in self.__dict__ else ():
+        for network in self._built.values():
             network.train(mode)
         return self
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Supernet:
+        """To another device or type: what was built has views of the tensors of before."""
+        self._built.clear()
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the networks that were built: they are views, and cannot be copied."""
+        return {**self.__dict__, "_built": OrderedDict()}
 
     def checkpoint(self) -> dict[str, Tensor]:
         """The weights, to be kept with :attr:`~netwright.space.SearchSpace.signature` of the space."""
@@ -163,7 +173,7 @@ class Supernet(nn.Module):
         if architecture in self._built:
             self._built.move_to_end(architecture)
             return self._built[architecture]
-        network, places = self._locate(architecture, keep=True)
+        network, places = self._locate(architecture)
         copies = []
         # Views must know where they come from, whoever asks for them first.
         with torch.inference_mode(False), torch.enable_grad():
@@ -192,10 +202,15 @@ class Supernet(nn.Module):
             self._built.popitem(last=False)
         return network
 
-    def _locate(self, architecture: Architecture, keep: bool) -> tuple[nn.Module, dict[str, str]]:
-        """The architecture's own network, not initialised, and where each of its modules stands in the supernet."""
+    def _locate(self, architecture: Architecture) -> tuple[nn.Module, dict[str, str]]:
+        """The architecture's own network, and where each of its modules stands in the supernet.
+
+        Only a buffer that is not the supernet's keeps what it is filled with here, by the supernet's seed.
+        """
         reading = Located(self.space.declared, architecture)
-        with torch.random.fork_rng(devices=[]), Uninitialised() if keep else nullcontext():
+        own = isinstance(self.network, SharedTensors) and self.network.others
+        with torch.random.fork_rng(devices=[]), nullcontext() if own else Uninitialised():
+            torch.manual_seed(self.seed)
             network = self.space.read(reading, f"built as {architecture}")
         reading.finish()
         return network, reading.places(network)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -48,28 +48,29 @@ class SharedTensors(nn.Module):
     def __init__(self, decisions: Sequence[Decision], make: Make) -> None:
         super().__init__()
         self.layers: dict[str, nn.Module] = {}
+        self.others = False
+        """Whether some networks have buffers that are not shared, such as a table that depends on a value."""
         places: dict[str, _Place] = {}
-        seen: list[tuple[str, dict[str, Answer], list[tuple[str, nn.Module, Tensor, bool]]]] = []
+        seen: dict[tuple[Any, ...], tuple[str, nn.Module]] = {}
         for changed, values in _values(decisions):
             try:
                 network = make(values, False)
-            except Exception:
+            except SpaceError:
                 # A combination that the rules of the space refuse may have no network; the largest must have one.
                 if not seen:
                     raise
                 continue
-            tensors = list(_tensors(network))
-            seen.append((changed, values, tensors))
-            for name, layer, tensor, is_buffer in tensors:
-                _note(places, name, layer, tuple(tensor.shape), values, is_buffer)
-        for changed, values, tensors in seen:
-            for name, layer, tensor, _ in tensors:
-                place = places[name]
-                try:
-                    sliced(torch.empty(place.shape, device="meta"), tuple(tensor.shape), place.layer, layer, name)
-                except SpaceError as error:
-                    decision = changed or ", ".join(values)
-                    raise SpaceError(f"decision '{decision}': {error.message}", hint=error.hint) from None
+            for name, layer, tensor, is_buffer in _tensors(network):
+                shape = tuple(tensor.shape)
+                _note(places, name, layer, shape, values, is_buffer)
+                seen.setdefault(_use(name, shape, layer), (changed or ", ".join(values), layer))
+            self.others |= any(layer._buffers for layer in network.modules() if not isinstance(layer, NORMS))
+        for (name, shape, *_), (decision, layer) in seen.items():
+            place = places[name]
+            try:
+                sliced(torch.empty(place.shape, device="meta"), shape, place.layer, layer, name)
+            except SpaceError as error:
+                raise SpaceError(f"decision '{decision}': {error.message}", hint=error.hint) from None
         self._fill(places, make)
 
     def of(self, place: str) -> Tensor | None:
@@ -97,14 +98,15 @@ def _values(decisions: Sequence[Decision]) -> Iterator[tuple[str, dict[str, Answ
     most = {decision.name: largest(decision) for decision in decisions}
     least = {decision.name: _smallest(decision) for decision in decisions}
     yield "", most
-    for decision in decisions:
-        options = decision.options or (decision.low, decision.high)
-        step = -(-len(options) // MOST_VALUES)
-        for value in dict.fromkeys([*options[::step], options[-1]]):
-            if value != most[decision.name]:
-                yield decision.name, {**most, decision.name: value}
-            if len(decisions) > 1:
-                yield decision.name, {**least, decision.name: value}
+    for others in (most, least) if len(decisions) > 1 else (most,):
+        for decision in decisions:
+            options = decision.options or (decision.low, decision.high)
+            step = -(-len(options) // MOST_VALUES)
+            for value in dict.fromkeys([*options[::step], options[-1]]):
+                if value != others[decision.name]:
+                    yield decision.name, {**others, decision.name: value}
+    if len(decisions) > 1:
+        yield "", least
     rng = np.random.default_rng(0)
     for _ in range(DRAWS if len(decisions) > 1 else 0):
         yield "", {decision.name: decision.draw(float(rng.random())) for decision in decisions}
@@ -125,6 +127,11 @@ def _tensors(network: nn.Module) -> Iterator[tuple[str, nn.Module, Tensor, bool]
             for own, buffer in layer._buffers.items():
                 if buffer is not None:
                     yield f"{name}.{own}" if name else own, layer, buffer, True
+
+
+def _use(name: str, shape: tuple[int, ...], layer: nn.Module) -> tuple[Any, ...]:
+    """What decides whether and how the tensor of a place is sliced: it is looked at once."""
+    return name, shape, type(layer), getattr(layer, "groups", None), getattr(layer, "in_channels", None)
 
 
 def _note(
