@@ -19,6 +19,8 @@ MAX_OPTIONS = 100_000
 MAX_BLOCKS = 1_000
 MAX_NAME = 200
 _MOST_STEPS = 2**53
+RECIPE = "recipe."
+"""How the names of decisions about training begin; no network depends on them."""
 
 Kind = Literal["choose", "one_of", "repeat", "inputs", "range"]
 Path = tuple[tuple[str, tuple[Answer, ...]], ...]
@@ -51,6 +53,11 @@ class Decision:
     def conditional(self) -> bool:
         """Whether some architectures do not ask it."""
         return bool(self.conditions)
+
+    @property
+    def of_training(self) -> bool:
+        """Whether it is about training, by its name, and not about the network."""
+        return self.name.startswith(RECIPE)
 
     @property
     def continuous(self) -> bool:

@@ -44,7 +44,7 @@ class Relaxation(nn.Module, ABC):
         self._sure: dict[str, Way] = {}
         self.open: dict[str, Decision] = {}
         for decision in space.decisions:
-            if decision.name.startswith("recipe."):
+            if decision.of_training:
                 continue
             if decision.kind in ("choose", "range") and decision.cardinality > 1:
                 raise SpaceError(
@@ -136,7 +136,7 @@ class Relaxation(nn.Module, ABC):
                 options = decision.options or (decision.first,)
                 scores = rows.get(decision.name) or [0.0] * len(options)
                 # A decision about training is not ranked here: it has its first value.
-                options = options[:1] if decision.name.startswith("recipe.") else options
+                options = options[:1] if decision.of_training else options
                 scored = zip(options, scores, strict=False)
                 grown += [(value + score, {**answers, decision.name: option}) for option, score in scored]
             beam = sorted(grown, key=lambda entry: -entry[0])[:width]
@@ -206,9 +206,9 @@ class HardGumbel(Relaxation):
     def ways(self, generator: torch.Generator) -> dict[str, Way]:
         rows = {}
         for decision, row in self._pairs():
+            if not bool(torch.isfinite(row).all()):
+                raise FloatingPointError(f"the numbers of decision '{decision.name}' are no longer finite")
             soft = _gumbel(row, self.temperature, generator)
-            while not torch.isfinite(soft).all():
-                soft = _gumbel(row, self.temperature, generator)
             place = int(soft.argmax())
             hard = torch.zeros_like(soft)
             hard[place] = 1.0

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from netwright.architecture import Answer, Architecture
-from netwright.errors import InputError, SpaceError
+from netwright.errors import ArchitectureError, InputError, SpaceError
 from netwright.space import Decision, SearchSpace
 from netwright.space.uninitialised import Uninitialised
 from netwright.supernet.share import Located, Share
@@ -20,8 +20,6 @@ from netwright.supernet.slicing import sliced
 from netwright.supernet.switches import Board, Way
 from netwright.supernet.tensors import SharedTensors
 
-RECIPE = "recipe."
-"""Decisions with this prefix are about training; no network depends on them."""
 Part = Callable[[], Tensor]
 
 KEPT = 64
@@ -45,7 +43,7 @@ class Supernet(nn.Module):
         self.values: tuple[Decision, ...] = tuple(
             decision
             for decision in space.decisions
-            if decision.kind in ("choose", "range") and not decision.name.startswith(RECIPE)
+            if decision.kind in ("choose", "range") and not decision.of_training
         )
         self._built: OrderedDict[Architecture, nn.Module] = OrderedDict()
         with torch.random.fork_rng(devices=[]):
@@ -61,8 +59,18 @@ class Supernet(nn.Module):
         checked = self.space.validate(architecture) if not isinstance(architecture, Architecture) else architecture
         if self.values:
             return self._bound(checked)
-        self.board.ways = self._path(checked)
+        self.board.ways = self.ways(checked)
         return self.network
+
+    def ways(self, answers: Mapping[str, Answer]) -> dict[str, Way]:
+        """The way of each answer: its option alone. ArchitectureError for an answer that is no option."""
+        ways = {}
+        for name, answer in answers.items():
+            position = self.space.declared[name].position(answer) if name in self.space.declared else None
+            if position is None:
+                raise ArchitectureError(f"the supernet has no decision '{name}' with the option {answer!r:.80}")
+            ways[name] = Way((position,))
+        return ways
 
     def mixed(self, ways: Mapping[str, Way]) -> nn.Module:
         """The whole supernet with each decision going its :class:`~netwright.supernet.switches.Way`.
@@ -158,16 +166,6 @@ class Supernet(nn.Module):
                 f"{self.space.name} cannot be a supernet: {type(error).__name__}: {error}",
                 hint="The constructor may only pass on what one_of, repeat and inputs give: what it is, is open.",
             ) from error
-
-    def _path(self, architecture: Architecture) -> dict[str, Way]:
-        ways = {}
-        for name, answer in architecture.items():
-            position = self.space.declared[name].position(answer)
-            if position is None:
-                self.space.validate(architecture)
-            assert position is not None
-            ways[name] = Way((position,))
-        return ways
 
     def _bound(self, architecture: Architecture) -> nn.Module:
         if architecture in self._built:

@@ -192,14 +192,15 @@ def learning_rate(schedule: str, peak: float, step: int, steps: int) -> float:
     if schedule == "constant":
         return peak
     if schedule == "cosine":
-        return _along(peak, 0.0, step / steps)
+        return half_cosine(peak, 0.0, step / steps)
     summit, last = 0.3 * steps - 1, steps - 1
     if step <= summit:
-        return _along(peak / 25, peak, step / summit if summit > 0 else 1.0)
-    return _along(peak, peak / 25e4, (step - summit) / (last - summit) if last > summit else 0.0)
+        return half_cosine(peak / 25, peak, step / summit if summit > 0 else 1.0)
+    return half_cosine(peak, peak / 25e4, (step - summit) / (last - summit) if last > summit else 0.0)
 
 
-def _along(start: float, end: float, part: float) -> float:
+def half_cosine(start: float, end: float, part: float) -> float:
+    """From ``start`` to ``end`` along half a cosine (Loshchilov and Hutter 2017); ``part`` is from 0 to 1."""
     return end + (start - end) / 2 * (1 + math.cos(math.pi * part))
 
 

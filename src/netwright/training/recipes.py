@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from netwright.errors import InputError, nearest
+from netwright.space.decisions import RECIPE
 
 OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("one_cycle", "cosine", "constant")
 AUGMENTATIONS = ("crop", "flip", "cutout", "affine")
 PRECISIONS = ("float32", "auto")
-PREFIX = "recipe."
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Recipe:
 
     def override(self, architecture: Mapping[str, Any]) -> Recipe:
         """The recipe with the answers to the decisions named ``recipe.<field>`` in place of its own fields."""
-        changes = {name[len(PREFIX) :]: answer for name, answer in architecture.items() if name.startswith(PREFIX)}
+        changes = {name[len(RECIPE) :]: answer for name, answer in architecture.items() if name.startswith(RECIPE)}
         return self.replace(**changes) if changes else self
 
     def to_value(self) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def test_temperatures_are_the_published():
         seen = []
         for number in range(3):
             method.step(number, *data())
-            seen.append(method._relaxation.temperature)
+            seen.append(method.relaxation.temperature)
         assert seen == pytest.approx([first, middle, last])
 
 

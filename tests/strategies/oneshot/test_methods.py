@@ -24,7 +24,7 @@ def begun(method, *, steps=100):
 
 
 def doubled(method):
-    method._duo.relaxation.double()
+    method.relaxation.double()
     return method
 
 
@@ -50,8 +50,8 @@ def test_second_order_darts_is_exact_unrolled_differentiation(rate):
     supernet = begun(method)
     doubled(method)
     train, valid = batches()
-    exact = unrolled(supernet, method._duo.relaxation, train, valid, rate, 0.1)
-    alphas = list(method._duo.relaxation.parameters())
+    exact = unrolled(supernet, method.relaxation, train, valid, rate, 0.1)
+    alphas = list(method.relaxation.parameters())
     before = [w.detach().clone() for w in supernet.network.parameters()]
     found = method._second_order(train, valid)
     torch.testing.assert_close(list(exact), found, rtol=1e-3, atol=1e-8)
@@ -101,7 +101,7 @@ def test_a_darts_step_is_the_published_one():
     nn.utils.clip_grad_norm_(twin.network.parameters(), 5.0)
     weights.step()
     method.step(0, train, valid)
-    for a, b in zip(relaxation.parameters(), method._duo.relaxation.parameters(), strict=True):
+    for a, b in zip(relaxation.parameters(), method.relaxation.parameters(), strict=True):
         torch.testing.assert_close(a, b)
     for a, b in zip(twin.network.parameters(), supernet.network.parameters(), strict=True):
         torch.testing.assert_close(a, b)
@@ -165,6 +165,12 @@ def test_fairnas_refuses_what_cannot_be_fair():
         FairNAS().start(Supernet(nw.SearchSpace(Uneven)), Course(1, 1, nn.functional.mse_loss))
 
 
+def test_fairnas_needs_something_open():
+    """A space whose decisions are all fixed is refused in words."""
+    with pytest.raises(SpaceError, match="every decision of the space is fixed"):
+        FairNAS().start(Supernet(nw.SearchSpace(Toy).fix(a="r", b="p")), Course(1, 1, nn.functional.mse_loss))
+
+
 def test_spos_trains_one_uniform_path_a_step():
     """One operation of each decision runs, each as often as every other, and only its weights move."""
     method = SPOS(weight_decay=0.0)
@@ -186,3 +192,13 @@ def test_spos_trains_one_uniform_path_a_step():
     assert sum(calls.values()) == 1_800
     assert all(240 < count < 360 for count in calls.values())
     assert method.ranked(3) is None
+
+
+def test_fairnas_leaves_fixed_decisions_alone():
+    """What the space fixes runs in every path, at its own option."""
+    space = nw.SearchSpace(Toy).fix(a="r")
+    supernet, method = Supernet(space, seed=1).double(), FairNAS()
+    method.start(supernet, Course(4, 1, nn.functional.mse_loss, seed=3))
+    method.step(0, batches()[0], None)
+    assert [candidate.weight.grad is not None for candidate in supernet.network.a.candidates] == [False, False, True]
+    assert all(candidate.weight.grad is not None for candidate in supernet.network.b.candidates)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import final
 
 import torch
 from torch import Tensor
 
-from netwright.architecture import Architecture
 from netwright.errors import InputError
 from netwright.strategies.oneshot.duo import Duo
-from netwright.strategies.oneshot.method import Batch, Course, Method, cosine, set_rate
+from netwright.strategies.oneshot.method import Batch, Course, Method, set_rate
 from netwright.supernet.relaxations import Softmax
 from netwright.supernet.supernet import Supernet
+from netwright.training.loop import half_cosine
 
 
 @final
@@ -47,9 +47,10 @@ class DARTS(Method):
         self.alpha_lr, self.alpha_weight_decay = alpha_lr, alpha_weight_decay
 
     def start(self, supernet: Supernet, course: Course) -> None:
+        self.relaxation = Softmax(supernet, seed=course.seed)
         self._duo = Duo(
             supernet,
-            Softmax(supernet, seed=course.seed),
+            self.relaxation,
             course,
             weights=lambda w: torch.optim.SGD(w, self.lr, momentum=self.momentum, weight_decay=self.weight_decay),
             numbers=lambda a: torch.optim.Adam(
@@ -61,18 +62,12 @@ class DARTS(Method):
     def step(self, number: int, train: Batch, valid: Batch | None) -> Tensor:
         assert valid is not None
         duo = self._duo
-        set_rate(duo.weights_optimizer, cosine(self.lr, self.min_lr, number, duo.course.steps))
+        set_rate(duo.weights_optimizer, half_cosine(self.lr, self.min_lr, number / duo.course.steps))
         if self.order == 1:
             duo.learn_numbers(valid)
         else:
             duo.set_gradients(self._second_order(train, valid))
         return duo.learn_weights(train)
-
-    def ranked(self, count: int) -> list[Architecture]:
-        return self._duo.relaxation.ranked(count)
-
-    def probabilities(self) -> Mapping[str, Tensor]:
-        return self._duo.relaxation.probabilities()
 
     def _second_order(self, train: Batch, valid: Batch) -> list[Tensor]:
         duo = self._duo

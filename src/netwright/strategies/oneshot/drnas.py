@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import final
 
 import torch
 from torch import Tensor
 
-from netwright.architecture import Architecture
 from netwright.strategies.oneshot.duo import Duo
-from netwright.strategies.oneshot.method import Batch, Course, Method, cosine, set_rate
+from netwright.strategies.oneshot.method import Batch, Course, Method, set_rate
 from netwright.supernet.relaxations import Dirichlet
 from netwright.supernet.supernet import Supernet
+from netwright.training.loop import half_cosine
 
 
 @final
@@ -31,7 +30,7 @@ class DrNAS(Method):
         self.lr, self.min_lr, self.alpha_lr, self.anchor = lr, min_lr, alpha_lr, anchor
 
     def start(self, supernet: Supernet, course: Course) -> None:
-        relaxation = Dirichlet(supernet, seed=course.seed)
+        self.relaxation = relaxation = Dirichlet(supernet, seed=course.seed)
         relaxation.anchor = self.anchor
         self._duo = Duo(
             supernet,
@@ -44,12 +43,6 @@ class DrNAS(Method):
 
     def step(self, number: int, train: Batch, valid: Batch | None) -> Tensor:
         assert valid is not None
-        set_rate(self._duo.weights_optimizer, cosine(self.lr, self.min_lr, number, self._duo.course.steps))
+        set_rate(self._duo.weights_optimizer, half_cosine(self.lr, self.min_lr, number / self._duo.course.steps))
         self._duo.learn_numbers(valid)
         return self._duo.learn_weights(train)
-
-    def ranked(self, count: int) -> list[Architecture]:
-        return self._duo.relaxation.ranked(count)
-
-    def probabilities(self) -> Mapping[str, Tensor]:
-        return self._duo.relaxation.probabilities()

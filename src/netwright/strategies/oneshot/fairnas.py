@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from netwright.errors import SpaceError
-from netwright.strategies.oneshot.method import Batch, Course, Method, cosine, loss_at, set_rate
+from netwright.strategies.oneshot.method import Batch, Course, Method, loss_at, set_rate
 from netwright.supernet.supernet import Supernet
 from netwright.supernet.switches import Way
+from netwright.training.loop import half_cosine
 
 
 @final
@@ -30,7 +31,10 @@ class FairNAS(Method):
 
     def start(self, supernet: Supernet, course: Course) -> None:
         self._supernet, self._course = supernet, course
-        asked = [decision for decision in supernet.space.decisions if not decision.name.startswith("recipe.")]
+        decisions = [decision for decision in supernet.space.decisions if not decision.of_training]
+        asked = [decision for decision in decisions if decision.cardinality > 1]
+        if not asked:
+            raise SpaceError("there is nothing to learn: every decision of the space is fixed")
         sizes = {int(decision.cardinality): decision.name for decision in asked}
         unfair = next((d.name for d in asked if d.conditional or d.kind != "one_of"), None)
         if unfair is not None or len(sizes) != 1:
@@ -40,18 +44,19 @@ class FairNAS(Method):
                 hint="Use spos, which takes any space.",
             )
         self._names, (self._count,) = [decision.name for decision in asked], sizes
+        self._fixed = supernet.ways({d.name: d.first for d in decisions if d not in asked})
         self._optimizer = torch.optim.SGD(
             supernet.network.parameters(), self.lr, momentum=self.momentum, weight_decay=self.weight_decay
         )
 
     def step(self, number: int, train: Batch, valid: Batch | None) -> Tensor:
-        set_rate(self._optimizer, cosine(self.lr, 0.0, number, self._course.steps))
+        set_rate(self._optimizer, half_cosine(self.lr, 0.0, number / self._course.steps))
         rng = np.random.default_rng([self._course.seed, number])
         orders = {name: rng.permutation(self._count).tolist() for name in self._names}
         self._optimizer.zero_grad(set_to_none=True)
         losses = []
         for place in range(self._count):
-            ways = {name: Way((order[place],)) for name, order in orders.items()}
+            ways = self._fixed | {name: Way((order[place],)) for name, order in orders.items()}
             loss = loss_at(self._supernet, ways, self._course.loss, train)
             torch.autograd.backward(loss)
             losses.append(loss.detach())

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import final
 
 import torch
 from torch import Tensor
 
-from netwright.architecture import Architecture
 from netwright.strategies.oneshot.duo import Duo
-from netwright.strategies.oneshot.method import Batch, Course, Method, cosine, set_rate
+from netwright.strategies.oneshot.method import Batch, Course, Method, set_rate
 from netwright.supernet.relaxations import HardGumbel, temperature
 from netwright.supernet.supernet import Supernet
+from netwright.training.loop import half_cosine
 
 
 @final
@@ -31,10 +30,10 @@ class GDAS(Method):
         self.first, self.last = start, end
 
     def start(self, supernet: Supernet, course: Course) -> None:
-        self._relaxation = HardGumbel(supernet, seed=course.seed)
+        self.relaxation = self._draws = HardGumbel(supernet, seed=course.seed)
         self._duo = Duo(
             supernet,
-            self._relaxation,
+            self.relaxation,
             course,
             weights=lambda w: torch.optim.SGD(w, self.lr, momentum=0.9, weight_decay=3e-4, nesterov=True),
             numbers=lambda a: torch.optim.Adam(a, self.alpha_lr, betas=(0.5, 0.999), weight_decay=1e-3),
@@ -44,14 +43,8 @@ class GDAS(Method):
     def step(self, number: int, train: Batch, valid: Batch | None) -> Tensor:
         assert valid is not None
         duo = self._duo
-        set_rate(duo.weights_optimizer, cosine(self.lr, self.min_lr, number, duo.course.steps))
-        self._relaxation.temperature = temperature(self.first, self.last, number, duo.course.steps)
+        set_rate(duo.weights_optimizer, half_cosine(self.lr, self.min_lr, number / duo.course.steps))
+        self._draws.temperature = temperature(self.first, self.last, number, duo.course.steps)
         loss = duo.learn_weights(train)
         duo.learn_numbers(valid)
         return loss
-
-    def ranked(self, count: int) -> list[Architecture]:
-        return self._relaxation.ranked(count)
-
-    def probabilities(self) -> Mapping[str, Tensor]:
-        return self._relaxation.probabilities()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from netwright.architecture import Architecture
+from netwright.supernet.relaxations import Relaxation
 from netwright.supernet.supernet import Supernet
 from netwright.supernet.switches import Way
 
@@ -37,6 +37,8 @@ class Method(ABC):
     epochs: int
     batch_size: int
     halves: bool = True
+    relaxation: Relaxation | None = None
+    """What learns which architectures are good, once it has started, in the methods that have such a thing."""
 
     @abstractmethod
     def start(self, supernet: Supernet, course: Course) -> None:
@@ -48,16 +50,11 @@ class Method(ABC):
 
     def ranked(self, count: int) -> list[Architecture] | None:
         """The architectures that it prefers, the best first; None where the supernet is to be searched instead."""
-        return None
+        return None if self.relaxation is None else self.relaxation.ranked(count)
 
     def probabilities(self) -> Mapping[str, Tensor]:
         """What each option of each decision counts for, where the method knows."""
-        return {}
-
-
-def cosine(start: float, end: float, step: int, steps: int) -> float:
-    """From ``start`` to ``end`` along half a cosine (Loshchilov and Hutter 2017, one period)."""
-    return end + (start - end) / 2 * (1 + math.cos(math.pi * step / max(1, steps)))
+        return {} if self.relaxation is None else self.relaxation.probabilities()
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

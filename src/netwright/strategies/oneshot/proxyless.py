@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import final
 
 import torch
 from torch import Tensor
 
-from netwright.architecture import Architecture
-from netwright.strategies.oneshot.method import Batch, Course, Method, cosine, loss_at, set_rate
+from netwright.strategies.oneshot.method import Batch, Course, Method, loss_at, set_rate
 from netwright.supernet.relaxations import Gates
 from netwright.supernet.supernet import Supernet
+from netwright.training.loop import half_cosine
 
 
 @final
@@ -29,7 +28,7 @@ class Proxyless(Method):
 
     def start(self, supernet: Supernet, course: Course) -> None:
         self._supernet, self._course = supernet, course
-        self._gates = Gates(supernet, seed=course.seed)
+        self.relaxation = self._gates = Gates(supernet, seed=course.seed)
         self._generator = torch.Generator().manual_seed(course.seed)
         self._weights = list(supernet.network.parameters())
         self._optimizer = torch.optim.SGD(self._weights, self.lr, momentum=0.9, nesterov=True, weight_decay=4e-5)
@@ -37,7 +36,7 @@ class Proxyless(Method):
 
     def step(self, number: int, train: Batch, valid: Batch | None) -> Tensor:
         assert valid is not None
-        set_rate(self._optimizer, cosine(self.lr, 0.0, number, self._course.steps))
+        set_rate(self._optimizer, half_cosine(self.lr, 0.0, number / self._course.steps))
         warm = number < self.warm_up * self._course.steps
         self._optimizer.zero_grad(set_to_none=True)
         ways = self._gates.path(self._generator, uniform=warm)
@@ -57,9 +56,3 @@ class Proxyless(Method):
         self._gates.remember()
         self._numbers.step()
         self._gates.settled()
-
-    def ranked(self, count: int) -> list[Architecture]:
-        return self._gates.ranked(count)
-
-    def probabilities(self) -> Mapping[str, Tensor]:
-        return self._gates.probabilities()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import final
 
 import torch
 from torch import Tensor
 
-from netwright.architecture import Architecture
 from netwright.strategies.oneshot.duo import Duo
-from netwright.strategies.oneshot.method import Batch, Course, Method, clipped_step, cosine, set_rate
+from netwright.strategies.oneshot.method import Batch, Course, Method, clipped_step, set_rate
 from netwright.supernet.relaxations import Gumbel, temperature
 from netwright.supernet.supernet import Supernet
+from netwright.training.loop import half_cosine
 
 
 @final
@@ -32,10 +31,10 @@ class SNAS(Method):
         self.first, self.last = start, end
 
     def start(self, supernet: Supernet, course: Course) -> None:
-        self._relaxation = Gumbel(supernet, seed=course.seed)
+        self.relaxation = self._draws = Gumbel(supernet, seed=course.seed)
         self._duo = Duo(
             supernet,
-            self._relaxation,
+            self.relaxation,
             course,
             weights=lambda w: torch.optim.SGD(w, self.lr, momentum=0.9, weight_decay=3e-4),
             numbers=lambda a: torch.optim.Adam(a, self.alpha_lr, betas=(0.5, 0.999), weight_decay=1e-3),
@@ -43,8 +42,8 @@ class SNAS(Method):
 
     def step(self, number: int, train: Batch, valid: Batch | None) -> Tensor:
         duo = self._duo
-        set_rate(duo.weights_optimizer, cosine(self.lr, self.min_lr, number, duo.course.steps))
-        self._relaxation.temperature = temperature(self.first, self.last, number, duo.course.steps, geometric=True)
+        set_rate(duo.weights_optimizer, half_cosine(self.lr, self.min_lr, number / duo.course.steps))
+        self._draws.temperature = temperature(self.first, self.last, number, duo.course.steps, geometric=True)
         duo.weights_optimizer.zero_grad(set_to_none=True)
         duo.numbers_optimizer.zero_grad(set_to_none=True)
         loss = duo.loss(train)
@@ -52,9 +51,3 @@ class SNAS(Method):
         duo.numbers_optimizer.step()
         clipped_step(duo.weights_optimizer, duo.weights, 5.0)
         return loss.detach()
-
-    def ranked(self, count: int) -> list[Architecture]:
-        return self._duo.relaxation.ranked(count)
-
-    def probabilities(self) -> Mapping[str, Tensor]:
-        return self._duo.relaxation.probabilities()
