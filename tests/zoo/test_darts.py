@@ -100,4 +100,4 @@ def test_a_genotype_that_is_none(change: tuple[str, int], message: str) -> None:
 def test_arguments_that_make_no_network(arguments: dict[str, Any], message: str) -> None:
     """Say what is wrong with them."""
     with pytest.raises(InputError, match=message):
-        darts.space(**{**SMALL, "cells": 1, **arguments}).size  # noqa: B018
+        darts.space(**{**SMALL, "cells": 1, **arguments})

@@ -61,4 +61,4 @@ def test_a_supernet_holds_the_space() -> None:
 def test_widths_that_are_none(widths: tuple[int, ...]) -> None:
     """Too few, and one that cannot be split into two groups."""
     with pytest.raises(InputError, match="widths are 8 even numbers of channels, found"):
-        fbnet.space(widths=widths).size  # noqa: B018
+        fbnet.space(widths=widths)

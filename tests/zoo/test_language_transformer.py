@@ -82,4 +82,4 @@ def test_a_supernet_shares_the_space() -> None:
 def test_a_width_that_heads_cannot_share() -> None:
     """Is refused with both numbers."""
     with pytest.raises(InputError, match="a width of 8 cannot be shared by 3 heads"):
-        language_transformer.space(**{**SMALL, "widths": (6, 8)}).size  # noqa: B018
+        language_transformer.space(**{**SMALL, "widths": (6, 8)})

@@ -69,4 +69,4 @@ def test_a_supernet_holds_the_space() -> None:
 def test_widths_that_are_not_nine() -> None:
     """Are refused with what they stand for."""
     with pytest.raises(InputError, match="widths are 9 numbers of channels, found 2"):
-        proxyless.space(widths=(8, 16)).size  # noqa: B018
+        proxyless.space(widths=(8, 16))

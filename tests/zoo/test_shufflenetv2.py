@@ -59,4 +59,4 @@ def test_a_supernet_holds_the_space() -> None:
 def test_widths_that_are_none(widths: tuple[int, ...]) -> None:
     """Too few, an odd one, and one that is no larger than the one before."""
     with pytest.raises(InputError, match="widths are 6 even numbers of channels, the first five ascending, found"):
-        shufflenetv2.space(widths=widths).size  # noqa: B018
+        shufflenetv2.space(widths=widths)

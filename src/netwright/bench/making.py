@@ -22,7 +22,7 @@ from netwright.architecture import Architecture
 from netwright.arguments import whole
 from netwright.bench.folders import SETTINGS, repeating
 from netwright.errors import InfeasibleError, InputError
-from netwright.evaluators.base import Candidate
+from netwright.evaluators.base import Candidate, OfData
 from netwright.evaluators.tables import Table
 from netwright.evaluators.tables.own import declared_space, writing
 from netwright.evaluators.tables.rows import Rows, options_of
@@ -124,7 +124,7 @@ def functions(
 
 
 @final
-class TrainingCurve:
+class TrainingCurve(OfData):
     """Trains a candidate once and scores it at several epochs of that training, on validation and on test.
 
     Answers with ``val_accuracy@E``, ``test_accuracy@E`` (``val_r2@E``, ``test_r2@E`` for regression), ``train_loss@E``
@@ -141,16 +141,6 @@ class TrainingCurve:
             raise InputError(f"the split is of {len(split)} examples, the data have {len(data)}")
         self.data, self.recipe, self.split, self.epochs, self.test = data, recipe, split, epochs, test
         self.score = "accuracy" if data.task == "classification" else "r2"
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """The shape of one input, without the batch."""
-        return self.data.input_shape
-
-    @property
-    def fingerprint(self) -> str:
-        """The identity of the data."""
-        return self.data.fingerprint
 
     def kept_in(self, folder: Path) -> TrainingCurve:
         """The same over data in files, which workers map into their memory."""

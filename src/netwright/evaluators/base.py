@@ -14,6 +14,8 @@ from netwright.trial import Budget
 if TYPE_CHECKING:
     import torch
 
+    from netwright.training.data import Data
+
 
 @dataclass(frozen=True)
 class Heritage:
@@ -69,6 +71,22 @@ class Candidate:
     def keep(self, state: Mapping[str, torch.Tensor]) -> None:
         """Keeps these weights for trials that inherit from this one."""
         self.on_keep(state)
+
+
+class OfData:
+    """What an evaluator whose numbers come from ``data`` says of them."""
+
+    data: Data
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one input, without the batch; by it the costs are measured."""
+        return self.data.input_shape
+
+    @property
+    def fingerprint(self) -> str:
+        """The identity of the data."""
+        return self.data.fingerprint
 
 
 Evaluator = Callable[[Candidate], Mapping[str, float]]

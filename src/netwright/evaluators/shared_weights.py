@@ -11,10 +11,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from netwright.errors import InputError
-from netwright.evaluators.base import Candidate
+from netwright.evaluators.base import Candidate, OfData
 from netwright.supernet.recalibration import recalibrated
 from netwright.supernet.supernet import Supernet
 from netwright.training.data import Data
+from netwright.training.loop import predict
 from netwright.training.metrics import Direction, direction
 from netwright.training.splits import Split
 
@@ -22,7 +23,7 @@ RECALIBRATION = 20_000
 """So many training examples set the statistics of the norms, where there are as many (Guo et al. 2020)."""
 
 
-class SharedWeights:
+class SharedWeights(OfData):
     """Scores a candidate on ``split.validation`` with the weights that it has in ``supernet``; nothing is trained.
 
     Answers with ``val_accuracy`` and ``val_loss`` (``val_loss`` alone for regression). Norms are recalibrated on the
@@ -48,16 +49,6 @@ class SharedWeights:
         self._one_at_a_time = threading.Lock()
 
     @property
-    def input_shape(self) -> tuple[int, ...]:
-        """The shape of one input, without the batch."""
-        return self.data.input_shape
-
-    @property
-    def fingerprint(self) -> str:
-        """The identity of the data."""
-        return self.data.fingerprint
-
-    @property
     def metric(self) -> str:
         """The metric that a search improves where nothing else is asked for."""
         return "val_loss" if self.data.task == "regression" else "val_accuracy"
@@ -77,10 +68,9 @@ class SharedWeights:
             self._one_at_a_time,
             self.supernet.path(candidate.architecture) as network,
             recalibrated(network, self._calibration, batch_size=self.batch_size),
-            torch.no_grad(),
         ):
-            parts = [network(x) for x in torch.split(self._inputs, self.batch_size)]
-        return _scores(torch.cat(parts), self._targets, self.data.task)
+            outputs = torch.from_numpy(predict(network, self._inputs, batch_size=self.batch_size))
+        return _scores(outputs, self._targets, self.data.task)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_one_at_a_time": None}

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from netwright.errors import InputError
-from netwright.evaluators.base import Candidate
+from netwright.evaluators.base import Candidate, OfData
 from netwright.training.data import Data
 from netwright.training.inheritance import inherit
 from netwright.training.loop import fit
@@ -20,7 +20,7 @@ from netwright.training.splits import Split
 from netwright.training.weights import load_weights
 
 
-class Train:
+class Train(OfData):
     """Trains a candidate on ``split.train`` and scores it on ``split.validation``.
 
     Answers with ``val_accuracy`` (``val_r2`` and ``val_rmse`` for regression), ``val_loss``, ``train_loss``,
@@ -67,16 +67,6 @@ class Train:
         self.keep, self.inherit_factor = keep, inherit_factor
         self.recipe = recipe if epochs is None else recipe.replace(epochs=epochs)
         self._parts: dict[str, tuple[Tensor, Tensor, Tensor, Tensor]] = {}
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """The shape of one input, without the batch; by it the costs are measured."""
-        return self.data.input_shape
-
-    @property
-    def fingerprint(self) -> str:
-        """The identity of the data."""
-        return self.data.fingerprint
 
     @property
     def metric(self) -> str:

@@ -7,11 +7,11 @@ do not change for it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from netwright.architecture import Answer
 from netwright.errors import SpaceError
@@ -22,7 +22,6 @@ from netwright.space.places import place
 if TYPE_CHECKING:
     from torch import nn
 
-    from netwright.space.words import Inputs
 
 Candidates = Mapping[str, Callable[[], "nn.Module"]]
 Combine = str | Callable[..., Any] | None
@@ -32,6 +31,20 @@ MAX_DEPTH = 64
 
 SCOPE: ContextVar[str] = ContextVar("netwright_scope", default="")
 _READING: ContextVar[Reading | None] = ContextVar("netwright_reading", default=None)
+
+
+class Picked(Protocol):
+    """What ``inputs`` gives: the picked indices, called on all the states."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def among(self) -> int: ...
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[int]: ...
+    def __getitem__(self, place: Any, /) -> Any: ...
+    def each(self, block: Callable[[int], nn.Module]) -> nn.ModuleList: ...
+    def __call__(self, states: Sequence[Any], edges: Any = None) -> Any: ...
 
 
 class Reading(ABC):
@@ -50,11 +63,11 @@ class Reading(ABC):
         """The module that stands for the blocks."""
 
     @abstractmethod
-    def inputs(self, decision: Decision, combine: Combine) -> Inputs:
+    def inputs(self, decision: Decision, combine: Combine) -> Picked:
         """What the forward pass calls with the states."""
 
     @abstractmethod
-    def each(self, picked: Inputs, block: Callable[[int], nn.Module]) -> nn.ModuleList:
+    def each(self, picked: Picked, block: Callable[[int], nn.Module]) -> nn.ModuleList:
         """The layers on the connections of ``picked``."""
 
     @contextmanager
@@ -130,13 +143,13 @@ class Outline(Reading):
                 blocks.append(checked_module(block(index), f"block {index} of decision '{decision.name}'"))
         return nn.Sequential(*blocks)
 
-    def inputs(self, decision: Decision, combine: Combine) -> Inputs:
+    def inputs(self, decision: Decision, combine: Combine) -> Picked:
         from netwright.space.words import Inputs
 
         self._meet(decision)
         return Inputs(decision.first, decision.count or 0, combine, decision.name)
 
-    def each(self, picked: Inputs, block: Callable[[int], nn.Module]) -> nn.ModuleList:
+    def each(self, picked: Picked, block: Callable[[int], nn.Module]) -> nn.ModuleList:
         from torch import nn
 
         decision = self.decisions[picked.name]
@@ -238,12 +251,12 @@ class Build(Reading):
         what = f"decision '{decision.name}'"
         return nn.Sequential(*(checked_module(block(index), f"block {index} of {what}") for index in range(chosen)))
 
-    def inputs(self, decision: Decision, combine: Combine) -> Inputs:
+    def inputs(self, decision: Decision, combine: Combine) -> Picked:
         from netwright.space.words import Inputs
 
         return Inputs(self._answer(decision), decision.count or 0, combine, decision.name)
 
-    def each(self, picked: Inputs, block: Callable[[int], nn.Module]) -> nn.ModuleList:
+    def each(self, picked: Picked, block: Callable[[int], nn.Module]) -> nn.ModuleList:
         from torch import nn
 
         what = f"decision '{picked.name}'"

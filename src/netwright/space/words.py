@@ -91,7 +91,7 @@ def repeat(name: str, block: Callable[[int], nn.Module], low: int, high: int) ->
     return reading.repeat(decision, block)
 
 
-def inputs(name: str, count: int, pick: int = 1, combine: str | Callable[..., Any] | None = "sum") -> Inputs:
+def inputs(name: str, count: int, pick: int = 1, combine: str | Callable[..., Any] | None = "sum") -> readings.Picked:
     """Which ``pick`` of ``count`` earlier states come in; call it on the list of them to have them combined.
 
     ``combine`` is "sum", "mean", "concat" (along dimension 1), "product", a function of the list of those picked, or
@@ -153,16 +153,7 @@ class Inputs(tuple[int, ...]):
 
         Decisions inside a block exist only when its state is picked.
         """
-        reading = readings.current("each", self.name)
-        from torch import nn
-
-        if isinstance(block, nn.Module) or not callable(block):
-            raise SpaceError(
-                f"inputs '{self.name}': each takes a function from a state's index to a module, "
-                f"found {type(block).__name__}",
-                hint="Write each(lambda j: …).",
-            )
-        return reading.each(self, block)
+        return layers_on(self, block)
 
     def __call__(self, states: Sequence[Any], edges: Any = None) -> Any:
         """The picked states, each through its layer where :meth:`each` made some, combined."""
@@ -172,6 +163,20 @@ class Inputs(tuple[int, ...]):
         if edges is not None:
             picked = [edge(state) for edge, state in zip(edges, picked, strict=True)]
         return combined(picked, self.combine)
+
+
+def layers_on(picked: readings.Picked, block: Callable[[int], nn.Module]) -> nn.ModuleList:
+    """What ``picked.each(block)`` gives, whatever the reading makes of picked inputs."""
+    reading = readings.current("each", picked.name)
+    from torch import nn
+
+    if isinstance(block, nn.Module) or not callable(block):
+        raise SpaceError(
+            f"inputs '{picked.name}': each takes a function from a state's index to a module, "
+            f"found {type(block).__name__}",
+            hint="Write each(lambda j: …).",
+        )
+    return reading.each(picked, block)
 
 
 def combined(picked: Sequence[Any], combine: str | Callable[..., Any] | None) -> Any:

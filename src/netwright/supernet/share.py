@@ -9,8 +9,7 @@ from torch import nn
 
 from netwright.architecture import Answer
 from netwright.space.decisions import Decision
-from netwright.space.readings import Build, Candidates, Combine, Reading, checked_module
-from netwright.space.words import Inputs
+from netwright.space.readings import Build, Candidates, Combine, Picked, Reading, checked_module
 from netwright.supernet.switches import Board, Connections, Edges, Mixed, Row
 
 
@@ -41,13 +40,14 @@ class Share(Reading):
         made = [checked_module(block(i), f"block {i} of decision '{decision.name}'") for i in range(most)]
         return Row(self._board, decision, made)
 
-    def inputs(self, decision: Decision, combine: Combine) -> Inputs:
-        return Connections(self._board, decision, combine)  # type: ignore[return-value]
+    def inputs(self, decision: Decision, combine: Combine) -> Picked:
+        return Connections(self._board, decision, combine)
 
-    def each(self, picked: Inputs, block: Callable[[int], nn.Module]) -> nn.ModuleList:
+    def each(self, picked: Picked, block: Callable[[int], nn.Module]) -> nn.ModuleList:
         what = f"decision '{picked.name}'"
         made = [checked_module(block(i), f"the layer on input {i} of {what}") for i in range(picked.among)]
-        return Edges(picked, made)  # type: ignore[arg-type]
+        assert isinstance(picked, Connections)
+        return Edges(picked, made)
 
 
 @final
@@ -68,7 +68,7 @@ class Located(Build):
         self._kept.append(module)
         return module
 
-    def each(self, picked: Inputs, block: Callable[[int], nn.Module]) -> nn.ModuleList:
+    def each(self, picked: Picked, block: Callable[[int], nn.Module]) -> nn.ModuleList:
         layers = super().each(picked, block)
         self._index[id(layers)] = tuple(picked)
         self._kept.append(layers)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from netwright.errors import SpaceError
 from netwright.space.decisions import Decision
-from netwright.space.words import combined
+from netwright.space.words import combined, layers_on
 
 Combine = str | Callable[..., Any] | None
 
@@ -144,9 +144,7 @@ class Connections:
 
     def each(self, block: Callable[[int], nn.Module]) -> nn.ModuleList:
         """As :meth:`netwright.space.words.Inputs.each`: here a layer on every connection there is."""
-        from netwright.space import readings
-
-        return readings.current("each", self.name).each(self, block)  # type: ignore[arg-type]
+        return layers_on(self, block)
 
     def __call__(self, states: Sequence[Any], edges: Any = None) -> Any:
         if isinstance(states, list | tuple) and len(states) != self.among:

@@ -313,7 +313,7 @@ class _Trainer:
             try:
                 return self._accumulate(x, y)
             except (RuntimeError, MemoryError) as error:
-                if not _out_of_memory(error) or min(self.micro, len(x)) < 2:
+                if not out_of_memory(error) or min(self.micro, len(x)) < 2:
                     raise
             # Out of the handler: the error's traceback would keep the activations alive.
             self.micro = min(self.micro, len(x)) // 2
@@ -429,7 +429,7 @@ def _outputs(network: nn.Module, inputs: Tensor, batch_size: int, layout: torch.
             start += len(x)
             continue
         except (RuntimeError, MemoryError) as error:
-            if not _out_of_memory(error) or len(x) < 2:
+            if not out_of_memory(error) or len(x) < 2:
                 raise
         batch_size = len(x) // 2
     if not parts:
@@ -491,7 +491,7 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
         yield
 
 
-def _out_of_memory(error: BaseException) -> bool:
+def out_of_memory(error: BaseException) -> bool:
     """Whether it is the lack of memory: torch's CPU allocator only says so in words."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True

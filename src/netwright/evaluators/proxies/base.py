@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from netwright.errors import InputError, NetwrightError
+from netwright.training.loop import out_of_memory
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """From the network's answers and the targets to a number: the mean over the batch."""
@@ -221,10 +222,10 @@ def taking(inputs: Tensor) -> Iterator[None]:
     """Says of a network that stops in the middle what it was given; lack of memory is no fault of the inputs."""
     try:
         yield
-    except (NetwrightError, *NO_DECOMPOSITION, torch.OutOfMemoryError):
+    except (NetwrightError, *NO_DECOMPOSITION):
         raise
     except (AttributeError, IndexError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
-        if "memory" in str(error):
+        if out_of_memory(error):
             raise
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from netwright.errors import InputError
 from netwright.evaluators import train as _train  # noqa: F401  (workers that preload this file need both)
-from netwright.evaluators.base import Candidate, Evaluator
+from netwright.evaluators.base import Candidate, Evaluator, OfData
 from netwright.evaluators.proxies.base import ProxyFailed
 from netwright.evaluators.proxies.registry import select
 from netwright.training.data import Data
@@ -24,7 +24,7 @@ USUAL = ("synflow", "jacob_cov", "naswot")
 
 
 @final
-class Proxies:
+class Proxies(OfData):
     """Answers with proxies of a candidate's freshly initialised network, and with its parameters and MACs.
 
     All candidates see the same minibatch of ``batch`` examples, drawn by ``seed`` from ``split.train`` alone (all of
@@ -51,16 +51,6 @@ class Proxies:
         if split is not None and len(split) != len(data):
             raise InputError(f"Proxies: the split is of {len(split)} examples, the data have {len(data)}")
         self.data, self.split, self.batch, self.seed = data, split, batch, seed
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """The shape of one input, without the batch; by it the costs are measured."""
-        return self.data.input_shape
-
-    @property
-    def fingerprint(self) -> str:
-        """The identity of the data."""
-        return self.data.fingerprint
 
     @property
     def metric(self) -> str:
