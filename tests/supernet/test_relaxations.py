@@ -169,6 +169,18 @@ def test_proxyless_gates_by_enumeration():
     assert len(seen) > 20
 
 
+def test_the_gated_option_that_does_not_count_learns_no_weights():
+    """It runs for its gate alone; the active one learns as in any pass."""
+    supernet, relaxation, x, generator = toy(Gates)
+    loss_of(supernet, relaxation.ways(generator), x).backward()
+    ways = supernet.board.ways
+    for name in "ab":
+        candidates = getattr(supernet.network, name).candidates
+        learnt = {place for place, op in enumerate(candidates) if any(p.grad is not None for p in op.parameters())}
+        active = set(ways[name].positions) - ways[name].detached
+        assert learnt == {place for place in active if list(candidates[place].parameters())}
+
+
 def test_a_proxyless_step_keeps_what_the_others_count_for():
     """After a step of the two numbers the probabilities of all other options are as they were."""
     supernet, relaxation, x, generator = toy(Gates)
@@ -282,6 +294,28 @@ def test_the_strongest_connections_are_derived():
     expected = {"node0": (0, 1), "node0.edge0": "line", "node0.edge1": "skip", "node1": (0, 2),
                 "node1.edge0": "skip", "node1.edge2": "line"}  # fmt: skip
     assert expected == dict(relaxation.derive())
+
+
+class Sparse(Cell):
+    """The same cell with nothing among its operations."""
+
+    @staticmethod
+    def edge(node):
+        return lambda j: nw.one_of(f"node{node}.edge{j}", none=nn.Identity, line=lambda: nn.Linear(3, 3))
+
+
+def test_nothing_makes_no_connection_strong():
+    """An edge that prefers nothing is as strong as its operation is, however sure it is."""
+    relaxation = Softmax(Supernet(nw.SearchSpace(Sparse)))
+    rows = dict(zip((d.name for d in relaxation._rows), relaxation.alpha, strict=True))
+    with torch.no_grad():
+        for name, values in {
+            "node1.edge0": (9.0, 0.0, 0.0),
+            "node1.edge1": (0.0, 1.0, 0.0),
+            "node1.edge2": (0.0, 1.0, 0.0),
+        }.items():
+            rows[name].copy_(torch.tensor(values))
+    assert relaxation.derive()["node1"] == (1, 2)
 
 
 def test_values_cannot_be_mixed():

@@ -97,6 +97,21 @@ def test_gdas_runs_one_operation_of_each_decision():
     assert (alphas(method) != before).all()
 
 
+def test_drnas_is_held_by_its_anchor():
+    """The divergence is part of what the numbers learn from: a heavy anchor pulls them to the uniform Dirichlet."""
+    distances = []
+    for anchor in (0.0, 100.0):
+        method = DrNAS(alpha_lr=0.1, anchor=anchor)
+        begun(method)
+        with torch.no_grad():
+            for row in method.relaxation.alpha:
+                row.copy_(torch.tensor([1.0, -1.0, 0.5]))
+        for number in range(20):
+            method.step(number, *data())
+        distances.append(float(torch.stack([row.detach().abs().max() for row in method.relaxation.alpha]).max()))
+    assert distances[1] < 0.5 < distances[0]
+
+
 def test_temperatures_are_the_published():
     """GDAS from 10 along a line to .1, SNAS from 1 by a constant factor to .03."""
     for kind, first, middle, last in ((GDAS, 10.0, 5.05, 0.1), (SNAS, 1.0, 0.03**0.5, 0.03)):
