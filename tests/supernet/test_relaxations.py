@@ -172,13 +172,14 @@ def test_proxyless_gates_by_enumeration():
 def test_the_gated_option_that_does_not_count_learns_no_weights():
     """It runs for its gate alone; the active one learns as in any pass."""
     supernet, relaxation, x, generator = toy(Gates)
-    loss_of(supernet, relaxation.ways(generator), x).backward()
-    ways = supernet.board.ways
-    for name in "ab":
-        candidates = getattr(supernet.network, name).candidates
-        learnt = {place for place, op in enumerate(candidates) if any(p.grad is not None for p in op.parameters())}
-        active = set(ways[name].positions) - ways[name].detached
-        assert learnt == {place for place in active if list(candidates[place].parameters())}
+    for _ in range(20):
+        supernet.zero_grad()
+        loss_of(supernet, relaxation.ways(generator), x).backward()
+        for name in "ab":
+            way, candidates = supernet.board.ways[name], getattr(supernet.network, name).candidates
+            learnt = {place for place, op in enumerate(candidates) if any(p.grad is not None for p in op.parameters())}
+            active = set(way.positions) - way.detached
+            assert learnt == {place for place in active if list(candidates[place].parameters())}
 
 
 def test_a_proxyless_step_keeps_what_the_others_count_for():
