@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, final
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from netwright.architecture import Answer, Architecture
 from netwright.errors import SpaceError
-from netwright.space import Decision
+from netwright.space import Decision, SearchSpace
 from netwright.space.conditions import asked
 from netwright.supernet.supernet import Supernet
 from netwright.supernet.switches import Edges, Mixed, Way
@@ -25,6 +25,8 @@ SPREAD = 1e-3
 """The deviation of the numbers at first: as good as uniform, as published (Liu et al. 2019; Cai et al. 2019)."""
 BEAM = 10
 """So many times as many partial architectures are kept as whole ones are wanted."""
+WIDEST = 10_000
+"""So many partial architectures are kept at most."""
 ZEROS = frozenset({"none", "zero"})
 """Candidates that are nothing: an edge is as strong as its best other one (Liu et al. 2019)."""
 
@@ -116,16 +118,33 @@ class Relaxation(nn.Module, ABC):
         """The most probable architecture; the same numbers give the same one."""
         return self.ranked(1)[0]
 
-    def ranked(self, count: int) -> list[Architecture]:
+    def ranked(self, count: int, space: SearchSpace | None = None) -> list[Architecture]:
         """The ``count`` most probable architectures, the first the most: the product of what its answers count for.
 
         Exact where no decision depends on another; else from ten times as many partial ones. Those that the rules of
-        the space refuse are left out, and so is another of the same class.
+        ``space`` (by default the supernet's own) refuse are left out, and so is another of the same class; where too
+        few are left, more partial ones are looked at. SpaceError where none is found among :data:`WIDEST`.
+        """
+        space = self.space if space is None else space
+        width = max(BEAM * count, 100)
+        while True:
+            found, whole = self._found(width, space, count)
+            if len(found) >= count or whole or width >= WIDEST:
+                break
+            width *= 10
+        if not found:
+            raise SpaceError("the rules of the space refuse all architectures that are probable")
+        return found
+
+    def _found(self, width: int, space: SearchSpace, count: int) -> tuple[list[Architecture], bool]:
+        """The most probable architectures of a beam of that width, and whether it left nothing out.
+
+        A limit on costs is asked one architecture after the other, and no more of them than have to be.
         """
         with torch.no_grad():
             rows = {name: row.double().clamp_min(1e-300).log().tolist() for name, row in self.probabilities().items()}
         rows |= {name: self._strength_of_picks(name, rows) for name in self.edges if name in self.open}
-        width = max(BEAM * count, 100)
+        whole = True
         beam: list[tuple[float, dict[str, Answer]]] = [(0.0, {})]
         for decision in self.space.decisions:
             grown: list[tuple[float, dict[str, Answer]]] = []
@@ -139,15 +158,16 @@ class Relaxation(nn.Module, ABC):
                 options = options[:1] if decision.of_training else options
                 scored = zip(options, scores, strict=False)
                 grown += [(value + score, {**answers, decision.name: option}) for option, score in scored]
+            whole = whole and len(grown) <= width
             beam = sorted(grown, key=lambda entry: -entry[0])[:width]
         found: dict[Any, Architecture] = {}
         for _, answers in beam:
             architecture = Architecture(answers)
-            if architecture in self.space:
-                found.setdefault(self.space.key(architecture), architecture)
-        if not found:
-            raise SpaceError("the rules of the space refuse all architectures that are probable")
-        return list(found.values())[:count]
+            if architecture in self.space and space.key(architecture) not in found and architecture in space:
+                found[space.key(architecture)] = architecture
+                if len(found) == count:
+                    break
+        return list(found.values()), whole
 
     def _strength_of_picks(self, name: str, rows: Mapping[str, list[float]]) -> list[float]:
         """For each way to pick connections the strengths of those picked, less what their layers count for anyway."""
@@ -297,13 +317,29 @@ class Gates(Relaxation):
         """The gates of the last :meth:`ways`, two a decision; their gradients are what :meth:`receive` takes."""
         return [gates for _, _, gates, _ in self._drawn]
 
-    def receive(self) -> None:
-        """Turns the gradients of the gates into those of the two numbers of each decision, and of no other."""
-        for row, pair, gates, two in self._drawn:
+    def pairs(self) -> dict[str, Tensor]:
+        """What each of the two options drawn counts for, renormalised; the others nothing. A row for each decision."""
+        rows = {}
+        for (row, pair, _, _), decision in zip(self._drawn, self._rows, strict=True):
+            two = row[pair].softmax(0)
+            rows[decision.name] = torch.zeros_like(row).index_put((torch.tensor(pair),), two)[
+                : len(decision.options or ())
+            ]
+        return rows
+
+    def receive(self, more: Sequence[Tensor | None] = ()) -> None:
+        """Turns the gradients of the gates into those of the two numbers of each decision, and of no other.
+
+        ``more`` holds for each decision what is added to that.
+        """
+        for place, (row, pair, gates, two) in enumerate(self._drawn):
             row.grad = torch.zeros_like(row)
             if gates.grad is not None:
                 # dL/da_i = sum_j dL/dg_j p_j (delta_ij - p_i)
                 row.grad[pair] = two * (gates.grad - (gates.grad * two).sum())
+            added = more[place] if more else None
+            if added is not None:
+                row.grad += added
 
     def remember(self) -> None:
         """Notes the numbers before a step, so that :meth:`settled` can keep what the other options count for."""

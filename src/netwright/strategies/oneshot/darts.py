@@ -10,7 +10,7 @@ from torch import Tensor
 
 from netwright.errors import InputError
 from netwright.strategies.oneshot.duo import Duo
-from netwright.strategies.oneshot.method import Batch, Course, Method, set_rate
+from netwright.strategies.oneshot.method import Batch, Course, Method
 from netwright.supernet.relaxations import Softmax
 from netwright.supernet.supernet import Supernet
 from netwright.training.loop import half_cosine
@@ -58,11 +58,18 @@ class DARTS(Method):
             ),
             clip=self.clip,
         )
+        self.stateful = self._duo.stateful
+
+        if self.order == 2 and not isinstance(self._duo.weights_optimizer, torch.optim.SGD):
+            raise InputError(
+                "second-order DARTS looks one step of SGD ahead, and was given another optimiser for the weights",
+                hint="Give torch.optim.SGD with its arguments, or use order=1",
+            )
 
     def step(self, number: int, train: Batch, valid: Batch | None) -> Tensor:
         assert valid is not None
         duo = self._duo
-        set_rate(duo.weights_optimizer, half_cosine(self.lr, self.min_lr, number / duo.course.steps))
+        duo.course.pace(duo.weights_optimizer, number, lambda part: half_cosine(1.0, self.min_lr / self.lr, part))
         if self.order == 1:
             duo.learn_numbers(valid)
         else:
@@ -72,18 +79,19 @@ class DARTS(Method):
     def _second_order(self, train: Batch, valid: Batch) -> list[Tensor]:
         duo = self._duo
         weights, alphas, optimizer = duo.weights, duo.alphas, duo.weights_optimizer
-        rate, kept = optimizer.param_groups[0]["lr"], [w.detach().clone() for w in weights]
+        settings, kept = optimizer.param_groups[0], [w.detach().clone() for w in weights]
+        rate, decay, momentum = settings["lr"], settings["weight_decay"], settings["momentum"]
         slopes = _zeros(torch.autograd.grad(duo.loss(train), weights, allow_unused=True), weights)
         with torch.no_grad():
             # One step ahead: w' = w - xi (grad + momentum * buffer + decay * w)
             for weight, slope in zip(weights, slopes, strict=True):
                 state = optimizer.state.get(weight, {})
                 buffer = state.get("momentum_buffer")
-                move = slope + self.weight_decay * weight
+                move = slope + decay * weight
                 if buffer is not None:
-                    move = move + self.momentum * buffer
+                    move = move + momentum * buffer
                 weight.sub_(rate * move)
-        found = torch.autograd.grad(duo.loss(valid), [*alphas, *weights], allow_unused=True)
+        found = torch.autograd.grad(duo.numbers_loss(valid), [*alphas, *weights], allow_unused=True)
         gradients, ahead = _zeros(found[: len(alphas)], alphas), _zeros(found[len(alphas) :], weights)
         norm = float(torch.stack([part.norm() for part in ahead]).norm())
         if norm > 0:

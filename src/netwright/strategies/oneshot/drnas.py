@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from netwright.strategies.oneshot.duo import Duo
-from netwright.strategies.oneshot.method import Batch, Course, Method, set_rate
+from netwright.strategies.oneshot.method import Batch, Course, Method
 from netwright.supernet.relaxations import Dirichlet
 from netwright.supernet.supernet import Supernet
 from netwright.training.loop import half_cosine
@@ -40,9 +40,12 @@ class DrNAS(Method):
             numbers=lambda a: torch.optim.Adam(a, self.alpha_lr, betas=(0.5, 0.999), weight_decay=1e-3),
             clip=5.0,
         )
+        self.stateful = self._duo.stateful
 
     def step(self, number: int, train: Batch, valid: Batch | None) -> Tensor:
         assert valid is not None
-        set_rate(self._duo.weights_optimizer, half_cosine(self.lr, self.min_lr, number / self._duo.course.steps))
+        self._duo.course.pace(
+            self._duo.weights_optimizer, number, lambda part: half_cosine(1.0, self.min_lr / self.lr, part)
+        )
         self._duo.learn_numbers(valid)
         return self._duo.learn_weights(train)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import final
 
 import torch
 from torch import Tensor
 
-from netwright.strategies.oneshot.method import Batch, Course, clipped_step, loss_at
+from netwright.strategies.oneshot.method import Batch, Course, MakeOptimizer, Stateful, clipped_step, loss_at
 from netwright.supernet.relaxations import Relaxation
 from netwright.supernet.supernet import Supernet
-
-MakeOptimizer = Callable[[list[torch.nn.Parameter]], torch.optim.Optimizer]
 
 
 @final
@@ -33,23 +30,44 @@ class Duo:
         self.generator = torch.Generator().manual_seed(course.seed)
         self.weights = list(supernet.network.parameters())
         self.alphas = list(relaxation.parameters())
-        self.weights_optimizer, self.numbers_optimizer = weights(self.weights), numbers(self.alphas)
+        self.weights_optimizer = (course.optimizer or weights)(self.weights)
+        self.numbers_optimizer = (course.numbers_optimizer or numbers)(self.alphas)
+
+    @property
+    def stateful(self) -> dict[str, Stateful]:
+        """What a checkpoint must hold of it."""
+        return {
+            "numbers": self.relaxation,
+            "weights_optimizer": self.weights_optimizer,
+            "numbers_optimizer": self.numbers_optimizer,
+            "draws": self.generator,
+        }
 
     def loss(self, batch: Batch) -> Tensor:
         """The loss with ways that are drawn anew."""
-        return loss_at(self.supernet, self.relaxation.ways(self.generator), self.course.loss, batch)
+        return loss_at(self.supernet, self.relaxation.ways(self.generator), self.course, batch)
 
     def learn_numbers(self, batch: Batch) -> None:
         """A step of the numbers; the weights and their gradients stay as they are."""
-        loss = self.loss(batch)
+        self.set_gradients(torch.autograd.grad(self.numbers_loss(batch), self.alphas))
+
+    def numbers_loss(self, batch: Batch) -> Tensor:
+        """What the numbers learn from: the loss, with what networks cost and the relaxation's own penalty."""
+        loss = self.course.penalized(self.loss(batch), self.relaxation.probabilities())
         penalty = self.relaxation.penalty()
-        self.set_gradients(torch.autograd.grad(loss if penalty is None else loss + penalty, self.alphas))
+        return loss if penalty is None else loss + penalty
 
     def set_gradients(self, gradients: tuple[Tensor, ...] | list[Tensor]) -> None:
         """A step of the numbers along these gradients."""
         for alpha, gradient in zip(self.alphas, gradients, strict=True):
             alpha.grad = gradient
         self.numbers_optimizer.step()
+        self.settled()
+
+    def settled(self) -> None:
+        """After each step of the numbers."""
+        if self.course.hardware is not None:
+            self.course.hardware.settled(self.relaxation.probabilities())
 
     def learn_weights(self, batch: Batch) -> Tensor:
         """A step of the weights; the numbers stay as they are. The loss, without a gradient."""

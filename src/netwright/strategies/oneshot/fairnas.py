@@ -6,10 +6,10 @@ from typing import final
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from netwright.errors import SpaceError
-from netwright.strategies.oneshot.method import Batch, Course, Method, loss_at, set_rate
+from netwright.strategies.oneshot.method import Batch, Course, Method, loss_at
 from netwright.supernet.supernet import Supernet
 from netwright.supernet.switches import Way
 from netwright.training.loop import half_cosine
@@ -45,20 +45,22 @@ class FairNAS(Method):
             )
         self._names, (self._count,) = [decision.name for decision in asked], sizes
         self._fixed = supernet.ways({d.name: d.first for d in decisions if d not in asked})
-        self._optimizer = torch.optim.SGD(
-            supernet.network.parameters(), self.lr, momentum=self.momentum, weight_decay=self.weight_decay
-        )
+        self._optimizer = (course.optimizer or self._sgd)(list(supernet.network.parameters()))
+        self.stateful = {"weights_optimizer": self._optimizer}
 
     def step(self, number: int, train: Batch, valid: Batch | None) -> Tensor:
-        set_rate(self._optimizer, half_cosine(self.lr, 0.0, number / self._course.steps))
+        self._course.pace(self._optimizer, number, lambda part: half_cosine(1.0, 0.0, part))
         rng = np.random.default_rng([self._course.seed, number])
         orders = {name: rng.permutation(self._count).tolist() for name in self._names}
         self._optimizer.zero_grad(set_to_none=True)
         losses = []
         for place in range(self._count):
             ways = self._fixed | {name: Way((order[place],)) for name, order in orders.items()}
-            loss = loss_at(self._supernet, ways, self._course.loss, train)
+            loss = loss_at(self._supernet, ways, self._course, train)
             torch.autograd.backward(loss)
             losses.append(loss.detach())
         self._optimizer.step()
         return torch.stack(losses).mean()
+
+    def _sgd(self, weights: list[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.SGD(weights, self.lr, momentum=self.momentum, weight_decay=self.weight_decay)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from netwright.strategies.oneshot.method import Batch, Course, Method, loss_at, set_rate
+from netwright.strategies.oneshot.method import Batch, Course, Method, loss_at
 from netwright.supernet.relaxations import Gates
 from netwright.supernet.supernet import Supernet
 from netwright.training.loop import half_cosine
@@ -30,17 +30,22 @@ class Proxyless(Method):
         self._supernet, self._course = supernet, course
         self.relaxation = self._gates = Gates(supernet, seed=course.seed)
         self._generator = torch.Generator().manual_seed(course.seed)
-        self._weights = list(supernet.network.parameters())
-        self._optimizer = torch.optim.SGD(self._weights, self.lr, momentum=0.9, nesterov=True, weight_decay=4e-5)
-        self._numbers = torch.optim.Adam(self._gates.parameters(), self.alpha_lr, betas=(0.0, 0.999))
+        self._optimizer = (course.optimizer or self._sgd)(list(supernet.network.parameters()))
+        self._numbers = (course.numbers_optimizer or self._adam)(list(self._gates.parameters()))
+        self.stateful = {
+            "numbers": self._gates,
+            "weights_optimizer": self._optimizer,
+            "numbers_optimizer": self._numbers,
+            "draws": self._generator,
+        }
 
     def step(self, number: int, train: Batch, valid: Batch | None) -> Tensor:
         assert valid is not None
-        set_rate(self._optimizer, half_cosine(self.lr, 0.0, number / self._course.steps))
+        self._course.pace(self._optimizer, number, lambda part: half_cosine(1.0, 0.0, part))
         warm = number < self.warm_up * self._course.steps
         self._optimizer.zero_grad(set_to_none=True)
         ways = self._gates.path(self._generator, uniform=warm)
-        loss = loss_at(self._supernet, ways, self._course.loss, train)
+        loss = loss_at(self._supernet, ways, self._course, train)
         torch.autograd.backward(loss)
         self._optimizer.step()
         if not warm and number % self.every == 0:
@@ -48,11 +53,24 @@ class Proxyless(Method):
         return loss.detach()
 
     def _learn_numbers(self, batch: Batch) -> None:
-        loss = loss_at(self._supernet, self._gates.ways(self._generator), self._course.loss, batch)
-        gates = self._gates.gates
-        for gate, gradient in zip(gates, torch.autograd.grad(loss, gates, allow_unused=True), strict=True):
+        loss = loss_at(self._supernet, self._gates.ways(self._generator), self._course, batch)
+        gates, hardware = self._gates.gates, self._course.hardware
+        # The costs are those of the two options that were drawn, renormalised; what the loss is multiplied by where
+        # the two are multiplied reaches the gates, too.
+        whole = loss if hardware is None else hardware.penalized(loss, self._gates.pairs())
+        numbers = [] if hardware is None else list(self._gates.parameters())
+        found = torch.autograd.grad(whole, [*gates, *numbers], allow_unused=True)
+        for gate, gradient in zip(gates, found, strict=False):
             gate.grad = gradient
-        self._gates.receive()
+        self._gates.receive(found[len(gates) :])
         self._gates.remember()
         self._numbers.step()
         self._gates.settled()
+        if hardware is not None:
+            hardware.settled(self._gates.probabilities())
+
+    def _sgd(self, weights: list[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.SGD(weights, self.lr, momentum=0.9, nesterov=True, weight_decay=4e-5)
+
+    def _adam(self, numbers: list[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.Adam(numbers, self.alpha_lr, betas=(0.0, 0.999))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from netwright.strategies.oneshot.duo import Duo
-from netwright.strategies.oneshot.method import Batch, Course, Method, clipped_step, set_rate
+from netwright.strategies.oneshot.method import Batch, Course, Method, clipped_step
 from netwright.supernet.relaxations import Gumbel, temperature
 from netwright.supernet.supernet import Supernet
 from netwright.training.loop import half_cosine
@@ -39,15 +39,17 @@ class SNAS(Method):
             weights=lambda w: torch.optim.SGD(w, self.lr, momentum=0.9, weight_decay=3e-4),
             numbers=lambda a: torch.optim.Adam(a, self.alpha_lr, betas=(0.5, 0.999), weight_decay=1e-3),
         )
+        self.stateful = self._duo.stateful
 
     def step(self, number: int, train: Batch, valid: Batch | None) -> Tensor:
         duo = self._duo
-        set_rate(duo.weights_optimizer, half_cosine(self.lr, self.min_lr, number / duo.course.steps))
+        duo.course.pace(duo.weights_optimizer, number, lambda part: half_cosine(1.0, self.min_lr / self.lr, part))
         self._draws.temperature = temperature(self.first, self.last, number, duo.course.steps, geometric=True)
         duo.weights_optimizer.zero_grad(set_to_none=True)
         duo.numbers_optimizer.zero_grad(set_to_none=True)
         loss = duo.loss(train)
-        torch.autograd.backward(loss)
+        torch.autograd.backward(duo.course.penalized(loss, self._draws.probabilities()))
         duo.numbers_optimizer.step()
+        duo.settled()
         clipped_step(duo.weights_optimizer, duo.weights, 5.0)
         return loss.detach()

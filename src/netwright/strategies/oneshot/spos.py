@@ -6,9 +6,9 @@ from typing import final
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from netwright.strategies.oneshot.method import Batch, Course, Method, set_rate
+from netwright.strategies.oneshot.method import Batch, Course, Method
 from netwright.supernet.supernet import Supernet
 
 
@@ -27,15 +27,17 @@ class SPOS(Method):
 
     def start(self, supernet: Supernet, course: Course) -> None:
         self._supernet, self._course = supernet, course
-        self._optimizer = torch.optim.SGD(
-            supernet.network.parameters(), self.lr, momentum=self.momentum, weight_decay=self.weight_decay
-        )
+        self._optimizer = (course.optimizer or self._sgd)(list(supernet.network.parameters()))
+        self.stateful = {"weights_optimizer": self._optimizer}
 
     def step(self, number: int, train: Batch, valid: Batch | None) -> Tensor:
-        set_rate(self._optimizer, self.lr * (1 - number / self._course.steps))
+        self._course.pace(self._optimizer, number, lambda part: 1 - part)
         architecture = self._supernet.space.sample(np.random.default_rng([self._course.seed, number]))
         self._optimizer.zero_grad(set_to_none=True)
-        loss = self._course.loss(self._supernet.at(architecture)(train[0]), train[1])
+        loss = self._course.loss_of(self._supernet.at(architecture), train)
         torch.autograd.backward(loss)
         self._optimizer.step()
         return loss.detach()
+
+    def _sgd(self, weights: list[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.SGD(weights, self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
