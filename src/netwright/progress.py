@@ -8,7 +8,7 @@ from typing import Literal
 
 from netwright.trial import Trial
 
-Phase = Literal["prepare", "search", "finalists", "refit", "baseline", "export", "done"]
+Phase = Literal["prepare", "supernet", "search", "finalists", "refit", "baseline", "export", "done"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PHASES: dict[Phase, str] = {
     "prepare": "preparing",
+    "supernet": "training the supernet",
     "search": "searching",
     "finalists": "retraining finalists",
     "refit": "training the final network",

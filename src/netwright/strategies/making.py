@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from netwright.errors import InputError, NetwrightError, nearest
@@ -22,6 +22,9 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _CONSTANTS = {"true": True, "false": False, "none": None}
 
 
+Kinds = Mapping[str, Callable[..., Any]]
+
+
 def make(text: str) -> Strategy:
     """The strategy that ``text`` names, made with the arguments in its brackets.
 
@@ -33,29 +36,34 @@ def make(text: str) -> Strategy:
     >>> make("evolution(population=10, tournament=3)").population
     10
     """
-    name, arguments = read(text)
-    kind = STRATEGIES[name]
+    made: Strategy = make_of(text, STRATEGIES, "strategy")
+    return made
+
+
+def make_of(text: str, kinds: Kinds, what: str) -> Any:
+    """As :func:`make`, of any ``kinds`` by their names; ``what`` they are called in messages."""
+    name, arguments = read(text, kinds, what)
     try:
-        return kind(**arguments)
+        return kinds[name](**arguments)
     except NetwrightError:
         raise
     except (TypeError, ValueError) as error:
-        raise InputError(f"strategy '{name}' cannot be made by '{text}': {error}") from error
+        raise InputError(f"{what} '{name}' cannot be made by '{text}': {error}") from error
 
 
-def read(text: str) -> tuple[str, dict[str, Any]]:
+def read(text: str, kinds: Kinds = STRATEGIES, what: str = "strategy") -> tuple[str, dict[str, Any]]:
     """The name and the arguments, by the names that the constructor has for them; makes nothing."""
-    reader = _Reader(text)
+    reader = _Reader(text, what)
     name = reader.name()
-    if name not in STRATEGIES:
-        raise InputError(f"unknown strategy '{name}'", hint=_sentence(nearest(name, STRATEGIES)))
+    if name not in kinds:
+        raise InputError(f"unknown {what} '{name}'", hint=_sentence(nearest(name, kinds)))
     positional, keyword = reader.arguments()
-    return name, _bound(name, positional, keyword)
+    return name, _bound(name, positional, keyword, kinds, what)
 
 
-def defaults(name: str) -> dict[str, Any]:
+def defaults(name: str, kinds: Kinds = STRATEGIES) -> dict[str, Any]:
     """The arguments that a strategy takes, with their defaults; ``...`` for one that must be given."""
-    parameters = inspect.signature(STRATEGIES[name]).parameters.values()
+    parameters = inspect.signature(kinds[name]).parameters.values()
     return {
         p.name: ... if p.default is p.empty else p.default
         for p in parameters
@@ -81,13 +89,13 @@ def split(text: str) -> list[str]:
     return [part.strip() for part in (*parts, text[begin:]) if part.strip()]
 
 
-def _bound(name: str, positional: list[Any], keyword: Mapping[str, Any]) -> dict[str, Any]:
-    parameters = inspect.signature(STRATEGIES[name]).parameters.values()
+def _bound(name: str, positional: list[Any], keyword: Mapping[str, Any], kinds: Kinds, what: str) -> dict[str, Any]:
+    parameters = inspect.signature(kinds[name]).parameters.values()
     ordered = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
     known = [*ordered, *(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)]
     if len(positional) > len(ordered):
         raise InputError(
-            f"strategy '{name}' takes {_count(len(ordered))} without a name, found {len(positional)}",
+            f"{what} '{name}' takes {_count(len(ordered))} without a name, found {len(positional)}",
             hint=f"Its arguments: {', '.join(known)}." if known else f"Write it as '{name}'.",
         )
     arguments = dict(zip(ordered, positional, strict=False))
@@ -95,27 +103,27 @@ def _bound(name: str, positional: list[Any], keyword: Mapping[str, Any]) -> dict
     for argument, value in keyword.items():
         if argument not in known and not anything:
             hint = _sentence(nearest(argument, known)) if known else f"It takes none: write it as '{name}'."
-            raise InputError(f"strategy '{name}' has no argument '{argument}'", hint=hint)
+            raise InputError(f"{what} '{name}' has no argument '{argument}'", hint=hint)
         if argument in arguments:
-            raise InputError(f"strategy '{name}': the argument '{argument}' is given twice")
+            raise InputError(f"{what} '{name}': the argument '{argument}' is given twice")
         arguments[argument] = value
     missing = [p.name for p in parameters if p.default is p.empty and p.name in known and p.name not in arguments]
     if missing:
-        raise InputError(f"strategy '{name}' needs {missing[0]}=", hint=f"Write {name}({missing[0]}=…).")
+        raise InputError(f"{what} '{name}' needs {missing[0]}=", hint=f"Write {name}({missing[0]}=…).")
     return arguments
 
 
 class _Reader:
     """Reads such a text from the left to the right."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self, text: str, what: str) -> None:
+        self.text, self.what = text, what
         self.place = 0
 
     def name(self) -> str:
         found = self.plain()
         if found is None:
-            raise InputError(f"a strategy is a name, or name(argument=value, …), found {self.text[:80]!r}")
+            raise InputError(f"a {self.what} is a name, or name(argument=value, …), found {self.text[:80]!r}")
         return found
 
     def arguments(self) -> tuple[list[Any], dict[str, Any]]:
@@ -187,7 +195,7 @@ class _Reader:
     def wrong(self, what: str) -> InputError:
         left = self.text[self.place : self.place + 20]
         return InputError(
-            f"strategy '{self.text:.80}': {what} {f'before {left!r}' if left else 'at its end'}",
+            f"{self.what} '{self.text:.80}': {what} {f'before {left!r}' if left else 'at its end'}",
             hint="Write it as evolution(population=10, tournament=3).",
         )
 

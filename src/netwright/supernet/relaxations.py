@@ -99,7 +99,7 @@ class Relaxation(nn.Module, ABC):
     def _width(self, decision: Decision) -> int:
         return len(decision.options or ()) + (decision.name in self._null)
 
-    def _assembled(self, rows: Mapping[str, Way]) -> dict[str, Way]:
+    def completed(self, rows: Mapping[str, Way]) -> dict[str, Way]:
         """The ways with those that are sure, and all connections where their layers say how strong they are."""
         every = {name: Way(tuple(self._positions(self.open[name]))) for name in self.edges if name in self.open}
         return {**self._sure, **every, **rows}
@@ -186,7 +186,7 @@ class Softmax(Relaxation):
     """Every option counts for its probability (DARTS; Liu, Simonyan and Yang 2019, equation 2)."""
 
     def ways(self, generator: torch.Generator) -> dict[str, Way]:
-        return self._assembled(
+        return self.completed(
             {decision.name: self._mixed(decision, self.share(row)) for decision, row in self._pairs()}
         )
 
@@ -210,7 +210,7 @@ class Gumbel(Relaxation):
             positions = self._positions(decision)
             weights = _gumbel(row, self.temperature, generator)
             rows[decision.name] = Way(tuple(positions), weights[: len(positions)])
-        return self._assembled(rows)
+        return self.completed(rows)
 
 
 @final
@@ -237,7 +237,7 @@ class HardGumbel(Relaxation):
             runs = place if place < len(positions) else int(soft[: len(positions)].argmax())
             others = [other for other in range(len(positions)) if other != runs]
             rows[decision.name] = Way((positions[runs],), weights[runs : runs + 1], rest=weights[others].sum())
-        return self._assembled(rows)
+        return self.completed(rows)
 
 
 @final
@@ -259,7 +259,7 @@ class Dirichlet(Relaxation):
         for decision, row in self._pairs():
             positions = self._positions(decision)
             rows[decision.name] = Way(tuple(positions), _dirichlet(_concentration(row), generator)[: len(positions)])
-        return self._assembled(rows)
+        return self.completed(rows)
 
     def penalty(self) -> Tensor | None:
         total = torch.zeros(())
@@ -291,7 +291,7 @@ class Gates(Relaxation):
             positions = self._positions(decision)
             nothing = place >= len(positions)
             rows[decision.name] = Way((positions[0],), torch.zeros(1)) if nothing else Way((positions[place],))
-        return self._assembled(rows)
+        return self.completed(rows)
 
     def ways(self, generator: torch.Generator) -> dict[str, Way]:
         self._drawn = []
@@ -310,7 +310,7 @@ class Gates(Relaxation):
                 gates[[place for place, _ in runs]],
                 frozenset(positions[gate] for place, gate in runs if place != active),
             )
-        return self._assembled(rows)
+        return self.completed(rows)
 
     @property
     def gates(self) -> list[Tensor]:

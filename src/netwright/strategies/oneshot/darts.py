@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from netwright.errors import InputError
-from netwright.strategies.oneshot.duo import Duo
+from netwright.strategies.oneshot.duo import Duo, filled
 from netwright.strategies.oneshot.method import Batch, Course, Method
 from netwright.supernet.relaxations import Softmax
 from netwright.supernet.supernet import Supernet
@@ -27,6 +27,7 @@ class DARTS(Method):
     """
 
     epochs, batch_size = 50, 64
+    published_steps = 19_500
 
     def __init__(
         self,
@@ -81,7 +82,7 @@ class DARTS(Method):
         weights, alphas, optimizer = duo.weights, duo.alphas, duo.weights_optimizer
         settings, kept = optimizer.param_groups[0], [w.detach().clone() for w in weights]
         rate, decay, momentum = settings["lr"], settings["weight_decay"], settings["momentum"]
-        slopes = _zeros(torch.autograd.grad(duo.loss(train), weights, allow_unused=True), weights)
+        slopes = filled(torch.autograd.grad(duo.loss(train), weights, allow_unused=True), weights)
         with torch.no_grad():
             # One step ahead: w' = w - xi (grad + momentum * buffer + decay * w)
             for weight, slope in zip(weights, slopes, strict=True):
@@ -92,14 +93,14 @@ class DARTS(Method):
                     move = move + momentum * buffer
                 weight.sub_(rate * move)
         found = torch.autograd.grad(duo.numbers_loss(valid), [*alphas, *weights], allow_unused=True)
-        gradients, ahead = _zeros(found[: len(alphas)], alphas), _zeros(found[len(alphas) :], weights)
+        gradients, ahead = filled(found[: len(alphas)], alphas), filled(found[len(alphas) :], weights)
         norm = float(torch.stack([part.norm() for part in ahead]).norm())
         if norm > 0:
             epsilon = 0.01 / norm
             sides: list[list[Tensor]] = []
             for sign in (1.0, -1.0):
                 _place(weights, kept, ahead, sign * epsilon)
-                sides.append(_zeros(torch.autograd.grad(duo.loss(train), alphas, allow_unused=True), alphas))
+                sides.append(filled(torch.autograd.grad(duo.loss(train), alphas, allow_unused=True), alphas))
             for gradient, plus, minus in zip(gradients, *sides, strict=True):
                 gradient -= rate * (plus - minus) / (2 * epsilon)
         _place(weights, kept, ahead, 0.0)
@@ -110,7 +111,3 @@ def _place(weights: Sequence[Tensor], kept: Sequence[Tensor], along: Sequence[Te
     with torch.no_grad():
         for weight, before, part in zip(weights, kept, along, strict=True):
             weight.copy_(before + by * part if by else before)
-
-
-def _zeros(found: Sequence[Tensor | None], like: Sequence[Tensor]) -> list[Tensor]:
-    return [torch.zeros_like(other) if part is None else part for part, other in zip(found, like, strict=True)]

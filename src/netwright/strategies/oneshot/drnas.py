@@ -23,6 +23,7 @@ class DrNAS(Method):
     """
 
     epochs, batch_size = 100, 64
+    published_steps = 39_000
 
     def __init__(
         self, *, lr: float = 0.025, min_lr: float = 0.001, alpha_lr: float = 3e-4, anchor: float = 1e-3

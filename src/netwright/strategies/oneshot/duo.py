@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import final
 
 import torch
@@ -10,6 +11,11 @@ from torch import Tensor
 from netwright.strategies.oneshot.method import Batch, Course, MakeOptimizer, Stateful, clipped_step, loss_at
 from netwright.supernet.relaxations import Relaxation
 from netwright.supernet.supernet import Supernet
+
+
+def filled(found: Sequence[Tensor | None], like: Sequence[Tensor]) -> list[Tensor]:
+    """Gradients, with zeros where nothing depends on what they are of: an option that is nothing cuts off the rest."""
+    return [torch.zeros_like(other) if part is None else part for part, other in zip(found, like, strict=True)]
 
 
 @final
@@ -31,7 +37,7 @@ class Duo:
         self.weights = list(supernet.network.parameters())
         self.alphas = list(relaxation.parameters())
         self.weights_optimizer = (course.optimizer or weights)(self.weights)
-        self.numbers_optimizer = (course.numbers_optimizer or numbers)(self.alphas)
+        self.numbers_optimizer = course.learner(self.alphas, numbers)
 
     @property
     def stateful(self) -> dict[str, Stateful]:
@@ -49,7 +55,8 @@ class Duo:
 
     def learn_numbers(self, batch: Batch) -> None:
         """A step of the numbers; the weights and their gradients stay as they are."""
-        self.set_gradients(torch.autograd.grad(self.numbers_loss(batch), self.alphas))
+        found = torch.autograd.grad(self.numbers_loss(batch), self.alphas, allow_unused=True)
+        self.set_gradients(filled(found, self.alphas))
 
     def numbers_loss(self, batch: Batch) -> Tensor:
         """What the numbers learn from: the loss, with what networks cost and the relaxation's own penalty."""

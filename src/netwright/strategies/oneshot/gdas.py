@@ -22,6 +22,7 @@ class GDAS(Method):
     """
 
     epochs, batch_size = 250, 64
+    published_steps = 97_500
 
     def __init__(
         self, *, lr: float = 0.025, min_lr: float = 0.001, alpha_lr: float = 3e-4, start: float = 10.0, end: float = 0.1

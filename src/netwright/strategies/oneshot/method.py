@@ -55,6 +55,10 @@ class Course:
     schedule: Schedule | None = None
     precision: torch.dtype | None = None
     hardware: Hardware | None = None
+    scale: float = 1.0
+    """What the method's own learning rate of the weights is multiplied by: for a batch smaller than the published."""
+    numbers_scale: float = 1.0
+    """And that of the numbers: for fewer steps than the published, in which they could not travel as far."""
 
     def loss_of(self, network: nn.Module, batch: Batch) -> Tensor:
         """The loss of a network on a batch."""
@@ -69,9 +73,18 @@ class Course:
             outputs = network(inputs)
         return outputs.float()
 
+    def learner(self, numbers: list[nn.Parameter], usual: MakeOptimizer) -> torch.optim.Optimizer:
+        """The optimiser of the numbers; ``usual`` makes the method's own."""
+        if self.numbers_optimizer is not None:
+            return self.numbers_optimizer(numbers)
+        made = usual(numbers)
+        for group in made.param_groups:
+            group["lr"] *= self.numbers_scale
+        return made
+
     def pace(self, optimizer: torch.optim.Optimizer, number: int, usual: Schedule) -> None:
         """Sets the learning rates for step ``number``; ``usual`` is the method's own schedule."""
-        factor = (self.schedule or usual)(number / self.steps)
+        factor = self.scale * (self.schedule or usual)(number / self.steps)
         for group in optimizer.param_groups:
             group["lr"] = factor * group.setdefault("initial_lr", group["lr"])
 
@@ -89,6 +102,8 @@ class Method(ABC):
     epochs: int
     batch_size: int
     halves: bool = True
+    published_steps: int = 0
+    """Steps of the numbers in the paper's search; 0 where nothing has numbers that learn step by step."""
     relaxation: Relaxation | None = None
     """What learns which architectures are good, once it has started, in the methods that have such a thing."""
     stateful: Mapping[str, Stateful] = {}

@@ -22,6 +22,7 @@ class Proxyless(Method):
     """
 
     epochs, batch_size = 120, 256
+    published_steps = 120_000
 
     def __init__(self, *, lr: float = 0.025, alpha_lr: float = 1e-3, every: int = 5, warm_up: float = 40 / 160) -> None:
         self.lr, self.alpha_lr, self.every, self.warm_up = lr, alpha_lr, every, warm_up
@@ -31,7 +32,7 @@ class Proxyless(Method):
         self.relaxation = self._gates = Gates(supernet, seed=course.seed)
         self._generator = torch.Generator().manual_seed(course.seed)
         self._optimizer = (course.optimizer or self._sgd)(list(supernet.network.parameters()))
-        self._numbers = (course.numbers_optimizer or self._adam)(list(self._gates.parameters()))
+        self._numbers = course.learner(list(self._gates.parameters()), self._adam)
         self.stateful = {
             "numbers": self._gates,
             "weights_optimizer": self._optimizer,

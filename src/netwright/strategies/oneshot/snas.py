@@ -23,6 +23,7 @@ class SNAS(Method):
     """
 
     epochs, batch_size, halves = 150, 64, False
+    published_steps = 117_000
 
     def __init__(
         self, *, lr: float = 0.025, min_lr: float = 0.001, alpha_lr: float = 3e-4, start: float = 1.0, end: float = 0.03

@@ -1,0 +1,416 @@
+"""OneShot: the loop around a one-shot method, from data to the architectures that it prefers."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from netwright.architecture import Architecture
+from netwright.arguments import as_whole
+from netwright.errors import InputError
+from netwright.failpoints import failpoint
+from netwright.progress import Progress, Watch
+from netwright.space import SearchSpace
+from netwright.strategies.oneshot import checkpoints
+from netwright.strategies.oneshot.making import described, fresh, make
+from netwright.strategies.oneshot.method import Course, Hardware, MakeOptimizer, Method, Schedule
+from netwright.supernet.health import Health
+from netwright.supernet.supernet import Supernet
+from netwright.training.augmentation import augment
+from netwright.training.data import Data
+from netwright.training.recipes import Recipe
+from netwright.training.splits import Split, split
+
+PRECISIONS = ("float32", "bfloat16", "auto")
+STEPS_AN_EPOCH = 12
+"""The published batches are for large data sets; there are at least so many steps an epoch, with a smaller batch."""
+SMALLEST_BATCH = 16
+PAUSE = 60.0
+"""Seconds between two checkpoints within an epoch."""
+FARTHEST = 30.0
+"""Where steps are fewer than the published, the numbers' learning rate grows in proportion, at most so many times."""
+FILE = "supernet.safetensors"
+
+
+@final
+class OneShot:
+    """Trains a supernet of ``space`` on ``data`` by ``method``, and ranks architectures.
+
+    Parameters
+    ----------
+    space, method:
+        A :class:`~netwright.space.SearchSpace`, and a method or its name (``"darts"``, ``"spos(lr=0.2)"``).
+    data, split:
+        What it learns from: the training part of the split. Methods whose numbers learn from data of their own take
+        half of it for that, as published. Without a split the usual one is made with ``seed``.
+    epochs, batch_size:
+        The method's by default. A batch that would leave fewer than twelve steps an epoch is made smaller, and the
+        learning rate of the weights with it, in proportion (Goyal et al. 2017). Where there are fewer steps than in
+        the method's paper, the numbers of the architecture learn faster in proportion, at most thirty times.
+    recipe:
+        Of it augmentation and label smoothing are taken; by default there is neither.
+    optimizer, numbers_optimizer, schedule:
+        In place of the method's own: functions of a list of parameters, and of the part of the course that is over (0
+        to 1) to a factor of the learning rate.
+    precision:
+        ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where a CUDA device has it.
+    hardware:
+        What networks cost where they will run, for the loss.
+    alarm:
+        Whether a collapse into skip connections ends the training early (:mod:`netwright.supernet.health`).
+    folder:
+        Where checkpoints go, at each epoch's end and each minute; a folder that has one is gone on with, exactly.
+
+    The global generator is left as it was, and the same seed gives the same search for the same number of threads.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        method: Method | str,
+        data: Data,
+        *,
+        split: Split | None = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        recipe: Recipe | None = None,
+        optimizer: MakeOptimizer | None = None,
+        numbers_optimizer: MakeOptimizer | None = None,
+        schedule: Schedule | None = None,
+        precision: str = "float32",
+        hardware: Hardware | None = None,
+        alarm: bool = True,
+        seed: int = 0,
+        device: str = "cpu",
+        folder: str | Path | None = None,
+    ) -> None:
+        if not isinstance(space, SearchSpace):
+            raise InputError(
+                f"OneShot needs a SearchSpace, found {type(space).__name__}",
+                hint="Wrap the network: nw.SearchSpace(Net, input_shape=(1, 8, 8), classes=10)",
+            )
+        if precision not in PRECISIONS:
+            raise InputError(f"OneShot: precision is one of {', '.join(PRECISIONS)}, found {precision!r}")
+        self.space, self.data = space, data
+        self.method = make(method) if isinstance(method, str) else method
+        if not isinstance(self.method, Method):
+            raise InputError(
+                f"a one-shot method is an object or a name, found {method!r}", hint="Make one: nw.oneshot.DARTS()"
+            )
+        self.split = split if split is not None else _usual_split(data, seed)
+        if len(self.split) != len(data):
+            raise InputError(f"OneShot: the split is of {len(self.split)} examples, the data have {len(data)}")
+        self.seed, self.device = as_whole("seed", seed, 0), device
+        self.recipe = recipe if recipe is not None else Recipe(augment=())
+        self.folder = None if folder is None else Path(folder)
+        self.alarm = alarm
+        self.epochs = as_whole("epochs", self.method.epochs if epochs is None else epochs, 1)
+        self._own_batch = None if batch_size is None else as_whole("batch_size", batch_size, 1)
+        self._options: dict[str, Any] = {
+            "optimizer": optimizer,
+            "numbers_optimizer": numbers_optimizer,
+            "schedule": schedule,
+            "precision": _precision(precision, device),
+            "hardware": hardware,
+        }
+        self._description = described(self.method)
+        self._supernet: Supernet | None = None
+        self._from, self._running = 0, 0.0
+        self.steps = 0
+        """Steps that were taken."""
+        self.losses: list[float] = []
+        """The mean loss of each epoch on training data."""
+        self.health = Health()
+        self.stopped: str | None = None
+        """Why the training ended before its last epoch; None where it did not."""
+        self.seconds = 0.0
+
+    # What it works with
+
+    @property
+    def supernet(self) -> Supernet:
+        """The supernet; made, and the method started, when it is first asked for."""
+        if self._supernet is None:
+            self._begin()
+        assert self._supernet is not None
+        return self._supernet
+
+    @property
+    def batch_size(self) -> int:
+        """Examples a step."""
+        if self._own_batch is not None:
+            return min(self._own_batch, self._train_size)
+        batch, most = self.method.batch_size, max(SMALLEST_BATCH, self._train_size // STEPS_AN_EPOCH)
+        while batch > most and batch > SMALLEST_BATCH:
+            batch //= 2
+        return min(batch, self._train_size)
+
+    @property
+    def steps_an_epoch(self) -> int:
+        """Batches of an epoch; what is left over waits for the next one, in which the order is another."""
+        return max(1, self._train_size // self.batch_size)
+
+    @property
+    def all_steps(self) -> int:
+        """Steps in all."""
+        return self.epochs * self.steps_an_epoch
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to train."""
+        return self.stopped is not None or self.steps >= self.all_steps
+
+    @property
+    def _train_size(self) -> int:
+        count = len(self.split.train)
+        return count // 2 if self.method.halves else count
+
+    # What it does
+
+    def fit(
+        self, *, stop: Callable[[], bool] | None = None, watch: Watch | None = None, seconds: float | None = None
+    ) -> OneShot:
+        """Trains to the end and returns itself; called again, or with a folder of before, it goes on.
+
+        ``stop`` is asked after each step, and ``seconds`` bounds this call; both leave a checkpoint. Raises
+        FloatingPointError, with the epoch, when the loss is no longer finite: the checkpoint stays that of before.
+        """
+        supernet, began, before = self.supernet, time.monotonic(), self.seconds
+        supernet.train()
+        saved, total = began, torch.zeros(())
+        parts = self._parts()
+        device = torch.device(self.device)
+        devices = [device] if device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            while not self.finished:
+                epoch, place = divmod(self.steps, self.steps_an_epoch)
+                if place == 0 or self.steps == self._from:
+                    batches, total = self._batches(parts, epoch, place), torch.full((), self._running)
+                    self._running = 0.0
+                # Dropout and augmentation follow the step alone, wherever the training was begun.
+                torch.manual_seed(_mixed(self.seed, self.steps))
+                total = total + self.method.step(self.steps, *next(batches)).cpu()
+                self.steps += 1
+                self.seconds = before + time.monotonic() - began
+                now = time.monotonic()
+                if self.steps % self.steps_an_epoch == 0:
+                    self._end_epoch(float(total) / self.steps_an_epoch)
+                    self._save(0.0)
+                    saved = now
+                    self._tell(watch)
+                enough = (stop is not None and stop()) or (seconds is not None and now - began >= seconds)
+                if enough or now - saved >= PAUSE:
+                    _finite(float(total), epoch)
+                    self._save(float(total) if self.steps % self.steps_an_epoch else 0.0)
+                    saved = now
+                if enough:
+                    self._from = self.steps
+                    self._running = float(total) if self.steps % self.steps_an_epoch else 0.0
+                    break
+        return self
+
+    def ranked(self, count: int = 1, space: SearchSpace | None = None) -> list[Architecture]:
+        """The ``count`` architectures that the method prefers, the best first; trains first where that was not done.
+
+        ``space`` may be a part of the supernet's. Where a collapse ended the training the numbers are those of before
+        it. InputError for a method that leaves the choice to a search on the supernet.
+        """
+        count = as_whole("count", count, 1)
+        if not self.finished:
+            self.fit()
+        found = self.method.ranked(count, space)
+        if found is None:
+            name = type(self.method).__name__
+            raise InputError(
+                f"{name} trains weights and ranks nothing itself",
+                hint="Search its supernet: nw.Study(space, nw.strategies.Evolution(), "
+                "nw.evaluators.SharedWeights(one_shot.supernet, data, split=one_shot.split), maximize='val_accuracy')",
+            )
+        return found
+
+    def seconds_a_step(self, count: int = 3) -> float:
+        """About how long a step takes, from a few steps of a twin of its own; nothing here changes."""
+        twin = OneShot(
+            self.space, fresh(self.method), self.data, split=self.split, epochs=self.epochs,
+            batch_size=self._own_batch, recipe=self.recipe, seed=self.seed, device=self.device,
+        )  # fmt: skip
+        twin._options = {**self._options, "hardware": None}
+        twin.supernet.train()
+        parts = twin._parts()
+        with torch.random.fork_rng(devices=[]):
+            twin.method.step(0, *next(twin._batches(parts, 0, 0)))
+            began = time.perf_counter()
+            for number in range(1, count + 1):
+                twin.method.step(number, *next(twin._batches(parts, number, 0)))
+        return (time.perf_counter() - began) / count
+
+    # Below: helpers in the order of use
+
+    def _begin(self) -> None:
+        held = None if self.folder is None or not (self.folder / FILE).exists() else checkpoints.read(self._file)
+        if held is not None:
+            self._same(held[0])
+        supernet = Supernet(self.space.unrestricted, seed=self.seed).to(self.device)
+        self._scale = self._center = None
+        if self.data.task == "regression":
+            y = np.asarray(self.data.y[self.split.train], dtype=np.float64)
+            deviation = y.std(0)
+            self._center, self._scale = y.mean(0), np.where(deviation > 0, deviation, 1.0)
+        self.method.start(supernet, self._course())
+        if held is not None:
+            about, tensors = held
+            checkpoints.put_back(about, tensors, supernet, self.method)
+            self.steps = self._from = about["steps"]
+            self.losses, self._running = list(about["losses"]), about["running"]
+            self.stopped, self.seconds = about["stopped"], about["seconds"]
+            self.health = Health.from_value(about["health"])
+        self._supernet = supernet
+
+    @property
+    def _file(self) -> Path:
+        assert self.folder is not None
+        return self.folder / FILE
+
+    def _identity(self) -> dict[str, Any]:
+        """What a checkpoint must have in common with the search that goes on from it."""
+        return {
+            "space": self.space.unrestricted.signature,
+            "method": self._description,
+            "data": self.data.fingerprint,
+            "examples": len(self.split.train),
+            "seed": self.seed,
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+        }
+
+    def _same(self, about: dict[str, Any]) -> None:
+        mine = self._identity()
+        other = [key.replace("_", " ") for key, value in mine.items() if about.get(key) != value]
+        if other:
+            shown = ", ".join(
+                f"{key.replace('_', ' ')} {about.get(key)!s:.24}, now {value!s:.24}"
+                for key, value in mine.items()
+                if about.get(key) != value
+            )
+            raise InputError(
+                f"the checkpoint in {self.folder} is of another {' and another '.join(other)} ({shown})",
+                hint="Give the same, or another folder",
+            )
+
+    def _course(self) -> Course:
+        smoothing = self.recipe.label_smoothing
+        usual = self.method.batch_size if self._own_batch is None else self.batch_size
+        scale = min(1.0, self.batch_size / usual) if self._options["optimizer"] is None else 1.0
+
+        def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+            if targets.is_floating_point():
+                return functional.mse_loss(outputs.reshape(targets.shape), targets)
+            return functional.cross_entropy(outputs, targets, label_smoothing=smoothing)
+
+        farther = min(FARTHEST, max(1.0, self.method.published_steps / self.all_steps))
+        return Course(self.all_steps, self.epochs, loss, self.seed, scale=scale, numbers_scale=farther, **self._options)
+
+    def _parts(self) -> list[tuple[Tensor, Tensor]]:
+        """The examples on the device: those that weights learn from, and those of the numbers, if they have their own.
+
+        Which are which follows the seed.
+        """
+        places = np.random.default_rng([self.seed, 7]).permutation(self.split.train)
+        half = self._train_size
+        parts = (places[:half], places[half : 2 * half]) if self.method.halves else (places,)
+        made = []
+        for part in parts:
+            y = np.array(self.data.y[np.sort(part)])
+            if self._center is not None:
+                y = ((y - self._center) / self._scale).astype(np.float32)
+            X = torch.from_numpy(np.array(self.data.X[np.sort(part)], dtype=np.float32))
+            made.append((X.to(self.device), torch.from_numpy(y).to(self.device)))
+        return made
+
+    def _batches(
+        self, parts: Sequence[tuple[Tensor, Tensor]], epoch: int, place: int
+    ) -> Iterator[tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor] | None]]:
+        """The batches of an epoch from step ``place`` of it; their order follows the seed and the epoch."""
+        orders = []
+        for number, (X, _) in enumerate(parts):
+            generator = torch.Generator().manual_seed(_mixed(self.seed, epoch, 11 + number))
+            orders.append(torch.randperm(len(X), generator=generator).to(X.device))
+        for step in range(place, self.steps_an_epoch):
+            chosen = []
+            for (X, y), order in zip(parts, orders, strict=True):
+                rows = order[step * self.batch_size : (step + 1) * self.batch_size]
+                x = X[rows]
+                if self.recipe.augment and x.dim() == 4:
+                    noise = torch.Generator(x.device).manual_seed(_mixed(self.seed, epoch, step, 13))
+                    x = augment(x, self.recipe, noise)
+                chosen.append((x, y[rows]))
+            yield chosen[0], chosen[1] if len(chosen) > 1 else None
+
+    def _end_epoch(self, loss: float) -> None:
+        epoch = len(self.losses)
+        _finite(loss, epoch)
+        self.losses.append(loss)
+        alarmed = self.health.note_epoch(epoch, self.supernet, self.method.relaxation)
+        if alarmed is not None and self.alarm and self.steps < self.all_steps:
+            self.stopped = alarmed
+            self.health.take_back(self.method.relaxation)
+
+    def _save(self, running: float) -> None:
+        if self.folder is None:
+            return
+        failpoint("before_supernet")
+        about = {
+            **self._identity(),
+            "steps": self.steps,
+            "losses": self.losses,
+            "running": running,
+            "stopped": self.stopped,
+            "seconds": round(self.seconds, 3),
+            "health": self.health.to_value(),
+        }
+        checkpoints.save(self._file, self.supernet, self.method, about)
+        failpoint("after_supernet")
+
+    def _tell(self, watch: Watch | None) -> None:
+        if watch is None:
+            return
+        part = self.steps / self.all_steps
+        watch(
+            Progress(
+                phase="supernet",
+                metric="loss",
+                elapsed=self.seconds,
+                remaining=self.seconds * (1 - part) / part,
+                fraction=part,
+                message=f"epoch {len(self.losses)} of {self.epochs} · loss {self.losses[-1]:.4g}{self.health.line}",
+            )
+        )
+
+
+def _usual_split(data: Data, seed: int) -> Split:
+    return split(data.y, seed, stratify=data.classes is not None)
+
+
+def _precision(name: str, device: str) -> torch.dtype | None:
+    if name == "auto":
+        return torch.bfloat16 if device.startswith("cuda") and torch.cuda.is_bf16_supported() else None
+    return torch.bfloat16 if name == "bfloat16" else None
+
+
+def _finite(loss: float, epoch: int) -> None:
+    if not math.isfinite(loss):
+        raise FloatingPointError(
+            f"the loss of the supernet is {loss} in epoch {epoch + 1}: lower the learning rate of the weights"
+        )
+
+
+def _mixed(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]) >> 1

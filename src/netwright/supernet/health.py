@@ -1,0 +1,224 @@
+"""Whether a supernet's answer can be trusted: collapse, undecided numbers, discretisation, and order.
+
+Differentiable search tends to end in cells of skip connections, which learn fastest and classify badly (Zela et al.
+2020; Liang et al. 2019, DARTS+); what is mixed may be good where its strongest part is not; and scores by shared
+weights may order architectures otherwise than training each of them does (Yu et al. 2020). Each has a figure here,
+and words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, final
+
+import torch
+from torch import nn
+
+from netwright.architecture import Answer
+from netwright.statistics import RankCorrelation, rank_correlation
+from netwright.supernet.relaxations import Relaxation
+from netwright.supernet.supernet import Supernet
+from netwright.supernet.switches import Mixed, Way
+
+SKIPS = frozenset({"skip", "skip_connect", "identity"})
+"""Candidates of these names are skip connections, as is every ``nn.Identity``."""
+CHANCE = 0.01
+"""So many skip connections are a collapse as uniform draws would reach with less than this probability."""
+PATIENCE = 3
+"""Epochs in a row for which it has to look so."""
+TRUSTED = 0.4
+"""A rank correlation below this is told of in words."""
+
+
+@final
+class Health:
+    """The figures of one search, an entry an epoch, and those found at its end."""
+
+    def __init__(self) -> None:
+        self.epochs: list[dict[str, float]] = []
+        """Of each epoch: ``entropy`` (mean over the decisions, 1 for uniform ones), ``certainty`` (the mean
+        probability of the strongest options), ``skips`` (their share of what is derived), ``chance`` (the probability
+        of as many skips in a uniform draw)."""
+        self.gap: tuple[float, float] | None = None
+        """The score of the mixture, and that of the derived architecture with the same weights."""
+        self.correlation: RankCorrelation | None = None
+        """How the supernet and training alone agree on probe architectures."""
+        self._sound: list[list[float]] | None = None
+
+    def note_epoch(self, epoch: int, supernet: Supernet, relaxation: Relaxation | None) -> str | None:
+        """Notes an epoch that ended; where the search has collapsed, the reason in words."""
+        if relaxation is None or not list(relaxation.parameters()):
+            return None
+        with torch.no_grad():
+            rows = {name: row.double() for name, row in relaxation.probabilities().items()}
+        derived = relaxation.derive()
+        skips, asked, chance = skip_connections(supernet, derived)
+        self.epochs.append(
+            {
+                "epoch": epoch + 1,
+                "entropy": entropy(rows.values()),
+                "certainty": sum(float(row.max()) for row in rows.values()) / len(rows),
+                "skips": skips / asked if asked else 0.0,
+                "chance": chance,
+            }
+        )
+        if chance >= CHANCE:
+            self._sound = [row.detach().double().tolist() for row in relaxation.alpha]
+            return None
+        recent = self.epochs[-PATIENCE:]
+        if len(recent) < PATIENCE or any(entry["chance"] >= CHANCE for entry in recent):
+            return None
+        return (
+            f"collapsed into skip connections: {skips} of {asked} of what is derived, for {PATIENCE} epochs "
+            f"(as many by chance: {chance:.1g})"
+        )
+
+    def take_back(self, relaxation: Relaxation | None) -> None:
+        """Gives the numbers back that they had before the collapse; where there was no such epoch they stay."""
+        if relaxation is None or self._sound is None:
+            return
+        with torch.no_grad():
+            for row, before in zip(relaxation.alpha, self._sound, strict=True):
+                row.copy_(torch.tensor(before))
+
+    def note_probes(self, shared: Sequence[float], alone: Sequence[float]) -> RankCorrelation:
+        """The scores of some architectures by shared weights, and trained alone (both better when larger)."""
+        self.correlation = rank_correlation(shared, alone)
+        return self.correlation
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether the last epochs are of a collapse."""
+        recent = self.epochs[-PATIENCE:]
+        return len(recent) == PATIENCE and all(entry["chance"] < CHANCE for entry in recent)
+
+    @property
+    def line(self) -> str:
+        """The last epoch for a progress display; empty where the method has no numbers."""
+        if not self.epochs:
+            return ""
+        last = self.epochs[-1]
+        return f" · entropy {last['entropy']:.2f} · skips {last['skips']:.0%}"
+
+    def words(self) -> list[str]:
+        """What is wrong, a sentence each; empty where nothing is known to be."""
+        found = []
+        if self.collapsed:
+            found.append(
+                f"The search collapsed: {self.epochs[-1]['skips']:.0%} of what it derives are skip connections. "
+                "Do not trust it more than a random architecture; try drnas, pcdarts or spos."
+            )
+        if self.epochs and self.epochs[-1]["entropy"] > 0.95:
+            found.append(
+                f"The search has hardly decided anything: its numbers have {self.epochs[-1]['entropy']:.0%} of the "
+                "entropy of uniform ones. Train longer, or with a larger alpha_lr."
+            )
+        if self.gap is not None and self.gap[0] - self.gap[1] > 0.1:
+            found.append(
+                f"What is derived is worse than the mixture it comes from: {self.gap[1]:.4g} beside {self.gap[0]:.4g} "
+                "with the same weights. The mixture does not say how good its parts are."
+            )
+        if self.correlation is not None:
+            found += _words_on(self.correlation)
+        return found
+
+    def to_value(self) -> dict[str, Any]:
+        """As JSON; :meth:`from_value` reads it."""
+        known = self.correlation
+        return {
+            "epochs": self.epochs,
+            "gap": None if self.gap is None else list(self.gap),
+            "correlation": None
+            if known is None
+            else {"tau": known.tau, "low": known.low, "high": known.high, "p": known.p, "n": known.n},
+            "sound": self._sound,
+        }
+
+    @classmethod
+    def from_value(cls, value: Mapping[str, Any]) -> Health:
+        """What :meth:`to_value` gave."""
+        made = cls()
+        made.epochs = [dict(entry) for entry in value["epochs"]]
+        made.gap = None if value["gap"] is None else (value["gap"][0], value["gap"][1])
+        made.correlation = None if value["correlation"] is None else RankCorrelation(**value["correlation"])
+        made._sound = value["sound"]
+        return made
+
+
+def entropy(rows: Any) -> float:
+    """The mean over the rows of probabilities, each divided by that of a uniform row; 0 is decided, 1 undecided."""
+    found = []
+    for row in rows:
+        if len(row) < 2:
+            continue
+        share = row / row.sum()
+        found.append(
+            float(-(share * share.clamp_min(1e-300).log()).sum()) / float(torch.tensor(len(row)).double().log())
+        )
+    return sum(found) / len(found) if found else 0.0
+
+
+def skip_connections(supernet: Supernet, architecture: Mapping[str, Answer]) -> tuple[int, int, float]:
+    """How many answers are skip connections, of how many that could be; and how probable as many are by chance.
+
+    By chance: were each of those decisions answered uniformly. A name met in several places counts once.
+    """
+    chances: list[float] = []
+    skips = 0
+    for name, positions in _skips(supernet).items():
+        if name not in architecture:
+            continue
+        options = supernet.space.declared[name].options or ()
+        chances.append(len(positions) / len(options))
+        skips += options.index(architecture[name]) in positions
+    # The distribution of the number of skips, decision after decision.
+    counts = [1.0]
+    for chance in chances:
+        counts = [
+            (counts[k] * (1 - chance) if k < len(counts) else 0.0) + (counts[k - 1] * chance if k else 0.0)
+            for k in range(len(counts) + 1)
+        ]
+    return skips, len(chances), sum(counts[skips:])
+
+
+def mixture(relaxation: Relaxation) -> dict[str, Way]:
+    """The ways in which every option counts for its probability, whatever the method ran in training."""
+    rows = {}
+    with torch.no_grad():
+        shares = relaxation.probabilities()
+    for name, decision in relaxation.open.items():
+        if name in shares:
+            options = relaxation.space.declared[name].options or ()
+            places = tuple(options.index(option) for option in decision.options or ())
+            rows[name] = Way(places, shares[name])
+    return relaxation.completed(rows)
+
+
+def _skips(supernet: Supernet) -> dict[str, set[int]]:
+    """For each decision with a skip connection among its candidates the places of these."""
+    found: dict[str, set[int]] = {}
+    for module in supernet.network.modules():
+        if isinstance(module, Mixed):
+            options = supernet.space.declared[module.name].options or ()
+            places = {
+                place
+                for place, candidate in enumerate(module.candidates)
+                if isinstance(candidate, nn.Identity) or options[place] in SKIPS
+            }
+            if places and len(places) < len(module.candidates):
+                found[module.name] = found.get(module.name, set()) | places
+    return found
+
+
+def _words_on(found: RankCorrelation) -> list[str]:
+    if found.low <= 0:
+        return [
+            f"The supernet's ranking is not to be trusted: on {found.n} probes it agrees with training alone by "
+            f"τ = {found.tau:.2f} ({found.low:.2f} to {found.high:.2f}), which may be nothing."
+        ]
+    if found.tau < TRUSTED:
+        return [
+            f"The supernet ranks weakly: on {found.n} probes τ = {found.tau:.2f} ({found.low:.2f} to {found.high:.2f}) "
+            "with training alone. Retrain more finalists."
+        ]
+    return []
