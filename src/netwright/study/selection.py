@@ -204,7 +204,7 @@ class _Selection:
         entered = self.study._entered
         assert entered is not None
         self.folder = entered.weights.parent / "finals"
-        self.executor = entered.executor(min(self.n_jobs, self.study.parallel))
+        self.executor = entered.executor(min(self.n_jobs, self.study.parallel), "finals")
         plan = self._plan()
         trial, ranking = self._judge(plan)
         refits, records = self._refit(trial, plan)
@@ -497,8 +497,14 @@ def standard_error(accuracy: float, train: Train, examples: int) -> float:
 
 
 def epoch_seconds(study: Study, trials: Sequence[Trial]) -> float:
-    """The median of the trials' seconds an epoch, scaled to all data that a refit trains on."""
+    """The median of the trials' seconds an epoch, scaled to all data that a refit trains on.
+
+    An evaluator whose trials are no trainings says itself what an epoch takes.
+    """
     train = study.evaluator
+    own: float | None = getattr(train, "epoch_seconds", None)
+    if own is not None:
+        return own
     split = train.split  # type: ignore[attr-defined]
     scale = len(split.development) / len(split.train)
     rates = [trial.seconds / max(1.0, trial.metrics.get("epochs", 1.0)) for trial in trials if trial.seconds > 0]

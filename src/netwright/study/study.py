@@ -127,6 +127,8 @@ class Study:
         self.folder = None if store is None else Path(store)
         self.name = name or (self.folder.name if self.folder is not None else space.name)
         self._executor_kind = executor if executor is not None else _usual_executor(self.evaluator)
+        # What trains finalists is never the evaluator of a search that trains nothing.
+        self._finals_kind = executor if executor is not None else "processes"
         self._store_options: dict[str, Any] = {
             "durability": durability,
             "takeover": takeover,
@@ -460,9 +462,11 @@ class _Entered:
 
     def executor(self, workers: int, purpose: str = "trials") -> Any:
         """The executor of that many workers, made when it is first asked for."""
-        kind = self.study._executor_kind
+        kind = self.study._finals_kind if purpose == "finals" else self.study._executor_kind
         if not isinstance(kind, str):
             return kind
+        if purpose == "finals" and kind == self.study._executor_kind:
+            purpose = "trials"
         key = (purpose, workers)
         if key not in self.executors:
             self.executors[key] = self._make(kind, workers, purpose)

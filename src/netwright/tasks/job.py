@@ -11,6 +11,7 @@ import math
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from netwright.evaluators.base import Evaluator
     from netwright.evaluators.train import Train
     from netwright.strategies.base import Strategy
+    from netwright.strategies.oneshot.one_shot import OneShot
     from netwright.study.selection import Selected
     from netwright.training.recipes import Recipe
 
@@ -149,8 +151,14 @@ def search(
     about["preprocessing"] = preprocessing
     study = None
     try:
-        study = _study(about, found, train, folder, strategy)
-        return _run(study, found, train, about, folder, began, limit, max_trials, jobs, watch)
+        if _is_one_shot(strategy):
+            from netwright.tasks import one_shot
+
+            _announce(watch, "prepare", "making the supernet")
+            usual = 0.5 * _baseline_epoch_seconds(baseline, loaded, device)
+            about["one_shot"] = one_shot.plan(strategy, found.space, train, about, limit, usual)
+        study, supernet = _study(about, found, train, folder, strategy)
+        return _run(study, supernet, found, train, about, folder, began, limit, max_trials, jobs, watch)
     except (InputError, InfeasibleError):
         # Refused before anything was tried: nothing is left behind.
         if fresh and (study is None or not study.trials):
@@ -182,7 +190,7 @@ def resume(
     )
     train = _train(about, folder)
     options = {"takeover": takeover, "accept_loss": accept_loss}
-    study = _study(about, found, train, folder, about["strategy"], **options)
+    study, supernet = _study(about, found, train, folder, about["strategy"], **options)
     used = max(study.history.seconds, sum(note["seconds"] for note in study.noted("job")))
     if time_limit is not None:
         limit: float | None = used + parse_duration(time_limit)
@@ -192,7 +200,7 @@ def resume(
         limit, max_trials = about["time_limit"], about["max_trials"]
     jobs = _jobs(n_jobs, about["parallel"]) if n_jobs is not None else about["n_jobs"]
     more = time_limit is not None or max_trials is not None
-    return _run(study, found, train, about, folder, began, limit, max_trials, jobs, watch, more)
+    return _run(study, supernet, found, train, about, folder, began, limit, max_trials, jobs, watch, more)
 
 
 def configuration(folder: Path, *, accept_loss: bool = False) -> dict[str, Any]:
@@ -214,6 +222,7 @@ def configuration(folder: Path, *, accept_loss: bool = False) -> dict[str, Any]:
 
 def _run(
     study: Study,
+    supernet: OneShot | None,
     found: Found,
     train: Train,
     about: Mapping[str, Any],
@@ -226,6 +235,7 @@ def _run(
     more: bool = False,
 ) -> Outcome:
     from netwright.study.selection import PLANS, Plan, epoch_seconds, ranked, select
+    from netwright.tasks import one_shot
 
     before = max(study.history.seconds, sum(note["seconds"] for note in study.noted("job")))
 
@@ -244,7 +254,14 @@ def _run(
         trial = float(np.median([trial.seconds for trial in some]))
         return left() - WRITING_SECONDS - trial <= fullest.seconds(epoch_seconds(study, some), n_jobs)
 
-    with study:
+    with study, one_shot.one_thread() if supernet is not None else nullcontext():
+        if supernet is not None and (more or not study.noted("plan")):
+            one_shot.train_supernet(
+                study, supernet, train, about, n_jobs=n_jobs, watch=watch,
+                late=lambda: limit is not None and left() < limit * (1 - SEARCH_SHARE),
+            )  # fmt: skip
+            if max_trials is None:
+                max_trials = one_shot.EVALUATIONS
         if more or not study.noted("plan"):
             study.run(
                 max_trials=max_trials,
@@ -292,6 +309,7 @@ def _outcome(study: Study, selected: Selected, about: Mapping[str, Any], folder:
         seconds=seconds,
         saved=_saved(study),
         limits=_limits_text(about),
+        warnings=tuple(word for note in study.noted("health")[-1:] for word in note["words"]),
         measured={name: selected.trial.metrics[name] for name in ("latency_ms",) if name in selected.trial.metrics},
     )
 
@@ -344,14 +362,26 @@ def _write(
     ship(study, selected, found, train, about, folder / "best", outcome)
 
 
-def _study(about: Mapping[str, Any], found: Found, train: Train, folder: Path, strategy: Any, **options: Any) -> Study:
-    if isinstance(strategy, str):
-        strategy = _strategy(strategy, about, found)
+def _study(
+    about: Mapping[str, Any], found: Found, train: Train, folder: Path, strategy: Any, **options: Any
+) -> tuple[Study, OneShot | None]:
+    """The study, and the supernet that has to be trained for it, if there is one."""
+    evaluator: Evaluator
+    supernet = None
+    if _is_one_shot(strategy):
+        from netwright.tasks import one_shot
+
+        supernet = one_shot.make_one_shot(about, found.space, train, folder)
+        strategy, evaluator = one_shot.sides(supernet, train, about)
+    else:
+        if isinstance(strategy, str):
+            strategy = _strategy(strategy, about, found)
+        evaluator = _with_proxies(train, strategy)
     names = dict(about["objectives"])
-    return Study(
+    study = Study(
         found.space,
         strategy,
-        _with_proxies(train, strategy),
+        evaluator,
         maximize=[metric for metric, way in names.items() if way == "maximize"],
         minimize=[metric for metric, way in names.items() if way == "minimize"],
         constraints=about["constraints"],
@@ -364,6 +394,7 @@ def _study(about: Mapping[str, Any], found: Found, train: Train, folder: Path, s
         about=about,
         **options,
     )
+    return study, supernet
 
 
 def _judged(study: Study) -> bool:
@@ -405,10 +436,21 @@ def _strategy(text: str, about: Mapping[str, Any], found: Found) -> Strategy:
     return made
 
 
+def _is_one_shot(strategy: Any) -> bool:
+    """Whether a strategy's text names a one-shot method."""
+    from netwright.strategies.oneshot.making import METHODS
+
+    return isinstance(strategy, str) and strategy.partition("(")[0].strip() in METHODS
+
+
 def _check_strategy(strategy: Any) -> None:
     from netwright.strategies import make
 
-    if isinstance(strategy, str):
+    if _is_one_shot(strategy):
+        from netwright.strategies.oneshot.making import make as make_method
+
+        make_method(strategy)
+    elif isinstance(strategy, str):
         make(strategy)
 
 

@@ -30,6 +30,7 @@ class Outcome:
     saved: str | None = None
     limits: str | None = None
     measured: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     def to_value(self) -> dict[str, Any]:
         """The JSON object of the command line."""
@@ -48,6 +49,7 @@ class Outcome:
             "failed": self.failed,
             "reused": self.reused,
             "seconds": round(self.seconds, 2),
+            **({"warnings": list(self.warnings)} if self.warnings else {}),
         }  # fmt: skip
 
     def text(self) -> str:
@@ -92,6 +94,7 @@ class Outcome:
             lines.append(
                 f"latency       {self.measured['latency_ms']:.3g} ms an example (eager, one thread, this host)"
             )
+        lines += [f"warning       {warning}" for warning in self.warnings]
         if self.limits:
             lines.append(f"limits        {self.limits}")
         lines += [

@@ -400,16 +400,26 @@ def _validate(
 ) -> dict[str, float]:
     with _evaluating(network, torch.inference_mode()):
         outputs = _outputs(network, inputs, EVALUATION_BATCH, layout).float()
-        if judge.task == "classification":
-            loss = functional.cross_entropy(outputs, targets)
-            return {"val_accuracy": float((outputs.argmax(1) == targets).float().mean()), "val_loss": float(loss)}
-        return _regression(outputs, targets, judge)
+        return scores(outputs, targets, judge.task, center=judge.center, scale=judge.scale)
 
 
-def _regression(outputs: Tensor, targets: Tensor, judge: _Judge) -> dict[str, float]:
+def scores(
+    outputs: Tensor, targets: Tensor, task: Task, *, center: Tensor | float = 0.0, scale: Tensor | float = 1.0
+) -> dict[str, float]:
+    """What a network's outputs are worth: ``val_accuracy`` and ``val_loss``, or ``val_r2``, ``val_rmse`` and that.
+
+    The outputs of a network for regression are in standardised units: ``outputs * scale + center`` are the targets'.
+    """
+    if task == "classification":
+        loss = functional.cross_entropy(outputs, targets)
+        return {"val_accuracy": float((outputs.argmax(1) == targets).float().mean()), "val_loss": float(loss)}
+    return _regression(outputs, targets, center, scale)
+
+
+def _regression(outputs: Tensor, targets: Tensor, center: Tensor | float, scale: Tensor | float) -> dict[str, float]:
     """R² is the mean over columns; of a constant column it is 0 (or 1 where every answer is exact), as in sklearn."""
-    loss = _mean_squared_error(outputs, judge.prepare(targets))
-    outputs = outputs.reshape(targets.shape) * judge.scale + judge.center
+    loss = _mean_squared_error(outputs, (targets - center) / scale)
+    outputs = outputs.reshape(targets.shape) * scale + center
     errors = ((outputs - targets) ** 2).reshape(len(targets), -1).sum(0)
     spread = ((targets - targets.mean(0)) ** 2).reshape(len(targets), -1).sum(0)
     exact = (errors == 0).to(errors.dtype)

@@ -1,15 +1,66 @@
-"""One-shot methods: a supernet is trained once, and architectures are found by its weights. One method a file."""
+"""One-shot methods: a supernet is trained once, and architectures are found by its weights. One method a file.
+
+Each is imported when it is first used.
+"""
 
 from __future__ import annotations
 
-from netwright.strategies.oneshot.darts import DARTS
-from netwright.strategies.oneshot.drnas import DrNAS
-from netwright.strategies.oneshot.fairnas import FairNAS
-from netwright.strategies.oneshot.gdas import GDAS
-from netwright.strategies.oneshot.method import Course, Method
-from netwright.strategies.oneshot.one_shot import OneShot
-from netwright.strategies.oneshot.proxyless import Proxyless
-from netwright.strategies.oneshot.snas import SNAS
-from netwright.strategies.oneshot.spos import SPOS
+import importlib
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["DARTS", "GDAS", "SNAS", "SPOS", "Course", "DrNAS", "FairNAS", "Method", "OneShot", "Proxyless"]
+if TYPE_CHECKING:
+    from netwright.strategies.oneshot.darts import DARTS
+    from netwright.strategies.oneshot.drnas import DrNAS
+    from netwright.strategies.oneshot.fairnas import FairNAS
+    from netwright.strategies.oneshot.gdas import GDAS
+    from netwright.strategies.oneshot.making import METHODS, make
+    from netwright.strategies.oneshot.method import Course, Method
+    from netwright.strategies.oneshot.one_shot import OneShot
+    from netwright.strategies.oneshot.proxyless import Proxyless
+    from netwright.strategies.oneshot.ranked import Ranked
+    from netwright.strategies.oneshot.snas import SNAS
+    from netwright.strategies.oneshot.spos import SPOS
+
+_WHERE = {
+    "DARTS": "darts",
+    "METHODS": "making",
+    "GDAS": "gdas",
+    "SNAS": "snas",
+    "SPOS": "spos",
+    "Course": "method",
+    "DrNAS": "drnas",
+    "FairNAS": "fairnas",
+    "Method": "method",
+    "OneShot": "one_shot",
+    "Proxyless": "proxyless",
+    "Ranked": "ranked",
+    "make": "making",
+}
+
+__all__ = [
+    "DARTS",
+    "GDAS",
+    "METHODS",
+    "SNAS",
+    "SPOS",
+    "Course",
+    "DrNAS",
+    "FairNAS",
+    "Method",
+    "OneShot",
+    "Proxyless",
+    "Ranked",
+    "make",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        value = getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

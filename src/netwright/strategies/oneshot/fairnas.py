@@ -24,7 +24,7 @@ class FairNAS(Method):
     decision is not always asked.
     """
 
-    epochs, batch_size, halves = 150, 256, False
+    epochs, batch_size, halves, ranks = 150, 256, False, False
 
     def __init__(self, *, lr: float = 0.045, momentum: float = 0.9, weight_decay: float = 4e-5) -> None:
         self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay

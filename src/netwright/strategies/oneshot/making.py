@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 from netwright import strict_json
 from netwright.strategies import oneshot
 from netwright.strategies.making import make_of
-from netwright.strategies.oneshot.method import Method
+
+if TYPE_CHECKING:
+    from netwright.strategies.oneshot.method import Method
 
 _NAMED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "darts": ("DARTS", {}),
@@ -24,9 +26,14 @@ _NAMED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 }
 """The name of each, its class, and what of its arguments the name stands for."""
 
+_SUMMARIES = {
+    "darts2": "DARTS of second order: the weights one step of SGD ahead, by finite differences.",
+}
+"""What those are whose names stand for arguments, in a line each."""
+
 
 @final
-class _Methods(Mapping[str, Callable[..., Method]]):
+class _Methods(Mapping[str, "Callable[..., Method]"]):
     """The methods by their names."""
 
     def __getitem__(self, name: str) -> Callable[..., Method]:
@@ -46,7 +53,7 @@ def _kind(name: str) -> Callable[..., Method]:
     if not arguments:
         return found
     made: Any = partial(found, **arguments)
-    made.__doc__ = f"{found.__doc__}"
+    made.__doc__ = _SUMMARIES[name]
     made.__name__ = found.__name__
     found_again: Callable[..., Method] = made
     return found_again

@@ -102,6 +102,8 @@ class Method(ABC):
     epochs: int
     batch_size: int
     halves: bool = True
+    ranks: bool = True
+    """Whether it prefers architectures itself; else its supernet is searched when it is trained."""
     published_steps: int = 0
     """Steps of the numbers in the paper's search; 0 where nothing has numbers that learn step by step."""
     relaxation: Relaxation | None = None

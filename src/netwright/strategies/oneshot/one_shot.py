@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, final
 
@@ -163,6 +164,23 @@ class OneShot:
         """Steps in all."""
         return self.epochs * self.steps_an_epoch
 
+    @cached_property
+    def center(self) -> Any:
+        """The mean of the targets in regression, 0 for classes: the supernet answers in standardised units."""
+        return self._targets.mean(0) if self.data.task == "regression" else 0.0
+
+    @cached_property
+    def scale(self) -> Any:
+        """Their deviation, 1 for classes."""
+        if self.data.task != "regression":
+            return 1.0
+        deviation = self._targets.std(0)
+        return np.where(deviation > 0, deviation, 1.0)
+
+    @property
+    def _targets(self) -> Any:
+        return np.asarray(self.data.y[self.split.train], dtype=np.float64)
+
     @property
     def finished(self) -> bool:
         """Whether there is nothing left to train."""
@@ -217,6 +235,11 @@ class OneShot:
                     break
         return self
 
+    def end(self, reason: str) -> None:
+        """Ends the training where it is; what is done stays the answer."""
+        self.stopped = reason
+        self._save(0.0)
+
     def ranked(self, count: int = 1, space: SearchSpace | None = None) -> list[Architecture]:
         """The ``count`` architectures that the method prefers, the best first; trains first where that was not done.
 
@@ -259,11 +282,6 @@ class OneShot:
         if held is not None:
             self._same(held[0])
         supernet = Supernet(self.space.unrestricted, seed=self.seed).to(self.device)
-        self._scale = self._center = None
-        if self.data.task == "regression":
-            y = np.asarray(self.data.y[self.split.train], dtype=np.float64)
-            deviation = y.std(0)
-            self._center, self._scale = y.mean(0), np.where(deviation > 0, deviation, 1.0)
         self.method.start(supernet, self._course())
         if held is not None:
             about, tensors = held
@@ -329,8 +347,8 @@ class OneShot:
         made = []
         for part in parts:
             y = np.array(self.data.y[np.sort(part)])
-            if self._center is not None:
-                y = ((y - self._center) / self._scale).astype(np.float32)
+            if self.data.task == "regression":
+                y = ((y - self.center) / self.scale).astype(np.float32)
             X = torch.from_numpy(np.array(self.data.X[np.sort(part)], dtype=np.float32))
             made.append((X.to(self.device), torch.from_numpy(y).to(self.device)))
         return made

@@ -20,7 +20,7 @@ class SPOS(Method):
     batch of 1,024 and 120 epochs are for ImageNet.
     """
 
-    epochs, batch_size, halves = 120, 1024, False
+    epochs, batch_size, halves, ranks = 120, 1024, False, False
 
     def __init__(self, *, lr: float = 0.5, momentum: float = 0.9, weight_decay: float = 4e-5) -> None:
         self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
