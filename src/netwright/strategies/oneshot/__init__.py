@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from netwright.strategies.oneshot.method import Course, Method
     from netwright.strategies.oneshot.one_shot import OneShot
     from netwright.strategies.oneshot.proxyless import Proxyless
+    from netwright.strategies.oneshot.random_weights import RandomWeights
     from netwright.strategies.oneshot.ranked import Ranked
     from netwright.strategies.oneshot.snas import SNAS
     from netwright.strategies.oneshot.spos import SPOS
@@ -33,6 +34,7 @@ _WHERE = {
     "Method": "method",
     "OneShot": "one_shot",
     "Proxyless": "proxyless",
+    "RandomWeights": "random_weights",
     "Ranked": "ranked",
     "make": "making",
 }
@@ -49,6 +51,7 @@ __all__ = [
     "Method",
     "OneShot",
     "Proxyless",
+    "RandomWeights",
     "Ranked",
     "make",
 ]

@@ -21,6 +21,7 @@ _NAMED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "fairnas": ("FairNAS", {}),
     "gdas": ("GDAS", {}),
     "proxyless": ("Proxyless", {}),
+    "random_weights": ("RandomWeights", {}),
     "snas": ("SNAS", {}),
     "spos": ("SPOS", {}),
 }
