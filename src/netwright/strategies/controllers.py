@@ -379,16 +379,26 @@ class Autoregressive(Policy):
 
     At each slot the LSTM (``layers`` of ``hidden`` units; gates in torch's order: input, forget, cell, output) reads
     the embedding of the answer before (of the start, at first), and a softmax of the slot's own reads its last layer.
-    All parameters begin uniform in ±``init``.
+    All parameters begin uniform in ±``init``. ``bounds`` has a number for each slot: its logits are that times their
+    hyperbolic tangent, which keeps a young policy from being sure (Bello et al. 2017; ENAS, Pham et al. 2018).
     """
 
-    def __init__(self, steps: Steps, rng: np.random.Generator, hidden: int, layers: int, init: float) -> None:
+    def __init__(
+        self,
+        steps: Steps,
+        rng: np.random.Generator,
+        hidden: int,
+        layers: int,
+        init: float,
+        bounds: Sequence[float] | None = None,
+    ) -> None:
         sizes = [4 * hidden * hidden, 4 * hidden * hidden, 4 * hidden] * layers
         sizes += [(steps.total + 1) * hidden, steps.total * hidden, steps.total]
         super().__init__(steps, sum(sizes))
         self.theta[:] = rng.uniform(-init, init, len(self.theta))
         self.hidden = hidden
         self.layers = layers
+        self.bounds: Floats | None = None if bounds is None else np.asarray(bounds, dtype=np.float64)
         self._cuts = [0, *accumulate(sizes)]
         self._views = self._split(self.theta)
         # A sigmoid is a stretched tanh, so one call makes all four gates.
@@ -424,10 +434,16 @@ class Autoregressive(Policy):
             caches.append(cache)
         heads = head[rows]
         logits = np.matmul(x, heads.transpose(0, 2, 1)) + bias[rows][:, None, :]
-        return logits, (read, caches, x, heads)
+        slopes: Floats | None = None
+        if self.bounds is not None:
+            bounds, squashed = self.bounds[list(slots), None, None], np.tanh(logits)
+            logits, slopes = bounds * squashed, bounds * (1.0 - squashed * squashed)
+        return logits, (read, caches, x, heads, slopes)
 
     def _backward(self, rows: Integers, valid: NDArray[np.bool_], dlogits: Floats, memory: Any) -> Floats:
-        read, caches, top, heads = memory
+        read, caches, top, heads, slopes = memory
+        if slopes is not None:
+            dlogits = dlogits * slopes
         gradient = np.empty_like(self.theta)
         views = self._split(gradient)
         gradient[self._cuts[-4] :] = 0.0
@@ -536,7 +552,8 @@ class _AutoregressiveReader(Reader):
             self._c[layer] = cell
             self._h[layer] = x = gate[3 * hidden :] * np.tanh(cell)
         begin = policy.steps.offsets[slot]
-        return _softmax(views[-2][begin : begin + open_] @ x + views[-1][begin : begin + open_])
+        logits: Floats = views[-2][begin : begin + open_] @ x + views[-1][begin : begin + open_]
+        return _softmax(logits if policy.bounds is None else policy.bounds[slot] * np.tanh(logits))
 
     def took(self, slot: int, action: int) -> None:
         self._row = self._policy.steps.offsets[slot] + action

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from netwright.strategies.oneshot.darts import DARTS
     from netwright.strategies.oneshot.drnas import DrNAS
+    from netwright.strategies.oneshot.enas import ENAS
     from netwright.strategies.oneshot.fairnas import FairNAS
     from netwright.strategies.oneshot.gdas import GDAS
     from netwright.strategies.oneshot.making import METHODS, make
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "DARTS": "darts",
+    "ENAS": "enas",
     "METHODS": "making",
     "GDAS": "gdas",
     "SNAS": "snas",
@@ -41,6 +43,7 @@ _WHERE = {
 
 __all__ = [
     "DARTS",
+    "ENAS",
     "GDAS",
     "METHODS",
     "SNAS",

@@ -18,6 +18,7 @@ _NAMED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "darts": ("DARTS", {}),
     "darts2": ("DARTS", {"order": 2}),
     "drnas": ("DrNAS", {}),
+    "enas": ("ENAS", {}),
     "fairnas": ("FairNAS", {}),
     "gdas": ("GDAS", {}),
     "proxyless": ("Proxyless", {}),

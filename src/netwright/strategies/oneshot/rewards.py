@@ -26,8 +26,13 @@ def reward(supernet: Supernet, architecture: Architecture, course: Course, batch
     al. 2018, and nothing in the supernet changes.
     """
     network = supernet.at(architecture)
+    # Batches out of a checkpoint are where it was read.
+    device = next(supernet.network.parameters(), torch.empty(0)).device
     with torch.no_grad(), batch_statistics(network):
-        worths = [_worth(course, course.outputs_of(network, inputs), targets) for inputs, targets in batches]
+        worths = [
+            _worth(course, course.outputs_of(network, inputs.to(device)), targets.to(device))
+            for inputs, targets in batches
+        ]
     score = sum(worths) / len(worths)
     return score if course.hardware is None else course.hardware.reward(score, architecture)
 
