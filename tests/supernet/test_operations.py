@@ -325,6 +325,29 @@ def test_the_supernet_is_left_as_it_was():
     assert torch.equal(random, torch.get_rng_state())
 
 
+class Listed(nn.Module):
+    """Layers in a list beside the choice, and a block of which one layer alone is called."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(3))
+        self.block = hidden(4)
+        self.op = nw.one_of("op", fc=lambda: nn.Linear(4, 4), skip=nn.Identity)
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return self.op(self.block[0](x))
+
+
+def test_what_is_called_is_measured_and_not_what_it_stands_in():
+    """A list is never called, nor a block of which the network calls a part."""
+    space, supernet = made(Listed)
+    table = OperationTable.measured(supernet, X, costs.macs)
+    assert [costs.macs(space.build(a), X) for a in space.enumerate()] == [table.of(a) for a in space.enumerate()]
+    assert "block.0" in {operation.place for operation in table.operations}
+
+
 class Counting(nn.Module):
     """A choice between layers, beside one that only training calls and one that counts its calls."""
 

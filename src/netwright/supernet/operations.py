@@ -1,6 +1,6 @@
 """What architectures cost, operation by operation: a sum that has a gradient by what each option counts for.
 
-The operations of a supernet are its largest modules in which nothing is open. Each costs something at the inputs that
+The operations of a supernet are the largest modules in which nothing is open, and which it calls. Each costs something at the inputs that
 it is given, and runs when the decisions around it go its way. So the cost of an architecture is the sum over those that
 run; and where every decision is drawn by itself, the mean cost is the sum of each cost times the probability that it
 runs, exactly (Cai, Zhu and Han 2019, equation 7, is the case of operations in a row).
@@ -83,15 +83,17 @@ class OperationTable:
         in another architecture, so that its cost is no number of its own.
         """
         _refuse_values(supernet)
-        leaves = _leaves(supernet)
         inputs = example if isinstance(example, tuple) else (example,)
         known: dict[Any, float] = {}
         operations: list[Operation] = []
         with _undisturbed(supernet):
-            _meet(supernet, tuple(value[:1] for value in inputs), leaves)
-            for leaf in leaves:
-                cost = math.fsum(_measured(call, leaf, measure, known) for call in leaf.calls)
-                operations += [Operation(leaf.place, cost, (path,)) for path in leaf.paths.values() if leaf.calls]
+            survey = _Survey(supernet, tuple(value[:1] for value in inputs))
+            survey.run()
+            for leaf in survey.leaves:
+                # What its own path does not call is not called in an evaluation at all, such as an auxiliary head.
+                if leaf.calls:
+                    cost = math.fsum(_measured(call, leaf, measure, known) for call in leaf.calls)
+                    operations += [Operation(leaf.place, cost, (path,)) for path in leaf.paths.values()]
         return cls(supernet.space, tuple(operations), _fingerprint(supernet))
 
     @classmethod
@@ -399,43 +401,40 @@ def _spread(names: tuple[str, ...], values: npt.NDArray[np.float64], union: tupl
 # Where the operations stand
 
 
+@final
 @dataclass(eq=False)
 class _Leaf:
-    """A module without anything open inside: its paths, and the calls of one pass in which it was met."""
+    """A module without anything open inside, its paths, and the calls of one pass in which it runs.
+
+    Those inside the call of another such module are a part of it, and not noted. None where no pass was on its paths.
+    """
 
     module: nn.Module
     place: str
     paths: dict[_Term, Path]
-    calls: list[_Call] = field(default_factory=list)
+    calls: list[_Call] | None = None
 
 
 def _leaves(supernet: Supernet) -> list[_Leaf]:
+    """All modules without anything open inside. Which of them are called as a whole, only running them can say."""
     found: dict[int, _Leaf] = {}
-    stop: dict[int, bool] = {}
-
-    def closed(module: nn.Module) -> bool:
-        if id(module) not in stop:
-            stop[id(module)] = not any(isinstance(part, Mixed | Row | Edges) for part in module.modules())
-        return stop[id(module)]
-
-    for place, module, path in _walk(supernet.network, "", {}, _allowed(supernet.space), closed):
-        if closed(module):
+    closed: dict[int, bool] = {}
+    for place, module, path in _walk(supernet.network, "", {}, _allowed(supernet.space)):
+        if id(module) not in closed:
+            closed[id(module)] = not any(isinstance(part, Mixed | Row | Edges) for part in module.modules())
+        if closed[id(module)]:
             found.setdefault(id(module), _Leaf(module, place, {})).paths[_key(path)] = path
     return list(found.values())
 
 
-def _walk(
-    module: nn.Module, place: str, path: Path, allowed: Path, closed: Callable[[nn.Module], bool] | None = None
-) -> Iterator[tuple[str, nn.Module, Path]]:
-    """Every module with its place and its path, but not the parts of those that are ``closed``."""
+def _walk(module: nn.Module, place: str, path: Path, allowed: Path) -> Iterator[tuple[str, nn.Module, Path]]:
+    """Every module with its place and its path, those that never run left out."""
     yield place, module, path
-    if closed is not None and closed(module):
-        return
     for name, child, condition in _children(module):
         inside = path if condition is None else _both(path, condition)
         inside = None if inside is None else _within(inside, allowed)
         if inside is not None:
-            yield from _walk(child, f"{place}.{name}" if place else name, inside, allowed, closed)
+            yield from _walk(child, f"{place}.{name}" if place else name, inside, allowed)
 
 
 def _children(module: nn.Module) -> Iterator[tuple[str, nn.Module, Path | None]]:
@@ -508,97 +507,104 @@ def _undisturbed(supernet: Supernet) -> Iterator[None]:
                 buffer.copy_(before)
 
 
-def _meet(supernet: Supernet, example: tuple[Tensor, ...], leaves: Sequence[_Leaf]) -> None:
-    """Runs single paths until every leaf was met, each with as many of the others as go together."""
-    allowed = _allowed(supernet.space)
-    unmet = dict.fromkeys(leaves)
-    while unmet:
-        leaf = next(iter(unmet))
-        fixed = next(iter(leaf.paths.values()))
-        together = fixed
-        for other in unmet:
-            ways = (_both(together, path) for path in other.paths.values())
-            together = next((both for both in ways if both is not None), together)
-        for other, found in _run(supernet, example, leaves, leaf, fixed, together, allowed).items():
-            if other.calls and [call.shape for call in other.calls] != [call.shape for call in found]:
-                raise SpaceError(
-                    f"{other.place} has inputs of different shapes in different architectures, so that what it costs "
-                    "depends on other decisions",
-                    hint="Limit the cost of architectures instead of expecting it while their numbers learn.",
-                )
-            other.calls = other.calls or found
-            unmet.pop(other, None)
-        # What its own path does not call is not called at all in an evaluation, such as an auxiliary head.
-        unmet.pop(leaf, None)
+@final
+class _Survey:
+    """Runs single paths of a supernet until every leaf was on one of them, and notes what it is called with."""
 
+    def __init__(self, supernet: Supernet, example: tuple[Tensor, ...]) -> None:
+        self.leaves = _leaves(supernet)
+        self._supernet, self._example = supernet, example
+        self._allowed = _allowed(supernet.space)
+        self._rng = np.random.default_rng(0)
+        self._calls: dict[_Leaf, list[_Call]] = {}
+        self._inside = 0
 
-def _run(
-    supernet: Supernet,
-    example: tuple[Tensor, ...],
-    leaves: Sequence[_Leaf],
-    leaf: _Leaf,
-    fixed: Path,
-    together: Path,
-    allowed: Path,
-) -> dict[_Leaf, list[_Call]]:
-    """The calls of one pass on the way ``together``; where that cannot run, of another one that is ``fixed``."""
-    try:
-        return _pass(
-            supernet, example, leaves, {n: min(together.get(n, positions)) for n, positions in allowed.items()}
-        )
-    except Exception as error:
-        failure = error
-    rng = np.random.default_rng(0)
-    declared = supernet.space.declared
-    for _ in range(TRIES):
+    def run(self) -> None:
+        """Each pass goes along as many paths as go together; SpaceError for a leaf that is not called alike in all."""
+        paths = {key: (leaf, path) for leaf in self.leaves for key, path in leaf.paths.items()}
+        hooks = []
+        for leaf in self.leaves:
+            hooks += [
+                leaf.module.register_forward_pre_hook(self._entering(leaf), with_kwargs=True),
+                leaf.module.register_forward_hook(self._leaving),
+            ]
         try:
-            answers = {
-                name: (declared[name].options or ())[int(rng.choice(sorted(positions)))]
-                for name, positions in fixed.items()
-            }
-            architecture = supernet.space.complete(answers, rng)
-            return _pass(supernet, example, leaves, {**dict.fromkeys(allowed, 0), **_at(supernet, architecture)})
-        except Exception as error:
-            failure = error
-    raise SpaceError(
-        f"the supernet could not be run so that {leaf.place} is met: {type(failure).__name__}: {failure}"
-    ) from failure
+            while paths:
+                leaf, fixed = next(iter(paths.values()))
+                together = fixed
+                for _, path in paths.values():
+                    both = _both(together, path)
+                    together = together if both is None else both
+                positions = self._pass_on(fixed, together, leaf)
+                paths = {key: entry for key, entry in paths.items() if not _holds(entry[1], positions)}
+                for leaf in self.leaves:
+                    self._note(leaf, self._calls.get(leaf, []), positions)
+        finally:
+            for hook in hooks:
+                hook.remove()
 
-
-def _at(supernet: Supernet, architecture: Architecture) -> dict[str, int]:
-    return {name: way.positions[0] for name, way in supernet.ways(architecture).items()}
-
-
-def _pass(
-    supernet: Supernet, example: tuple[Tensor, ...], leaves: Sequence[_Leaf], positions: Mapping[str, int]
-) -> dict[_Leaf, list[_Call]]:
-    """Runs the supernet, and notes what its leaves are called with."""
-    calls: dict[_Leaf, list[_Call]] = {}
-
-    def noting(leaf: _Leaf) -> Callable[[nn.Module, Any, Any], None]:
-        return lambda module, args, kwargs: calls.setdefault(leaf, []).append(_Call.noted(args, kwargs))
-
-    hooks = [leaf.module.register_forward_pre_hook(noting(leaf), with_kwargs=True) for leaf in leaves]
-    supernet.board.ways = {name: Way((position,)) for name, position in positions.items()}
-    try:
-        supernet.network(*example)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return {leaf: _of_one_place(leaf, found, positions) for leaf, found in calls.items()}
-
-
-def _of_one_place(leaf: _Leaf, calls: list[_Call], positions: Mapping[str, int]) -> list[_Call]:
-    """The calls of a pass that belong to one of the places of a leaf: each of them has as many, of the same shape."""
-    if len(leaf.paths) == 1:
-        return calls
-    places = sum(all(positions[n] in allowed for n, allowed in path.items()) for path in leaf.paths.values())
-    if not places or len(calls) % places or any(call.shape != calls[0].shape for call in calls):
+    def _pass_on(self, fixed: Path, together: Path, leaf: _Leaf) -> Mapping[str, int]:
+        """A pass on the way ``together``; where that cannot run, on that of an architecture that is ``fixed``."""
+        positions = {name: min(together.get(name, allowed)) for name, allowed in self._allowed.items()}
+        declared = self._supernet.space.declared
+        for attempt in range(1 + TRIES):
+            try:
+                if attempt:
+                    answers = {
+                        name: (declared[name].options or ())[int(self._rng.choice(sorted(allowed)))]
+                        for name, allowed in fixed.items()
+                    }
+                    ways = self._supernet.ways(self._supernet.space.complete(answers, self._rng))
+                    positions |= {name: way.positions[0] for name, way in ways.items()}
+                self._pass(positions)
+            except Exception as error:  # whatever a network raises where its parts do not fit together
+                failure = error
+            else:
+                return positions
         raise SpaceError(
-            f"the module at {leaf.place} stands in {len(leaf.paths)} places, and is called in ways that differ",
-            hint="Make a module of its own for each place.",
-        )
-    return calls[: len(calls) // places]
+            f"the supernet could not be run so that {leaf.place} is met: {type(failure).__name__}: {failure}"
+        ) from failure
+
+    def _pass(self, positions: Mapping[str, int]) -> None:
+        self._calls, self._inside = {}, 0
+        self._supernet.board.ways = {name: Way((position,)) for name, position in positions.items()}
+        self._supernet.network(*self._example)
+
+    def _entering(self, leaf: _Leaf) -> Callable[[nn.Module, Any, Any], None]:
+        def enter(module: nn.Module, args: Any, kwargs: Any) -> None:
+            if not self._inside:
+                self._calls.setdefault(leaf, []).append(_Call.noted(args, kwargs))
+            self._inside += 1
+
+        return enter
+
+    def _leaving(self, module: nn.Module, args: Any, outcome: Any) -> None:
+        self._inside -= 1
+
+    def _note(self, leaf: _Leaf, calls: list[_Call], positions: Mapping[str, int]) -> None:
+        """Takes the calls of a pass: for each of the places of a leaf on this way as many, and always the same."""
+        places = sum(_holds(path, positions) for path in leaf.paths.values())
+        if not places and not calls:
+            return
+        shapes = [call.shape for call in calls]
+        if not places or (len(leaf.paths) > 1 and (len(calls) % places or len(set(shapes)) > 1)):
+            raise SpaceError(
+                f"the module at {leaf.place} stands in {len(leaf.paths)} places, and is called in ways that differ",
+                hint="Make a module of its own for each place.",
+            )
+        once = calls[: len(calls) // places] if len(leaf.paths) > 1 else calls
+        if leaf.calls is None:
+            leaf.calls = once
+        elif [call.shape for call in leaf.calls] != shapes[: len(once)]:
+            raise SpaceError(
+                f"{leaf.place} has inputs of different shapes in different architectures, so that what it costs "
+                "depends on other decisions",
+                hint="Limit the cost of architectures instead of expecting it while their numbers learn.",
+            )
+
+
+def _holds(path: Path, positions: Mapping[str, int]) -> bool:
+    return all(positions[name] in allowed for name, allowed in path.items())
 
 
 @final
