@@ -294,6 +294,16 @@ def test_any_call_can_be_measured():
         assert costs.macs(space.build(architecture), x) == table.of(architecture)
 
 
+def test_latencies_add_up_to_more_where_more_is_done():
+    """Milliseconds of each operation alone; sums of branches between them are not in it."""
+    space = zoo.nasbench201.space(input_shape=(3, 16, 16), classes=4, channels=16, cells=1)
+    table = OperationTable.measured(Supernet(space), torch.randn(1, 3, 16, 16), costs.Latency(repeats=9))
+    heavy, light = (
+        nw.Architecture(dict.fromkeys((d.name for d in space.decisions), op)) for op in ("nor_conv_3x3", "skip_connect")
+    )
+    assert 0 < table.least() <= table.of(light) < table.of(heavy) <= table.most()
+
+
 def test_equal_operations_are_measured_once():
     """The cells of a stage are alike, and so are their convolutions."""
     space = zoo.nasbench201.space(input_shape=(3, 8, 8), classes=4, channels=4, cells=3)

@@ -1,9 +1,9 @@
 """What architectures cost, operation by operation: a sum that has a gradient by what each option counts for.
 
-The operations of a supernet are the largest modules in which nothing is open, and which it calls. Each costs something at the inputs that
-it is given, and runs when the decisions around it go its way. So the cost of an architecture is the sum over those that
-run; and where every decision is drawn by itself, the mean cost is the sum of each cost times the probability that it
-runs, exactly (Cai, Zhu and Han 2019, equation 7, is the case of operations in a row).
+The operations of a supernet are the largest modules in which nothing is open, and which it calls. Each costs something
+at the inputs that it is given, and runs when the decisions around it go its way. So the cost of an architecture is the
+sum over those that run; and where every decision is drawn by itself, the mean cost is the sum of each cost times the
+probability that it runs, exactly (Cai, Zhu and Han 2019, equation 7, is the case of operations in a row).
 """
 
 from __future__ import annotations
