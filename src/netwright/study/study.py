@@ -192,9 +192,7 @@ class Study:
             assert entered is not None
             if self._has_run_out(settings):
                 return self
-            feasibility = entered.feasibility(settings)
-            if feasibility is not None and feasibility.limits and not self._history.claims:
-                feasibility.require(self.seed)
+            feasibility = self.check_feasible(settings)
             space = (
                 self.space
                 if feasibility is None or not feasibility.limits
@@ -221,6 +219,17 @@ class Study:
         if reason == "stopped":
             raise Interrupted(self._stopped_text(signals.name), hint=self._resume_hint(), code=signals.code)
         return self
+
+    def check_feasible(self, settings: Settings | None = None) -> Feasibility | None:
+        """Raises InfeasibleError, with the nearest miss, where nothing can be found that keeps the limits on costs.
+
+        Of a study that has begun nothing is asked. For use while the study is entered.
+        """
+        assert self._entered is not None
+        feasibility = self._entered.feasibility(() if settings is None else settings.measured)
+        if feasibility is not None and feasibility.limits and not self._history.claims:
+            feasibility.require(self.seed)
+        return feasibility
 
     @property
     def trials(self) -> list[Trial]:
@@ -494,12 +503,12 @@ class _Entered:
         self.stack.callback(executor.kill)
         return executor
 
-    def feasibility(self, settings: Settings) -> Feasibility | None:
+    def feasibility(self, measured: Sequence[str]) -> Feasibility | None:
         """What knows costs in advance; None when no limit, objective or measurement needs it."""
         study = self.study
         limits = tuple(limit for limit in study.limits if limit.metric in STATIC)
         shape = study._input_shape()
-        if shape is None or not (limits or settings.measured):
+        if shape is None or not (limits or measured):
             return None
         if self._feasibility is None:
             names = tuple(name for name in study._costs() if name in STATIC)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from netwright.errors import Interrupted
+from netwright import strict_json
+from netwright.costs import COSTS
+from netwright.errors import InfeasibleError, Interrupted
 from netwright.evaluators.base import Evaluator
 from netwright.evaluators.shared_weights import SharedWeights
 from netwright.evaluators.train import Train
@@ -16,12 +20,16 @@ from netwright.progress import Watch
 from netwright.space import SearchSpace
 from netwright.strategies.base import Strategy
 from netwright.strategies.evolution import Evolution
+from netwright.strategies.oneshot.hardware import Costs
 from netwright.strategies.oneshot.making import make
 from netwright.strategies.oneshot.one_shot import OneShot
 from netwright.strategies.oneshot.ranked import Ranked
 from netwright.study import Study
 from netwright.study.examination import FEWEST, PROBES, examine
 from netwright.study.signals import Signals
+from netwright.supernet.operations import OperationTable
+from netwright.supernet.penalties import Added, Lagrangian, Penalty
+from netwright.supernet.supernet import Supernet
 
 FOLDER = "supernet"
 SUPERNET_SHARE = 0.3
@@ -35,6 +43,10 @@ RANKED = 8
 EVALUATIONS = 1_000
 """And a supernet is searched with so many evaluations at most, as published (Guo et al. 2020)."""
 POPULATION, TOURNAMENT = 50, 10
+TABLES = ("params", "macs", "latency_ms")
+"""Costs that are sums over operations, about."""
+WHOLE = 8
+"""So many whole networks are timed, to see what a table of operations leaves out."""
 
 
 def plan(
@@ -69,7 +81,69 @@ def make_one_shot(about: Mapping[str, Any], space: SearchSpace, train: Train, fo
     return OneShot(
         space, make(about["strategy"]), train.data, split=train.split, epochs=about["one_shot"]["epochs"],
         recipe=train.recipe, seed=about["seed"], device=about["device"], folder=folder / FOLDER,
+        hardware=costs_in_loss(about, train, folder),
     )  # fmt: skip
+
+
+def costs_in_loss(about: Mapping[str, Any], train: Train, folder: Path) -> Callable[[Supernet], Costs] | None:
+    """What the limits and the further objectives of a search put into the loss; None where they ask for nothing.
+
+    A limit is held by a Lagrangian; a cost that is to be small pulls from the middle of what the space has. What the
+    loss allows on average is no proof of one network, so that the limits are hard for what is proposed all the same.
+    Of a space with open sizes costs are no sums over operations; there they are limits for what is proposed alone.
+    """
+    limits = {name: value for name, value in about["constraints"].items() if name in TABLES}
+    small = [name for name, way in about["objectives"] if name in TABLES and way == "minimize" and name not in limits]
+    if not limits and not small:
+        return None
+
+    def make_costs(supernet: Supernet) -> Costs:
+        if supernet.values:
+            return Costs(())
+        terms: list[tuple[OperationTable, Penalty]] = []
+        for name, value in limits.items():
+            table = _table(name, supernet, train.data.input_shape, folder / FOLDER)
+            if table.least() > value:
+                raise InfeasibleError(
+                    f"No architecture of the space has {name} of at most {value:,.6g}; the least has about "
+                    f"{table.least():,.6g}",
+                    hint="Loosen the limit or widen the space",
+                )
+            terms.append((table, Lagrangian(value)))
+        for name in small:
+            table = _table(name, supernet, train.data.input_shape, folder / FOLDER)
+            terms.append((table, Added((table.least() + table.most()) / 2)))
+        return Costs(terms)
+
+    return make_costs
+
+
+def _table(name: str, supernet: Supernet, shape: Sequence[int], folder: Path) -> OperationTable:
+    """The table of operations of one cost; measured once, and kept beside the checkpoint."""
+    if name == "params":
+        return OperationTable.parameters(supernet)
+    example = torch.zeros(1, *shape)
+    if name == "macs":
+        return OperationTable.measured(supernet, example, COSTS["macs"])
+    file = folder / f"{name}.json"
+    if file.exists():
+        return OperationTable.from_value(strict_json.loads(file.read_bytes(), what=str(file)), supernet)
+    with one_thread():
+        table = OperationTable.measured(supernet, example, COSTS[name])
+        # What stands between the operations is in no table: whole networks say how much it is.
+        ratios = []
+        rng = np.random.default_rng(0)
+        for _ in range(WHOLE):
+            architecture = supernet.space.sample(rng)
+            network = supernet.space.build(architecture)
+            ratios.append(COSTS[name](network, example) / max(table.of(architecture), 1e-9))
+    ratio = float(np.median(ratios))
+    table = replace(table, operations=tuple(replace(each, cost=each.cost * ratio) for each in table.operations))
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_suffix(".tmp")
+    temporary.write_text(strict_json.dumps(table.to_value()), encoding="utf-8")
+    temporary.replace(file)
+    return table
 
 
 def sides(one_shot: OneShot, train: Train, about: Mapping[str, Any]) -> tuple[Strategy, Evaluator]:
@@ -107,6 +181,7 @@ def train_supernet(
     Raises Interrupted after a signal, with the checkpoint kept.
     """
     with Signals() as signals, one_thread():
+        study.check_feasible()
         if not one_shot.finished:
             one_shot.fit(stop=lambda: bool(signals.count) or late(), watch=watch)
             if not signals.count and not one_shot.finished:

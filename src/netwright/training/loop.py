@@ -134,7 +134,8 @@ def predict(
     """
     device = torch.device(device)
     inputs = _tensor(X, device)
-    network.to(device)
+    if any(tensor.device != device for tensor in (*network.parameters(), *network.buffers())):
+        network.to(device)
     layout = _layout(network, inputs)
     with _evaluating(network, torch.inference_mode()):
         outputs = _outputs(network, inputs, batch_size, layout)

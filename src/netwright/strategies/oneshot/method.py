@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -35,6 +35,12 @@ class Hardware(Protocol):
 
     def settled(self, probabilities: Mapping[str, Tensor]) -> None:
         """Called after each step of the numbers."""
+
+    def said(self) -> list[Mapping[str, Any]]:
+        """Its state, as JSON holds it, for a checkpoint."""
+
+    def recall(self, said: Sequence[Mapping[str, Any]]) -> None:
+        """Takes what :meth:`said` gave."""
 
 
 @dataclass(frozen=True)

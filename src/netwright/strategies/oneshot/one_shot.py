@@ -64,7 +64,8 @@ class OneShot:
     precision:
         ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where a CUDA device has it.
     hardware:
-        What networks cost where they will run, for the loss.
+        What networks cost where they will run, for the loss: a
+        :class:`~netwright.strategies.oneshot.hardware.Costs`, or a function that makes one for the supernet.
     alarm:
         Whether a collapse into skip connections ends the training early (:mod:`netwright.supernet.health`).
     folder:
@@ -87,7 +88,7 @@ class OneShot:
         numbers_optimizer: MakeOptimizer | None = None,
         schedule: Schedule | None = None,
         precision: str = "float32",
-        hardware: Hardware | None = None,
+        hardware: Hardware | Callable[[Supernet], Hardware] | None = None,
         alarm: bool = True,
         seed: int = 0,
         device: str = "cpu",
@@ -120,8 +121,9 @@ class OneShot:
             "numbers_optimizer": numbers_optimizer,
             "schedule": schedule,
             "precision": _precision(precision, device),
-            "hardware": hardware,
         }
+        self._make_hardware: Any = hardware if not hasattr(hardware, "penalized") else None
+        self.hardware: Any = hardware if hasattr(hardware, "penalized") else None
         self._description = described(self.method)
         self._supernet: Supernet | None = None
         self._from, self._running = 0, 0.0
@@ -265,7 +267,7 @@ class OneShot:
             self.space, fresh(self.method), self.data, split=self.split, epochs=self.epochs,
             batch_size=self._own_batch, recipe=self.recipe, seed=self.seed, device=self.device,
         )  # fmt: skip
-        twin._options = {**self._options, "hardware": None}
+        twin._options = self._options
         twin.supernet.train()
         parts = twin._parts()
         with torch.random.fork_rng(devices=[]):
@@ -282,6 +284,8 @@ class OneShot:
         if held is not None:
             self._same(held[0])
         supernet = Supernet(self.space.unrestricted, seed=self.seed).to(self.device)
+        if self._make_hardware is not None:
+            self.hardware = self._make_hardware(supernet)
         self.method.start(supernet, self._course())
         if held is not None:
             about, tensors = held
@@ -290,6 +294,8 @@ class OneShot:
             self.losses, self._running = list(about["losses"]), about["running"]
             self.stopped, self.seconds = about["stopped"], about["seconds"]
             self.health = Health.from_value(about["health"])
+            if self.hardware is not None and about["hardware"] is not None:
+                self.hardware.recall(about["hardware"])
         self._supernet = supernet
 
     @property
@@ -334,7 +340,16 @@ class OneShot:
             return functional.cross_entropy(outputs, targets, label_smoothing=smoothing)
 
         farther = min(FARTHEST, max(1.0, self.method.published_steps / self.all_steps))
-        return Course(self.all_steps, self.epochs, loss, self.seed, scale=scale, numbers_scale=farther, **self._options)
+        return Course(
+            self.all_steps,
+            self.epochs,
+            loss,
+            self.seed,
+            scale=scale,
+            numbers_scale=farther,
+            hardware=self.hardware,
+            **self._options,
+        )
 
     def _parts(self) -> list[tuple[Tensor, Tensor]]:
         """The examples on the device: those that weights learn from, and those of the numbers, if they have their own.
@@ -393,6 +408,7 @@ class OneShot:
             "stopped": self.stopped,
             "seconds": round(self.seconds, 3),
             "health": self.health.to_value(),
+            "hardware": None if self.hardware is None else self.hardware.said(),
         }
         checkpoints.save(self._file, self.supernet, self.method, about)
         failpoint("after_supernet")
