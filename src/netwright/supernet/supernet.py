@@ -46,6 +46,8 @@ class Supernet(nn.Module):
             if decision.kind in ("choose", "range") and not decision.of_training
         )
         self._built: OrderedDict[Architecture, nn.Module] = OrderedDict()
+        self.narrowed = False
+        """Whether its candidates have only a part of their channels (:mod:`netwright.supernet.partial_channels`)."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network: nn.Module = SharedTensors(self.values, self._made) if self.values else self._made({}, True)
@@ -101,6 +103,11 @@ class Supernet(nn.Module):
         It is training or not as the supernet is.
         """
         checked = self.space.validate(architecture)
+        if self.narrowed:
+            raise SpaceError(
+                "the supernet has no weights for whole architectures: its mixtures hold a part of the channels",
+                hint="Build it, space.build(architecture), and train it from scratch.",
+            )
         network, places = self._locate(checked)
         example = next(self.network.parameters(), torch.empty(0))
         network.to(example.device, example.dtype)

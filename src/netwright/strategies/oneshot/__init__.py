@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from netwright.strategies.oneshot.making import METHODS, make
     from netwright.strategies.oneshot.method import Course, Method
     from netwright.strategies.oneshot.one_shot import OneShot
+    from netwright.strategies.oneshot.pcdarts import PCDARTS
     from netwright.strategies.oneshot.proxyless import Proxyless
     from netwright.strategies.oneshot.random_weights import RandomWeights
     from netwright.strategies.oneshot.ranked import Ranked
@@ -27,6 +28,7 @@ _WHERE = {
     "DARTS": "darts",
     "ENAS": "enas",
     "METHODS": "making",
+    "PCDARTS": "pcdarts",
     "GDAS": "gdas",
     "SNAS": "snas",
     "SPOS": "spos",
@@ -46,6 +48,7 @@ __all__ = [
     "ENAS",
     "GDAS",
     "METHODS",
+    "PCDARTS",
     "SNAS",
     "SPOS",
     "Course",

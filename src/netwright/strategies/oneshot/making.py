@@ -21,6 +21,7 @@ _NAMED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "enas": ("ENAS", {}),
     "fairnas": ("FairNAS", {}),
     "gdas": ("GDAS", {}),
+    "pcdarts": ("PCDARTS", {}),
     "proxyless": ("Proxyless", {}),
     "random_weights": ("RandomWeights", {}),
     "snas": ("SNAS", {}),
