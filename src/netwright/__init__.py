@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from netwright import evaluators, strategies, tasks, testing, training, zoo
     from netwright.architecture import Architecture
     from netwright.space import SearchSpace, choose, inputs, one_of, repeat, scope
+    from netwright.strategies import oneshot
+    from netwright.strategies.oneshot import OneShot
     from netwright.study import Study
     from netwright.tasks import ImageClassifier, NeuralArchitectureSearch, TabularClassifier, TabularRegressor
     from netwright.trial import Objective, Proposal, State, Trial
@@ -23,6 +25,7 @@ _WHERE = {
     "ImageClassifier": "tasks",
     "NeuralArchitectureSearch": "tasks",
     "Objective": "trial",
+    "OneShot": "strategies.oneshot",
     "Proposal": "trial",
     "SearchSpace": "space",
     "State": "trial",
@@ -36,13 +39,22 @@ _WHERE = {
     "repeat": "space",
     "scope": "space",
 }
-_ROOMS = ("evaluators", "strategies", "tasks", "testing", "training", "zoo")
+_ROOMS = {
+    "evaluators": "evaluators",
+    "oneshot": "strategies.oneshot",
+    "strategies": "strategies",
+    "tasks": "tasks",
+    "testing": "testing",
+    "training": "training",
+    "zoo": "zoo",
+}
 
 __all__ = [
     "Architecture",
     "ImageClassifier",
     "NeuralArchitectureSearch",
     "Objective",
+    "OneShot",
     "Proposal",
     "SearchSpace",
     "State",
@@ -55,6 +67,7 @@ __all__ = [
     "evaluators",
     "inputs",
     "one_of",
+    "oneshot",
     "repeat",
     "scope",
     "strategies",
@@ -67,7 +80,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _ROOMS:
-        return importlib.import_module(f"netwright.{name}")
+        return importlib.import_module(f"netwright.{_ROOMS[name]}")
     if name in _WHERE:
         value = getattr(importlib.import_module(f"netwright.{_WHERE[name]}"), name)
         globals()[name] = value

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from netwright.evaluators.base import Candidate, Evaluator, Heritage
     from netwright.evaluators.proxies import Proxies, WithProxies
+    from netwright.evaluators.shared_weights import SharedWeights
     from netwright.evaluators.tables import Table, TableEvaluator, open_table
     from netwright.evaluators.train import Train
 
