@@ -18,6 +18,7 @@ from netwright.space.conditions import asked
 from netwright.supernet import Supernet
 from netwright.supernet.operations import Operation, OperationTable, _minimum
 from netwright.supernet.relaxations import Dirichlet, Gates, Softmax
+from netwright.zoo import darts, nasbench201
 
 X = torch.randn(1, 4)
 
@@ -196,7 +197,7 @@ def test_connections_without_a_row_all_count():
 @pytest.mark.parametrize("kind", [Softmax, Dirichlet, Gates])
 def test_every_number_of_a_relaxation_has_the_slope_of_the_expected_cost(kind):
     """Finite differences; none is zero, for the options of each decision cost differently."""
-    space = zoo.darts.space(input_shape=(3, 8, 8), classes=4, channels=4, cells=3)
+    space = darts.space(input_shape=(3, 8, 8), classes=4, channels=4, cells=3)
     supernet = Supernet(space)
     relaxation = kind(supernet).double()
     table = OperationTable.parameters(supernet)
@@ -219,7 +220,7 @@ def slope(table, relaxation, row, place, step=1e-5):
 
 def test_the_two_that_were_drawn_are_expected_alone():
     """Of gated numbers the costs of the two options drawn count, and every one of these numbers has a gradient."""
-    space = zoo.nasbench201.space(input_shape=(3, 8, 8), classes=4, channels=4, cells=1)
+    space = nasbench201.space(input_shape=(3, 8, 8), classes=4, channels=4, cells=1)
     gates = Gates(Supernet(space)).double()
     table = OperationTable.measured(Supernet(space), torch.randn(1, 3, 8, 8), costs.flops)
     gates.ways(torch.Generator().manual_seed(0))
@@ -296,7 +297,7 @@ def test_any_call_can_be_measured():
 
 def test_latencies_add_up_to_more_where_more_is_done():
     """Milliseconds of each operation alone; sums of branches between them are not in it."""
-    space = zoo.nasbench201.space(input_shape=(3, 16, 16), classes=4, channels=16, cells=1)
+    space = nasbench201.space(input_shape=(3, 16, 16), classes=4, channels=16, cells=1)
     table = OperationTable.measured(Supernet(space), torch.randn(1, 3, 16, 16), costs.Latency(repeats=9))
     heavy, light = (
         nw.Architecture(dict.fromkeys((d.name for d in space.decisions), op)) for op in ("nor_conv_3x3", "skip_connect")
@@ -306,7 +307,7 @@ def test_latencies_add_up_to_more_where_more_is_done():
 
 def test_equal_operations_are_measured_once():
     """The cells of a stage are alike, and so are their convolutions."""
-    space = zoo.nasbench201.space(input_shape=(3, 8, 8), classes=4, channels=4, cells=3)
+    space = nasbench201.space(input_shape=(3, 8, 8), classes=4, channels=4, cells=3)
     seen = []
 
     def measure(layer, inputs):
@@ -320,7 +321,7 @@ def test_equal_operations_are_measured_once():
 
 def test_the_supernet_is_left_as_it_was():
     """Weights, buffers, modes, ways and the random numbers that follow."""
-    space = zoo.nasbench201.space(input_shape=(3, 8, 8), classes=4, channels=4, cells=1)
+    space = nasbench201.space(input_shape=(3, 8, 8), classes=4, channels=4, cells=1)
     supernet = Supernet(space)
     architecture = drawn(space, 1)[0]
     supernet.at(architecture).train()
@@ -461,7 +462,7 @@ def test_a_table_of_another_space_is_refused(nested):
     """Another space, the same space with other widths, and what is no table."""
     value = OperationTable.parameters(nested[1]).to_value()
     small, large = (
-        Supernet(zoo.nasbench201.space(input_shape=(3, 8, 8), classes=4, cells=1, channels=width)) for width in (2, 4)
+        Supernet(nasbench201.space(input_shape=(3, 8, 8), classes=4, cells=1, channels=width)) for width in (2, 4)
     )
     for found, supernet in ((value, small), (OperationTable.parameters(small).to_value(), large)):
         with pytest.raises(InputError, match="of another space, or of networks of another size"):
