@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any, final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -24,6 +25,8 @@ Part = Callable[[], Tensor]
 
 KEPT = 64
 """So many architectures are kept built, where each has to be built."""
+PROBED, PATHS = 2, 8
+"""With so many images on so many paths it is tried whether a layout can be taken."""
 
 
 @final
@@ -51,6 +54,7 @@ class Supernet(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network: nn.Module = SharedTensors(self.values, self._made) if self.values else self._made({}, True)
+        self._enter(self.network)
 
     def at(self, architecture: Mapping[str, Answer]) -> nn.Module:
         """The network of one architecture, to be run, trained and scored: its weights are those of the supernet.
@@ -118,6 +122,23 @@ class Supernet(nn.Module):
                 own.copy_(part())
         return network.train(self.training)
 
+    def arrange(self, example: Any) -> torch.memory_format:
+        """Chooses how images lie in memory, for inputs such as ``example``, and says how; called once, before training.
+
+        They have their channels last on a CPU where all parts can take it, and then mixtures are computed together
+        (:mod:`netwright.supernet.joining`). Inputs are laid out as they come in; weights stay as they are. What is
+        extracted gives the same outputs bit for bit for inputs of the same layout.
+        """
+        network = self.network
+        modules = network.layers.values() if isinstance(network, SharedTensors) else network.modules()
+        images = isinstance(example, Tensor) and example.dim() == 4 and example.device.type == "cpu"
+        self._built.clear()
+        self.board.laid_out = images and any(isinstance(module, nn.Conv2d) for module in modules)
+        if self.board.laid_out:
+            self.board.laid_out = self._runs(example[:PROBED])
+            self._built.clear()
+        return torch.channels_last if self.board.laid_out else torch.contiguous_format
+
     def forward(self, *inputs: Any, **options: Any) -> Any:
         """The supernet as it was last told to go."""
         return self.network(*inputs, **options)
@@ -157,6 +178,47 @@ class Supernet(nn.Module):
                 tensor.copy_(weights[name])
 
     # Below: helpers in the order of use
+
+    def _runs(self, images: Tensor) -> bool:
+        """Whether the layout can be taken: a network that calls ``view`` on its features cannot. Nothing is changed."""
+        modes = {module: module.training for module in self.modules()}
+        before, rng = self.board.ways, np.random.default_rng(0)
+        self.eval()
+        try:
+            # Not inference_mode: what a network caches in its first forward could then not be trained.
+            with torch.no_grad(), torch.random.fork_rng(devices=[]):
+                for _ in range(PATHS):
+                    self.at(self.space.unrestricted.sample(rng))(images)
+                if not self.values and self._mixes(images):
+                    self.network(images)
+        except RuntimeError:
+            # Not our affair here: whatever is wrong for every layout is raised by the training itself.
+            return False
+        finally:
+            self.board.ways = before
+            for module, mode in modes.items():
+                module.training = mode
+        return True
+
+    def _mixes(self, images: Tensor) -> bool:
+        """Whether all options together give anything in the usual layout; the supernet stands so afterwards."""
+        self.board.ways = {
+            decision.name: Way(tuple(range(len(decision.options))))
+            for decision in self.space.declared.values()
+            if decision.options is not None
+        }
+        self.board.laid_out = False
+        try:
+            self.network(images)
+        except Exception:
+            return False
+        finally:
+            self.board.laid_out = True
+        return True
+
+    def _enter(self, network: nn.Module) -> None:
+        network.register_forward_pre_hook(self.board.begin)
+        network.register_forward_hook(self.board.end, always_call=True)
 
     def _made(self, values: Mapping[str, Answer], weights: bool) -> nn.Module:
         """The network with all candidates, for some values; on the meta device where its weights are not looked at."""
@@ -201,6 +263,7 @@ class Supernet(nn.Module):
         bind()
         if copies:
             network.register_forward_pre_hook(bind)
+        self._enter(network)
         network.train(self.training)
         self._built[architecture] = network
         if len(self._built) > KEPT:

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from netwright.errors import SpaceError
 from netwright.space.decisions import Decision
 from netwright.space.words import combined, layers_on
+from netwright.supernet.joining import ZEROS, JoinedSum, Memo, can_join, is_bare, is_nothing, plus, summed
+from netwright.supernet.layout import laid_out
 
 Combine = str | Callable[..., Any] | None
 
@@ -47,6 +49,10 @@ class Board:
 
     def __init__(self) -> None:
         self.ways: Mapping[str, Way] = {}
+        self.laid_out = False
+        """Whether images have their channels last, and mixtures are computed together
+        (:mod:`netwright.supernet.joining`)."""
+        self._memo: Memo | None = None
 
     def way(self, name: str) -> Way:
         """The way of a decision; SpaceError where none is set."""
@@ -58,6 +64,29 @@ class Board:
                 hint="Call supernet.at(architecture) or supernet.mixed(ways) and run what it returns.",
             ) from None
 
+    def begin(self, _: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """A forward pass begins: images are laid out; what mixtures compute of the same tensors is kept to its end."""
+        if not self.laid_out:
+            return None
+        self._memo = Memo()
+        return tuple(laid_out(x) for x in inputs)
+
+    def end(self, *_: Any) -> None:
+        """The forward pass is over."""
+        self._memo = None
+
+    @property
+    def memo(self) -> Memo:
+        """Where mixtures keep what they compute: of the whole pass, else a new one.
+
+        A part that is run again for its gradient (``torch.utils.checkpoint``) must not use what stands outside it.
+        """
+        watched = torch._C._autograd._top_saved_tensors_default_hooks(True) is not None
+        return Memo() if self._memo is None or watched else self._memo
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_memo": None}
+
 
 @final
 class Mixed(nn.Module):
@@ -67,12 +96,36 @@ class Mixed(nn.Module):
         super().__init__()
         self.board, self.name = board, decision.name
         self.candidates = nn.ModuleList(candidates)
+        self.zeros = [position for position, name in enumerate(decision.options or ()) if name in ZEROS]
+        self._nothing: dict[int, bool] = {}
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         way = self.board.way(self.name)
         if way.single:
             return self.candidates[way.positions[0]](*inputs, **options)
+        if self.board.laid_out and len(inputs) == 1 and not options and not way.detached and can_join(inputs[0]):
+            total = JoinedSum(self.board.memo)
+            self.add_to(total, way, inputs[0], None)
+            return total.total()
         return mix(way, lambda position: self.candidates[position](*inputs, **options))
+
+    def add_to(self, total: JoinedSum, way: Way, x: Tensor, share: Tensor | None) -> None:
+        """Adds this mixture of ``x``, times ``share``, to a sum; what is always zero is not run."""
+        weights: Sequence[Tensor | None] = [None] * len(way.positions) if way.weights is None else way.weights.unbind()
+        pairs = list(zip(way.positions, weights, strict=True))
+        for position, weight in [pair for pair in pairs if not self._is_nothing(pair[0], x)] or pairs:
+            total.add(self.candidates[position], x, _product(weight, share))
+        if way.rest is not None:
+            rest = _product(way.rest, share)
+            assert rest is not None
+            total.add_number(rest)
+
+    def _is_nothing(self, position: int, x: Tensor) -> bool:
+        if position not in self.zeros or not is_bare(self.candidates[position]):
+            return False
+        if position not in self._nothing:
+            self._nothing[position] = is_nothing(self.candidates[position], x)
+        return self._nothing[position]
 
 
 @final
@@ -158,10 +211,29 @@ class Connections:
         if way.single:
             return combined([state(index) for index in self.picks[way.positions[0]]], self.combine)
         if self.combine in ("sum", "mean"):
-            total = _weighted(self._shares(way), state)
+            total = self._total(self._shares(way), states, layers, state)
             return total / self.pick if self.combine == "mean" else total
         found = {index: state(index) for index in sorted({i for p in way.positions for i in self.picks[p]})}
         return mix(way, lambda position: combined([found[i] for i in self.picks[position]], self.combine))
+
+    def _total(
+        self,
+        shares: Mapping[int, Tensor | None],
+        states: Sequence[Any],
+        layers: Sequence[nn.Module] | None,
+        state: Callable[[int], Any],
+    ) -> Any:
+        if not self.board.laid_out or layers is None or not all(can_join(states[index]) for index in shares):
+            return summed([state(index) for index in shares], list(shares.values()))
+        joined = JoinedSum(self.board.memo)
+        for index, share in shares.items():
+            layer = layers[index]
+            way = self.board.way(layer.name) if isinstance(layer, Mixed) and is_bare(layer) else None
+            if isinstance(layer, Mixed) and way is not None and not way.single and not way.detached:
+                layer.add_to(joined, way, states[index], share)
+            else:
+                joined.add_outcome(state(index), share)
+        return joined.total()
 
     def _shares(self, way: Way) -> dict[int, Tensor | None]:
         """What each state counts for in a sum; None is one."""
@@ -217,25 +289,10 @@ def mix(way: Way, run: Callable[[int], Any]) -> Any:
         else:
             outcomes.append(run(position))
     weights: Sequence[Tensor | None] = [None] * len(outcomes) if way.weights is None else list(way.weights)
-    total = _sum(outcomes, weights)
-    return total if way.rest is None else _plus(total, way.rest)
+    total = summed(outcomes, weights)
+    return total if way.rest is None else plus(total, way.rest)
 
 
-def _weighted(shares: Mapping[int, Tensor | None], state: Callable[[int], Any]) -> Any:
-    return _sum([state(index) for index in shares], list(shares.values()))
-
-
-def _sum(outcomes: Sequence[Any], weights: Sequence[Tensor | None]) -> Any:
-    if isinstance(outcomes[0], tuple | list):
-        return type(outcomes[0])(_sum(parts, weights) for parts in zip(*outcomes, strict=True))
-    parts = [part if weight is None else part * weight for part, weight in zip(outcomes, weights, strict=True)]
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
-    return total
-
-
-def _plus(outcome: Any, number: Tensor) -> Any:
-    if isinstance(outcome, tuple | list):
-        return type(outcome)(_plus(part, number) for part in outcome)
-    return outcome + number
+def _product(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+    """The product of two numbers of which None is one."""
+    return b if a is None else a if b is None else a * b
