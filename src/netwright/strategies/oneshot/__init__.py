@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from netwright.strategies.oneshot.gdas import GDAS
     from netwright.strategies.oneshot.making import METHODS, make
     from netwright.strategies.oneshot.method import Course, Method
+    from netwright.strategies.oneshot.ofa import OFA
     from netwright.strategies.oneshot.one_shot import OneShot
     from netwright.strategies.oneshot.pcdarts import PCDARTS
     from netwright.strategies.oneshot.proxyless import Proxyless
@@ -28,6 +29,7 @@ _WHERE = {
     "DARTS": "darts",
     "ENAS": "enas",
     "METHODS": "making",
+    "OFA": "ofa",
     "PCDARTS": "pcdarts",
     "GDAS": "gdas",
     "SNAS": "snas",
@@ -48,6 +50,7 @@ __all__ = [
     "ENAS",
     "GDAS",
     "METHODS",
+    "OFA",
     "PCDARTS",
     "SNAS",
     "SPOS",

@@ -21,9 +21,11 @@ _NAMED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "enas": ("ENAS", {}),
     "fairnas": ("FairNAS", {}),
     "gdas": ("GDAS", {}),
+    "ofa": ("OFA", {}),
     "pcdarts": ("PCDARTS", {}),
     "proxyless": ("Proxyless", {}),
     "random_weights": ("RandomWeights", {}),
+    "sandwich": ("OFA", {"rule": "sandwich"}),
     "snas": ("SNAS", {}),
     "spos": ("SPOS", {}),
 }
@@ -31,6 +33,7 @@ _NAMED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 
 _SUMMARIES = {
     "darts2": "DARTS of second order: the weights one step of SGD ahead, by finite differences.",
+    "sandwich": "The sandwich rule: every step trains the largest network, the smallest and two random ones.",
 }
 """What those are whose names stand for arguments, in a line each."""
 
