@@ -265,6 +265,22 @@ def test_what_is_always_zero_is_not_run_and_its_number_has_no_gradient():
     assert weights.grad[1] != 0
 
 
+def test_a_mixture_runs_where_nothing_is_tracked():
+    """In inference mode, and under a transform of functions: outcomes as without."""
+    space = nw.SearchSpace(Layers, candidates={"a": projected, "b": lambda: nn.MaxPool2d(3, 1, 1)})
+    supernet = Supernet(space).double()
+    supernet.arrange(images(4, *IMAGES))
+    network = supernet.mixed({"op": Way((0, 1), torch.tensor([0.5, 0.5], dtype=torch.float64))})
+    with torch.no_grad():
+        expected = network(images(4, *IMAGES))
+    with torch.inference_mode():
+        torch.testing.assert_close(network(images(4, *IMAGES)), expected, rtol=1e-10, atol=1e-10)
+    network.eval()
+    slope = torch.func.grad(lambda x: network(x).sum())(images(4, *IMAGES))
+    x = images(4, *IMAGES).requires_grad_()
+    torch.testing.assert_close(slope, torch.autograd.grad(network(x).sum(), x)[0], rtol=1e-10, atol=1e-10)
+
+
 class Viewed(nn.Module):
     """Needs its features to lie one channel after the other."""
 

@@ -44,6 +44,8 @@ class Memo:
 
     def of(self, x: Tensor, what: tuple[Any, ...], make: Callable[[Tensor], Any]) -> Any:
         """``make(x)``, from before where neither ``x`` nor the outcome was changed since."""
+        if x.is_inference():
+            return make(x)  # whether it was changed is not known then
         key = (id(x), torch.is_grad_enabled(), *what)
         known = self._known.get(key)
         # The tensor itself is kept, so that no other has its id.
@@ -64,6 +66,7 @@ def can_join(x: Any) -> bool:
         and not torch.is_autocast_enabled("cpu")
         and not (torch_module._global_forward_hooks or torch_module._global_forward_pre_hooks)
         and not (torch_module._global_backward_hooks or torch_module._global_backward_pre_hooks)
+        and not torch._C._are_functorch_transforms_active()
         and not torch.compiler.is_compiling()
         and not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
     )
@@ -269,7 +272,9 @@ def _chain(module: nn.Module) -> Iterator[nn.Module]:
 
 def _folds(convolution: nn.Conv2d, norm: nn.BatchNorm2d, value: Any) -> bool:
     return (
-        convolution.kernel_size == (1, 1)
+        isinstance(value, Tensor)
+        and value.dim() == 4
+        and convolution.kernel_size == (1, 1)
         and convolution.stride == (1, 1)
         and convolution.padding == (0, 0)
         and convolution.groups == 1
@@ -278,10 +283,10 @@ def _folds(convolution: nn.Conv2d, norm: nn.BatchNorm2d, value: Any) -> bool:
         and norm.training
         and norm.track_running_stats
         and norm.momentum is not None
+        and norm.running_mean is not None
+        and norm.running_mean.dtype == value.dtype
         and is_bare(convolution)
         and is_bare(norm)
-        and isinstance(value, Tensor)
-        and value.dim() == 4
         and value.shape[1] == convolution.in_channels
         and value.dtype == convolution.weight.dtype
         and value.numel() > value.shape[1]
