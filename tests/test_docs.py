@@ -15,6 +15,7 @@ import typer
 
 from netwright.cli.app import app
 from netwright.strategies import STRATEGIES
+from netwright.strategies.oneshot import METHODS
 from netwright.zoo import SPACES
 
 ROOT = Path(__file__).parents[1]
@@ -113,7 +114,7 @@ def test_there_are_programs_and_commands() -> None:
 def test_a_command_exists(page: str, command: str) -> None:
     """Its verb, its options and the names that it gives are known."""
     given = parse(command)
-    names = {"strategy": STRATEGIES, "space": SPACES}
+    names = {"strategy": [*STRATEGIES, *METHODS], "space": SPACES}
     for option, known in names.items():
         name = str(given[option]).partition("(")[0] if given.get(option) else None
         assert name is None or name == "NAME" or ".py:" in name or name in known

@@ -290,9 +290,10 @@ def test_export_of_an_unfinished_search(netwright: Any, tmp_path: Path) -> None:
 def test_spaces_and_strategies(netwright: Any) -> None:
     """Every name stands with a line about it, a strategy's arguments below."""
     from netwright.strategies import STRATEGIES
+    from netwright.strategies.oneshot import METHODS
     from netwright.zoo import SPACES
 
-    for verb, names in (("spaces", SPACES), ("strategies", STRATEGIES)):
+    for verb, names in (("spaces", SPACES), ("strategies", [*STRATEGIES, *METHODS])):
         rows = json.loads(netwright(verb, "--json").out)[verb]
         assert [row["name"] for row in rows] == list(names)
         assert all(row["summary"] for row in rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from netwright.cli.options import Debug, Json
@@ -13,17 +14,25 @@ def strategies(json: Json = False, debug: Debug = False) -> None:
     """List the search strategies, for --strategy, with the arguments that each takes in brackets."""
     from netwright.strategies import STRATEGIES
     from netwright.strategies.making import defaults
+    from netwright.strategies.oneshot.making import METHODS
 
     rows: list[dict[str, Any]] = []
-    for name in STRATEGIES:
-        lines = (STRATEGIES[name].__doc__ or "").strip().splitlines()
-        arguments = {argument: _written(value) for argument, value in defaults(name).items()}
-        rows.append({"name": name, "summary": lines[0].strip() if lines else "", "arguments": arguments})
+    kinds: tuple[tuple[str, Mapping[str, Callable[..., Any]]], ...] = (("search", STRATEGIES), ("one-shot", METHODS))
+    for kind, names in kinds:
+        for name in names:
+            lines = (names[name].__doc__ or "").strip().splitlines()
+            arguments = {argument: _written(value) for argument, value in defaults(name, names).items()}
+            summary = lines[0].strip() if lines else ""
+            rows.append({"name": name, "kind": kind, "summary": summary, "arguments": arguments})
     if json:
         answer_json({"strategies": rows})
         return
     lines_of_text: list[tuple[str, ...]] = []
+    before = "search"
     for row in rows:
+        if row["kind"] != before:
+            lines_of_text.append(("", "— and with one supernet, trained once (one-shot):"))
+            before = row["kind"]
         lines_of_text.append((row["name"], row["summary"]))
         if row["arguments"]:
             lines_of_text.append(("", ", ".join(f"{name}={value}" for name, value in row["arguments"].items())))

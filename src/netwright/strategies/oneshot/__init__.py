@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from netwright.strategies.oneshot.enas import ENAS
     from netwright.strategies.oneshot.fairnas import FairNAS
     from netwright.strategies.oneshot.gdas import GDAS
+    from netwright.strategies.oneshot.hardware import Costs
     from netwright.strategies.oneshot.making import METHODS, make
     from netwright.strategies.oneshot.method import Course, Method
     from netwright.strategies.oneshot.ofa import OFA
@@ -34,6 +35,7 @@ _WHERE = {
     "GDAS": "gdas",
     "SNAS": "snas",
     "SPOS": "spos",
+    "Costs": "hardware",
     "Course": "method",
     "DrNAS": "drnas",
     "FairNAS": "fairnas",
@@ -54,6 +56,7 @@ __all__ = [
     "PCDARTS",
     "SNAS",
     "SPOS",
+    "Costs",
     "Course",
     "DrNAS",
     "FairNAS",

@@ -24,7 +24,7 @@ _NAMED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "ofa": ("OFA", {}),
     "pcdarts": ("PCDARTS", {}),
     "proxyless": ("Proxyless", {}),
-    "random_weights": ("RandomWeights", {}),
+    "random-weights": ("RandomWeights", {}),
     "sandwich": ("OFA", {"rule": "sandwich"}),
     "snas": ("SNAS", {}),
     "spos": ("SPOS", {}),
