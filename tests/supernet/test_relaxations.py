@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 import netwright as nw
-from netwright.errors import SpaceError
 from netwright.supernet import Supernet
 from netwright.supernet.relaxations import Dirichlet, Gates, Gumbel, HardGumbel, Softmax, _dirichlet, _gumbel
 
@@ -319,17 +318,34 @@ def test_nothing_makes_no_connection_strong():
     assert relaxation.derive()["node1"] == (1, 2)
 
 
-def test_values_cannot_be_mixed():
-    """A decision that is a number is refused by its name, with the way out."""
+class Sized(nn.Module):
+    """A layer of an open width."""
 
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.layer = nn.Linear(2, nw.choose("width", 2, 3))
+    def __init__(self):
+        super().__init__()
+        width = nw.choose("width", 2, 3)
+        self.layers = nn.Sequential(nn.Linear(2, width), nn.Tanh(), nn.Linear(width, 1))
 
-    with pytest.raises(SpaceError, match=r"'width' is a value, and Softmax mixes .* one_of"):
-        Softmax(Supernet(nw.SearchSpace(Net)))
-    Softmax(Supernet(nw.SearchSpace(Net).fix(width=3)))
+    def forward(self, x):
+        return self.layers(x)
+
+
+def test_values_have_a_row_and_a_fixed_one_has_none():
+    """A width is learnt as any other decision is."""
+    assert list(Softmax(Supernet(nw.SearchSpace(Sized))).probabilities()) == ["width"]
+    assert list(Softmax(Supernet(nw.SearchSpace(Sized).fix(width=3))).probabilities()) == []
+
+
+def test_gdas_learns_each_value_by_what_it_would_use():
+    """The draw is one-hot over all values, and every number has a gradient of its own."""
+    supernet = Supernet(nw.SearchSpace(Sized)).double()
+    relaxation = HardGumbel(supernet).double()
+    relaxation.temperature = 1.0
+    way = relaxation.ways(torch.Generator().manual_seed(0))["width"]
+    assert way.positions == (0, 1)
+    assert sorted(way.weights.tolist()) == pytest.approx([0.0, 1.0])
+    loss_of(supernet, {"width": way}, torch.randn(4, 2, dtype=torch.float64)).backward()
+    assert bool((relaxation.alpha[0].grad != 0).all())
 
 
 def test_fixed_decisions_go_their_way():

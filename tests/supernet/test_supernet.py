@@ -324,8 +324,8 @@ def test_a_checkpoint_goes_back_into_its_own_kind_only():
         Supernet(other).restore(a.checkpoint())
 
 
-def test_paths_nest_and_mixtures_of_sizes_are_refused():
-    """`path` goes back to the former way; a mixture cannot hold sizes."""
+def test_paths_nest():
+    """`path` goes back to the former way."""
     space = nw.SearchSpace(Ops)
     supernet = Supernet(space)
     first, second = drawn(space, 2)
@@ -335,9 +335,6 @@ def test_paths_nest_and_mixtures_of_sizes_are_refused():
     with supernet.path(second) as network:
         network(x)
     assert torch.equal(expected, supernet(x))
-    elastic, _ = one(*ELASTIC["linear"])
-    with pytest.raises(SpaceError, match="a mixture of outputs cannot hold the values of 'size'"):
-        Supernet(elastic).mixed({})
 
 
 def test_a_supernet_can_be_copied():

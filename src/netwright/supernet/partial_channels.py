@@ -137,6 +137,11 @@ def narrow(supernet: Supernet, parts: int, relaxation: EdgeNormalised) -> None:
     anything is changed, where a candidate has layers that are not known to have channels, and where one gives another
     number of channels than it takes.
     """
+    sizes = [decision.name for decision in supernet.values if decision.cardinality > 1]
+    if sizes:
+        raise SpaceError(
+            f"the number of channels follows from decision '{sizes[0]}', and no part of it can be taken", hint=_HINT
+        )
     mixtures = list(_outermost(supernet.network))
     if not mixtures:
         raise SpaceError("there is nothing to mix: the space has no decision by one_of", hint=_HINT)

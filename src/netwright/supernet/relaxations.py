@@ -48,12 +48,7 @@ class Relaxation(nn.Module, ABC):
         for decision in space.decisions:
             if decision.of_training:
                 continue
-            if decision.kind in ("choose", "range") and decision.cardinality > 1:
-                raise SpaceError(
-                    f"decision '{decision.name}' is a value, and {type(self).__name__} mixes what modules give",
-                    hint="Write it as one_of, or use a method that runs one path at a time (spos, fairnas, ofa, enas).",
-                )
-            if decision.kind in ("choose", "range"):
+            if decision.kind in ("choose", "range") and decision.cardinality == 1:
                 continue
             options = space.declared[decision.name].options or ()
             if decision.cardinality == 1:
@@ -61,8 +56,10 @@ class Relaxation(nn.Module, ABC):
                 self._sure[decision.name] = Way((options.index(decision.options[0]),))
             else:
                 self.open[decision.name] = decision
+        mixes = any(decision.name in self.open for decision in supernet.values)
+        network = supernet.superposition.network if mixes else supernet.network
         self.edges = {
-            name: layers for name, layers in _edges(supernet.network) if name in self.open or name in self._sure
+            name: layers for name, layers in _edges(network) if name in self.open or name in self._sure
         }
         self._null = {layer for layers in self.edges.values() for layer in layers}
         draw = torch.Generator().manual_seed(seed)
@@ -217,7 +214,8 @@ class Gumbel(Relaxation):
 class HardGumbel(Relaxation):
     """One option runs, drawn; the gradient is that of the relaxed draw (GDAS; Dong and Yang 2019, equations 3 to 5).
 
-    What does not run adds its weight, zero, to the outcome, so that its number learns too. Where nothing is drawn (of
+    What does not run adds its weight, zero, to the outcome, so that its number learns too; of open sizes it is the part
+    of the tensors that it would use. Where nothing is drawn (of
     an edge that may be nothing) the most probable option runs and counts for zero.
     """
 
@@ -234,6 +232,10 @@ class HardGumbel(Relaxation):
             hard[place] = 1.0
             weights = hard - soft.detach() + soft
             positions = self._positions(decision)
+            if decision.kind in ("choose", "range"):
+                # One network of the largest values runs whatever is drawn, so that each number learns by itself.
+                rows[decision.name] = Way(tuple(positions), weights)
+                continue
             runs = place if place < len(positions) else int(soft[: len(positions)].argmax())
             others = [other for other in range(len(positions)) if other != runs]
             rows[decision.name] = Way((positions[runs],), weights[runs : runs + 1], rest=weights[others].sum())

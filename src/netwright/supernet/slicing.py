@@ -37,10 +37,11 @@ def sliced(shared: Tensor, shape: tuple[int, ...], large: nn.Module, small: nn.M
     """
     if tuple(shared.shape) == tuple(shape):
         return shared
-    return _part(shared, shape, large, small, name).contiguous()
+    return part_of(shared, shape, large, small, name).contiguous()
 
 
-def _part(shared: Tensor, shape: tuple[int, ...], large: nn.Module, small: nn.Module, name: str) -> Tensor:
+def part_of(shared: Tensor, shape: tuple[int, ...], large: nn.Module, small: nn.Module, name: str) -> Tensor:
+    """:func:`sliced` as it lies in memory, of any tensor of the shape of the shared one."""
     if type(large) is not type(small):
         raise _refusal(name, f"it belongs to a {type(large).__name__} and to a {type(small).__name__}")
     if shared.dim() != len(shape) or any(have < want for have, want in zip(shared.shape, shape, strict=True)):

@@ -18,6 +18,7 @@ from netwright.space import Decision, SearchSpace
 from netwright.space.uninitialised import Uninitialised
 from netwright.supernet.share import Located, Share
 from netwright.supernet.slicing import sliced
+from netwright.supernet.superposition import Superposition
 from netwright.supernet.switches import Board, Way
 from netwright.supernet.tensors import SharedTensors
 
@@ -49,6 +50,7 @@ class Supernet(nn.Module):
             if decision.kind in ("choose", "range") and not decision.of_training
         )
         self._built: OrderedDict[Architecture, nn.Module] = OrderedDict()
+        self._superposition: Superposition | None = None
         self.narrowed = False
         """Whether its candidates have only a part of their channels (:mod:`netwright.supernet.partial_channels`)."""
         with torch.random.fork_rng(devices=[]):
@@ -81,16 +83,20 @@ class Supernet(nn.Module):
     def mixed(self, ways: Mapping[str, Way]) -> nn.Module:
         """The whole supernet with each decision going its :class:`~netwright.supernet.switches.Way`.
 
-        SpaceError where the space has open sizes: their mixtures are of weights, not of outputs.
+        Where sizes are open, their mixtures are of weights (:mod:`netwright.supernet.superposition`); SpaceError for
+        decisions that change no weight.
         """
         if self.values:
-            names = ", ".join(f"'{decision.name}'" for decision in self.values[:5])
-            raise SpaceError(
-                f"a mixture of outputs cannot hold the values of {names}",
-                hint="Write them as one_of, or use a method that runs one path at a time (spos, fairnas, ofa, enas).",
-            )
+            return self.superposition.mixed(ways)
         self.board.ways = ways
         return self.network
+
+    @property
+    def superposition(self) -> Superposition:
+        """The mixtures of a supernet with open sizes; made when they are first asked for."""
+        if self._superposition is None:
+            self._superposition = Superposition(self)
+        return self._superposition
 
     @contextmanager
     def path(self, architecture: Mapping[str, Answer]) -> Iterator[nn.Module]:
@@ -147,17 +153,20 @@ class Supernet(nn.Module):
         super().train(mode)
         for network in self._built.values():
             network.train(mode)
+        if self._superposition is not None:
+            self._superposition.train(mode)
         return self
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Supernet:
         """To another device or type: what was built has views of the tensors of before."""
         self._built.clear()
+        self._superposition = None
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the networks that were built: they are views, and cannot be copied."""
-        return {**self.__dict__, "_built": OrderedDict()}
+        return {**self.__dict__, "_built": OrderedDict(), "_superposition": None}
 
     def checkpoint(self) -> dict[str, Tensor]:
         """The weights, to be kept with :attr:`~netwright.space.SearchSpace.signature` of the space."""

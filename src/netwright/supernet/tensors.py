@@ -96,7 +96,7 @@ class SharedTensors(nn.Module):
 def _values(decisions: Sequence[Decision]) -> Iterator[tuple[str, dict[str, Answer]]]:
     """Values to look at, and the decision that was changed; the largest come first."""
     most = {decision.name: largest(decision) for decision in decisions}
-    least = {decision.name: _smallest(decision) for decision in decisions}
+    least = {decision.name: smallest(decision) for decision in decisions}
     yield "", most
     for others in (most, least) if len(decisions) > 1 else (most,):
         for decision in decisions:
@@ -112,7 +112,8 @@ def _values(decisions: Sequence[Decision]) -> Iterator[tuple[str, dict[str, Answ
         yield "", {decision.name: decision.draw(float(rng.random())) for decision in decisions}
 
 
-def _smallest(decision: Decision) -> Answer:
+def smallest(decision: Decision) -> Answer:
+    """The smallest number; of other options the last."""
     if decision.options is None:
         return decision.low
     return min(decision.options) if decision.numeric else decision.options[-1]
