@@ -183,7 +183,8 @@ def train_supernet(
     with Signals() as signals, one_thread():
         study.check_feasible()
         if not one_shot.finished:
-            one_shot.fit(stop=lambda: bool(signals.count) or late(), watch=watch)
+            # One epoch is the least: without it there is nothing to go by.
+            one_shot.fit(stop=lambda: bool(signals.count) or (bool(one_shot.losses) and late()), watch=watch)
             if not signals.count and not one_shot.finished:
                 one_shot.end("the time limit")
         if not signals.count and not study.noted("supernet"):

@@ -17,7 +17,6 @@ from torch.nn import functional
 from netwright.architecture import Architecture
 from netwright.arguments import as_whole
 from netwright.errors import InputError
-from netwright.failpoints import failpoint
 from netwright.progress import Progress, Watch
 from netwright.space import SearchSpace
 from netwright.strategies.oneshot import checkpoints
@@ -401,7 +400,6 @@ class OneShot:
     def _save(self, running: float) -> None:
         if self.folder is None:
             return
-        failpoint("before_supernet")
         about = {
             **self._identity(),
             "steps": self.steps,
@@ -413,7 +411,6 @@ class OneShot:
             "hardware": None if self.hardware is None else self.hardware.said(),
         }
         checkpoints.save(self._file, self.supernet, self.method, about)
-        failpoint("after_supernet")
 
     def _tell(self, watch: Watch | None) -> None:
         if watch is None:

@@ -1,0 +1,93 @@
+"""A search with one supernet, from data to a verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from netwright import tasks
+from netwright.errors import InfeasibleError, InputError, SpaceError
+from netwright.progress import Progress
+from netwright.stores import open_readonly
+
+
+def notes(folder, topic):
+    with open_readonly(folder) as reader:
+        return [event.body for event in reader.read() if event.kind == "noted" and event.body["topic"] == topic]
+
+
+def search(folder: Path, strategy: str, **options):
+    options = {"space": "digits-cells", "time_limit": "12s", "n_jobs": 2, "out": folder / "run"} | options
+    return tasks.search("digits", strategy=strategy, **options)
+
+
+def test_a_method_that_ranks_goes_the_whole_way(tmp_path):
+    """Supernet, examination, its best trained as trials, finalists from scratch, verdict; all of it is journaled."""
+    seen: list[Progress] = []
+    outcome = search(tmp_path, "gdas", watch=seen.append)
+    assert outcome.verdict in ("better", "equal", "worse", "undecided")
+    phases = list(dict.fromkeys(progress.phase for progress in seen))
+    assert phases[:3] == ["prepare", "supernet", "search"]
+    assert phases[-1] == "done"
+    (supernet,) = notes(outcome.out, "supernet")
+    assert supernet["method"] == "gdas"
+    assert supernet["epochs"] == supernet["steps"] // 15 > 0
+    (health,) = notes(outcome.out, "health")
+    assert len(health["epochs"]) == supernet["epochs"]
+    assert 0 <= health["gap"][1] <= 1
+    assert all("epochs" in trial["metrics"] for trial in tasks.show(outcome.out)["trials"])
+    assert (outcome.out / "best" / "model.py").exists()
+
+
+def test_a_method_that_does_not_rank_has_its_supernet_searched(tmp_path):
+    """By evolution with shared weights: trials train nothing, limits hold, and resume judges the same again."""
+    outcome = search(tmp_path, "spos", constraints={"params": 2_500})
+    trials = tasks.show(outcome.out)["trials"]
+    assert len(trials) > 0
+    assert all("epochs" not in trial["metrics"] for trial in trials)
+    assert all(trial["params"] <= 2_500 for trial in trials)
+    assert outcome.winner.params <= 2_500
+    again = tasks.resume(outcome.out)
+    assert again.winner.score == outcome.winner.score
+    assert len(notes(outcome.out, "supernet")) == 1
+
+
+def test_a_search_that_stops_in_its_supernet_goes_on_from_there(tmp_path):
+    """What was trained is not trained again."""
+
+    class Stop(Exception):
+        pass
+
+    def stop(progress):
+        if progress.phase == "supernet" and progress.message.startswith("epoch 2 "):
+            raise Stop
+
+    with pytest.raises(Stop):
+        search(tmp_path, "spos", watch=stop)
+    epochs = []
+    tasks.resume(tmp_path / "run", watch=lambda p: epochs.append(p.message) if p.phase == "supernet" else None)
+    assert epochs == [] or epochs[0].startswith("epoch 3 ")
+    assert len(notes(tmp_path / "run", "verdict")) == 1
+
+
+@pytest.mark.parametrize(
+    ("strategy", "options", "error", "words"),
+    [
+        ("gdas", {"constraints": {"params": 50}}, InfeasibleError, "params (≤|of at most) 50"),
+        ("spos", {"constraints": {"params": 50}}, InfeasibleError, "params (≤|of at most) 50"),
+        ("gdas", {"constraints": {"latency_ms": 1e-6}}, InfeasibleError, "latency_ms"),
+        ("darts(order=3)", {}, InputError, "order is 1 or 2, found 3"),
+        ("gdass", {}, InputError, "unknown strategy 'gdass'"),
+        ("gdas(rate=1)", {}, InputError, "one-shot method 'gdas' has no argument 'rate'"),
+        ("ofa", {}, SpaceError, "there is nothing to shrink"),
+        ("fairnas", {"space": None}, SpaceError, "strict fairness"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_training(strategy, options, error, words, tmp_path):
+    """In one line, and nothing is left behind."""
+    seen: list[Progress] = []
+    with pytest.raises(error, match=words):
+        search(tmp_path, strategy, watch=seen.append, **options)
+    assert "supernet" not in {progress.phase for progress in seen}
+    assert not (tmp_path / "run").exists()
