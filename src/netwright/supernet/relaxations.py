@@ -58,9 +58,7 @@ class Relaxation(nn.Module, ABC):
                 self.open[decision.name] = decision
         mixes = any(decision.name in self.open for decision in supernet.values)
         network = supernet.superposition.network if mixes else supernet.network
-        self.edges = {
-            name: layers for name, layers in _edges(network) if name in self.open or name in self._sure
-        }
+        self.edges = {name: layers for name, layers in _edges(network) if name in self.open or name in self._sure}
         self._null = {layer for layers in self.edges.values() for layer in layers}
         draw = torch.Generator().manual_seed(seed)
         self.alpha = nn.ParameterList(

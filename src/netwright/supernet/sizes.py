@@ -29,8 +29,8 @@ Values = Mapping[str, Answer]
 Make = Callable[[Values, bool], nn.Module]
 Slot = tuple[str, str]
 """A tensor: the place of its layer, and its name there; of a norm without tensors :data:`SIZE`."""
-Signature = tuple[type[nn.Module], tuple[str, ...]]
-"""What tells two layers at one place apart: their class, and the names of the parts that they have."""
+Signature = tuple[str, str, tuple[str, ...]]
+"""What tells two layers at one place apart: the name of their class, and those of the parts that they have."""
 
 SIZE = "(size)"
 MOST_OPTIONS = 256
@@ -416,7 +416,8 @@ def norm_shape(layer: nn.Module) -> tuple[int, ...]:
 
 
 def _signature(layer: nn.Module) -> Signature:
-    return type(layer), tuple(layer._modules)
+    # By name, for a class that is made in the constructor is another one each time.
+    return type(layer).__module__, type(layer).__qualname__, tuple(layer._modules)
 
 
 def _below(place: str, other: str) -> bool:

@@ -241,9 +241,9 @@ class Superposition:
 
     def _end(self, *_: Any) -> None:
         """Statistics of channels that were not there stay as they were: what was seen of them is nothing."""
-        with torch.no_grad():
-            for statistic, before, gone in self._kept:
-                statistic[gone] = before[gone]
+        for statistic, before, gone in self._kept:
+            # Past the counter of changes: a norm that is training saves them for its gradient, and never looks.
+            statistic.data[gone] = before[gone]
         self._kept = []
 
     def _count(self) -> None:
@@ -330,6 +330,7 @@ class Superposition:
                     except SpaceError:
                         raise
                     except Exception:
+                        # The network may have numbers of its own in single precision.
                         if kind is None:
                             raise
         finally:
@@ -361,16 +362,21 @@ class Superposition:
                 if error.__cause__ is None or values == self._sizes.most:
                     raise
                 continue  # The rules of the space have no network of these values.
-            found = self.network(*inputs, **options)
-            distance = _distance(expected, found)
+            reason = ""
+            try:
+                distance = _distance(expected, self.network(*inputs, **options))
+            except SpaceError:
+                raise
+            except RuntimeError as error:
+                distance, reason = float("inf"), f": {error}"
             if distance > tolerance:
-                what = "other sizes" if distance == float("inf") else f"something else (by {distance:.1%})"
                 text = ", ".join(f"{other}={show(values[other])}" for other in self._sizes.decisions)
                 who = f"decision '{name}'" if name else "decisions " + ", ".join(map(repr, self._sizes.decisions))
+                what = "does not fit" if distance == float("inf") else f"gives something else (by {distance:.1%})"
                 raise SpaceError(
                     f"{who} cannot be mixed in weights: with {text} the largest network, zero where the smaller one "
-                    f"has nothing, gives {what}. A softmax, concatenation, heads or the like see the channels that are "
-                    "not there",
+                    f"has nothing, {what}{reason}. A softmax, concatenation, heads or the like see the channels that "
+                    "are not there",
                     hint=f"Fix it with space.fix({name or '…'}=…), write it as one_of, or {ONE_PATH}.",
                 )
 
