@@ -53,6 +53,7 @@ def describe(value: Mapping[str, Any], top: int = 10) -> str:
         facts.append(("", _architecture(best)))
     if len(value.get("pareto") or ()) > 1:
         facts.append(("pareto", "trials " + ", ".join(str(number) for number in value["pareto"])))
+    facts += _supernet(value.get("supernet"))
     lines = [f"{name:<8}{text}" for name, text in facts]
     scored = [trial for trial in trials if metric in trial["metrics"] and trial["state"] in ("finished", "reused")]
     if scored:
@@ -114,6 +115,28 @@ def _salvaged(folder: str) -> dict[str, Any]:
     if not events:
         raise StoreError(f"nothing of the store in {folder} can be read", hint="Start the search again in a new folder")
     return overview(folder, events=events)
+
+
+def _supernet(known: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """The supernet of a one-shot search, and whether its ranking can be trusted."""
+    if known is None:
+        return []
+    stopped = f", ended by {plain(known['stopped'])}" if known["stopped"] else ""
+    loss = "" if known["loss"] is None else f", loss {known['loss']:.4g}"
+    facts = [("", f"supernet by {plain(known['method'])}: {known['epochs']} epochs{loss}{stopped}")]
+    if known.get("epoch"):
+        last = known["epoch"]
+        facts.append(("", f"its numbers: entropy {last['entropy']:.2f}, skip connections {last['skips']:.0%}"))
+    if known.get("gap"):
+        mixed, derived = known["gap"]
+        facts.append(("", f"its mixture scores {mixed:.4g}, what is derived {derived:.4g} with the same weights"))
+    if known.get("correlation"):
+        found = known["correlation"]
+        facts.append(
+            ("", f"ranks {found['n']} probes as training does by τ {found['tau']:.2f} "
+             f"({found['low']:.2f} to {found['high']:.2f})")
+        )  # fmt: skip
+    return [*facts, *(("warning", f" {plain(word)}") for word in known.get("words", ()))]
 
 
 def _table(trials: list[dict[str, Any]], metric: str) -> list[str]:

@@ -49,7 +49,21 @@ def show(folder: str | Path, *, events: list[Event] | None = None) -> dict[str, 
         "trials": [trial.to_value() for trial in trials],
         "best": None if best is None else best.to_value(),
         "pareto": _pareto(scored, objectives),
+        **_one_shot(history),
     }
+
+
+def _one_shot(history: History) -> dict[str, Any]:
+    """What is known of the supernet of a one-shot search; nothing of another."""
+    trained, examined = history.noted("supernet"), history.noted("health")
+    if not trained:
+        return {}
+    found = {key: trained[-1][key] for key in ("method", "epochs", "steps", "loss", "stopped", "seconds")}
+    if examined:
+        last = examined[-1]
+        found |= {key: last[key] for key in ("correlation", "gap", "words")}
+        found["epoch"] = last["epochs"][-1] if last["epochs"] else None
+    return {"supernet": found}
 
 
 def _state(history: History, folder: Path) -> str:
