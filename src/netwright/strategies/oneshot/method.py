@@ -110,6 +110,8 @@ class Method(ABC):
     halves: bool = True
     ranks: bool = True
     """Whether it prefers architectures itself; else its supernet is searched when it is trained."""
+    arranged: bool = True
+    """Whether it is quicker where a supernet's images lie as is best for whole mixtures (``Supernet.arrange``)."""
     published_steps: int = 0
     """Steps of the numbers in the paper's search; 0 where nothing has numbers that learn step by step."""
     relaxation: Relaxation | None = None

@@ -285,8 +285,9 @@ class OneShot:
         supernet = Supernet(self.space.unrestricted, seed=self.seed).to(self.device)
         if self._make_hardware is not None:
             self.hardware = self._make_hardware(supernet)
-        first = np.array(self.data.X[self.split.train[:2]], dtype=np.float32)
-        supernet.arrange(torch.from_numpy(first).to(self.device))
+        if self.method.arranged:
+            first = np.array(self.data.X[self.split.train[:2]], dtype=np.float32)
+            supernet.arrange(torch.from_numpy(first).to(self.device))
         self.method.start(supernet, self._course())
         if held is not None:
             about, tensors = held

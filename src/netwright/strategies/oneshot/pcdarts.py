@@ -34,6 +34,7 @@ class PCDARTS(Method):
     """
 
     epochs, batch_size = 50, 256
+    arranged = False
     published_steps = 4_850
 
     def __init__(
