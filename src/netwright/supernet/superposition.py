@@ -59,6 +59,11 @@ def sizes_of(supernet: Supernet) -> Sizes:
     return _SIZES[supernet.space]
 
 
+def unmixable(supernet: Supernet) -> dict[str, str]:
+    """The decisions of a supernet that weights cannot be superposed for, each with the reason."""
+    return dict(sizes_of(supernet).problems) if isinstance(supernet.network, SharedTensors) else {}
+
+
 @final
 class Superposition:
     """The mixtures of a supernet with open sizes; SpaceError, by name, for decisions that cannot be superposed.

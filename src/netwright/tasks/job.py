@@ -156,7 +156,14 @@ def search(
 
             _announce(watch, "prepare", "making the supernet")
             usual = 0.5 * _baseline_epoch_seconds(baseline, loaded, device)
-            about["one_shot"] = one_shot.plan(strategy, found.space, train, about, limit, usual)
+            kept = one_shot.values_kept(strategy, found.space, found.starts, train, about)
+            if kept:
+                text = ", ".join(f"{name}={value}" for name, value in kept.items())
+                _announce(watch, "prepare", f"keeping {text}: {strategy} mixes weights, which do not depend on it")
+            about["one_shot"] = {
+                **one_shot.plan(strategy, one_shot.space_with(kept, found.space), train, about, limit, usual),
+                "kept": kept,
+            }
         study, supernet = _study(about, found, train, folder, strategy)
         return _run(study, supernet, found, train, about, folder, began, limit, max_trials, jobs, watch)
     except (InputError, InfeasibleError):
@@ -367,11 +374,12 @@ def _study(
 ) -> tuple[Study, OneShot | None]:
     """The study, and the supernet that has to be trained for it, if there is one."""
     evaluator: Evaluator
-    supernet = None
+    supernet, space = None, found.space
     if _is_one_shot(strategy):
         from netwright.tasks import one_shot
 
-        supernet = one_shot.make_one_shot(about, found.space, train, folder)
+        space = one_shot.space_with(about["one_shot"].get("kept", {}), space)
+        supernet = one_shot.make_one_shot(about, space, train, folder)
         strategy, evaluator = one_shot.sides(supernet, train, about)
     else:
         if isinstance(strategy, str):
@@ -379,7 +387,7 @@ def _study(
         evaluator = _with_proxies(train, strategy)
     names = dict(about["objectives"])
     study = Study(
-        found.space,
+        space,
         strategy,
         evaluator,
         maximize=[metric for metric, way in names.items() if way == "maximize"],

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from netwright import strict_json
+from netwright.architecture import Answer
 from netwright.costs import COSTS
-from netwright.errors import InfeasibleError, Interrupted
+from netwright.errors import InfeasibleError, Interrupted, SpaceError
 from netwright.evaluators.base import Evaluator
 from netwright.evaluators.shared_weights import SharedWeights
 from netwright.evaluators.train import Train
@@ -30,6 +31,7 @@ from netwright.study.signals import Signals
 from netwright.supernet.operations import OperationTable
 from netwright.supernet.penalties import Added, Lagrangian, Penalty
 from netwright.supernet.supernet import Supernet
+from netwright.supernet.superposition import unmixable
 
 FOLDER = "supernet"
 SUPERNET_SHARE = 0.3
@@ -74,6 +76,36 @@ def plan(
         "probes": probes if probes >= FEWEST else 0,
         "epoch_seconds": epoch_seconds,
     }
+
+
+def values_kept(
+    text: str, space: SearchSpace, starts: Sequence[Mapping[str, Any]], train: Train, about: Mapping[str, Any]
+) -> dict[str, Answer]:
+    """Answers for the decisions that a method which mixes weights cannot learn, such as a dropout rate.
+
+    They are those of the first of ``starts``, networks that are known to be good, else the first values. None where the
+    method takes the space as it is, or cannot take it for other reasons (it says so itself).
+    """
+    if all(decision.kind not in ("choose", "range") or decision.of_training for decision in space.decisions):
+        return {}
+    one_shot = OneShot(space, make(text), train.data, split=train.split, seed=about["seed"], device=about["device"])
+    try:
+        _ = one_shot.supernet
+    except SpaceError:
+        problems = unmixable(Supernet(space.unrestricted, seed=about["seed"]))
+        start = starts[0] if starts else {}
+        kept = {}
+        for decision in space.decisions:
+            if decision.name in problems:
+                good = start.get(decision.name, decision.first)
+                kept[decision.name] = decision.first if decision.position(good) is None else good
+        return kept
+    return {}
+
+
+def space_with(kept: Mapping[str, Answer], space: SearchSpace) -> SearchSpace:
+    """The space in which these answers are given; the same object where there are none."""
+    return space.fix(kept) if kept else space
 
 
 def make_one_shot(about: Mapping[str, Any], space: SearchSpace, train: Train, folder: Path) -> OneShot:
