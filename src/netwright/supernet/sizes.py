@@ -86,14 +86,14 @@ class Table:
         joint = counted[self.names[0]]
         for name in self.names[1:]:
             joint = (joint[:, None] * counted[name]).flatten()
-        there = self.rows >= 0
-        if not bool(there.all()):
-            joint = joint[there.to(joint.device)]
-        rows = self.rows[there].to(joint.device)
-        shares = joint.new_zeros(len(self.sizes)).index_add(0, rows, joint)
-        regions = [region.to(joint) for region in self.regions]
-        if not regions:
-            return shares.sum()
+        rows, regions = self._on(joint)
+        if self._each:
+            shares = joint
+        else:
+            # One row more, for the answers without the tensor.
+            shares = joint.new_zeros(len(self.sizes) + 1).index_add(0, rows, joint)[:-1]
+        if not self.dims:
+            return (shares if not self._each else shares * regions[0]).sum()
         if len(regions) == 1:
             return shares @ regions[0]
         if len(regions) == 2:
@@ -101,6 +101,28 @@ class Table:
         letters = "abcdefgh"[: len(regions)]
         found: Tensor = torch.einsum(f"z,{','.join('z' + letter for letter in letters)}->{letters}", shares, *regions)
         return found
+
+    @cached_property
+    def _each(self) -> bool:
+        """Whether there are so many regions that each answer may as well have its own."""
+        return len(self.rows) <= 2 * len(self.sizes)
+
+    @cached_property
+    def _converted(self) -> dict[tuple[torch.device, torch.dtype], tuple[Tensor, list[Tensor]]]:
+        return {}
+
+    def _on(self, like: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The rows and regions where and as ``like`` is; converted once."""
+        key = like.device, like.dtype
+        if key not in self._converted:
+            there = (self.rows >= 0).to(like)
+            regions = [region.to(like) for region in self.regions]
+            if self._each:
+                # What is not there has a region of zeros.
+                regions = [region[self.rows.clamp_min(0)] * there[:, None] for region in regions] or [there]
+            rows = torch.where(self.rows < 0, len(self.sizes), self.rows).to(like.device)
+            self._converted[key] = rows, regions
+        return self._converted[key]
 
     def row(self, values: Values, decisions: Mapping[str, Decision]) -> int:
         """The row of given values; -1 where the tensor is not there."""

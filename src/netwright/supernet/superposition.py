@@ -137,10 +137,12 @@ class Superposition:
                 if tensor is not None:
                     found.append((tensors, own, tuple(tensor.shape), layer, f"{place}.{own}" if place else own))
 
+        cells = _recurrent(network)
+
         def bind(*_: Any) -> None:
             for tensors, own, shape, layer, name in found:
                 tensors[own] = sliced(self._tensor(name), shape, self._shared.layers[name], layer, name)
-            _flatten(network)
+            _flatten(cells)
 
         bind()
         network.register_forward_pre_hook(bind)
@@ -190,6 +192,7 @@ class Superposition:
             tables = self._norm_tables(place) if isinstance(layer, NORMS) else ()
             if tables:
                 self._mask_norm(place, layer, tables)
+        self._cells = _recurrent(network)
         network.register_forward_pre_hook(self._bind, with_kwargs=True)
         network.register_forward_hook(self._end, always_call=True)
         self._supernet._enter(network)
@@ -234,14 +237,17 @@ class Superposition:
         self._count()
         for slot in self._slots:
             slot.tensors[slot.own] = self._expected(slot)
-        _flatten(self.network)
+        _flatten(self._cells)
         self._kept = []
+        found: dict[int, Tensor | None] = {}
         for layer, tables in self._statistics:
             if layer.training:
                 mask = self._mask(tables, 1, self._counted).detach()
-                gone = mask == 0
-                for statistic in (layer.running_mean, layer.running_var):
-                    if statistic is not None and bool(gone.any()):
+                if mask.data_ptr() not in found:
+                    found[mask.data_ptr()] = mask == 0 if bool((mask == 0).any()) else None
+                gone = found[mask.data_ptr()]
+                for statistic in (layer.running_mean, layer.running_var) if gone is not None else ():
+                    if statistic is not None and gone is not None:
                         self._kept.append((statistic, statistic.clone(), gone.expand_as(statistic)))
 
     def _end(self, *_: Any) -> None:
@@ -443,11 +449,14 @@ def _tensors(layer: nn.Module) -> Iterator[tuple[str, MutableMapping[str, Any]]]
         yield own, layer._buffers
 
 
-def _flatten(network: nn.Module) -> None:
+def _recurrent(network: nn.Module) -> list[nn.RNNBase]:
+    return [layer for layer in network.modules() if isinstance(layer, nn.RNNBase)]
+
+
+def _flatten(cells: Sequence[nn.RNNBase]) -> None:
     """Recurrent layers keep a list of their weights."""
-    for cell in network.modules():
-        if isinstance(cell, nn.RNNBase):
-            cell._flat_weights = [getattr(cell, name) for name in cell._flat_weights_names]
+    for cell in cells:
+        cell._flat_weights = [getattr(cell, name) for name in cell._flat_weights_names]
 
 
 def _normalised(layer: Any, x: Tensor, mask: Tensor) -> Tensor:
