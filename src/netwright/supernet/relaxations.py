@@ -36,7 +36,7 @@ class Relaxation(nn.Module, ABC):
 
     Connections whose layers are themselves open (``inputs(…).each(…)``) have no row of their own: all of them count,
     and each layer may also be nothing, as in the published search of DARTS; the strongest are picked in the end.
-    SpaceError for what cannot be mixed (:attr:`refuses`).
+    SpaceError for what cannot be mixed, such as a value that changes no weight.
     """
 
     def __init__(self, supernet: Supernet, *, seed: int = 0) -> None:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from netwright.architecture import Answer
 from netwright.errors import SpaceError
 from netwright.space import Decision
-from netwright.space.decisions import show
+from netwright.space.decisions import shorten, show
 from netwright.supernet.share import largest
 from netwright.supernet.slicing import part_of
 from netwright.supernet.tensors import SharedTensors, smallest
@@ -39,7 +39,7 @@ MOST_TOGETHER = 4096
 """So many combinations of values at most can decide together on one tensor."""
 FEW, DRAWS = 4, 8
 """From the smallest values so many of each decision are tried, and in the end so many combinations that are drawn."""
-ONE_PATH = "use a method that runs one path at a time (spos, fairnas, enas, random-weights)"
+ONE_PATH = "use a method that runs one path at a time (spos, enas, random-weights)"
 
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -186,11 +186,13 @@ class Sizes:
         """SpaceError that names all decisions that cannot be superposed; nothing where all can."""
         if not self.problems:
             return
-        fixed = ", ".join(f"'{name}'" for name in self.problems)
-        answers = ", ".join(f"{name!r}: {self.most[name]!r}" for name in self.problems)
+        reasons: dict[str, list[str]] = {}
+        for name, reason in self.problems.items():
+            reasons.setdefault(reason, []).append(f"'{name}'")
+        answers = shorten([f"{name!r}: {self.most[name]!r}" for name in self.problems], 4)
         raise SpaceError(
-            "; ".join(f"decision '{name}' {reason}" for name, reason in self.problems.items()),
-            hint=f"Fix {fixed} with space.fix({{{answers}}}), write it as one_of, or {ONE_PATH}.",
+            "; ".join(f"decision {shorten(names, 4)} {reason}" for reason, names in reasons.items()),
+            hint=f"Fix it with space.fix({{{answers}}}), write it as one_of, or {ONE_PATH}.",
         )
 
     # Below: helpers in the order of use
