@@ -63,7 +63,7 @@ class Health:
             }
         )
         if chance >= CHANCE:
-            self._sound = [row.detach().double().tolist() for row in relaxation.alpha]
+            self._sound = [numbers.detach().double().tolist() for numbers in relaxation.parameters()]
             return None
         recent = self.epochs[-PATIENCE:]
         if len(recent) < PATIENCE or any(entry["chance"] >= CHANCE for entry in recent):
@@ -74,12 +74,15 @@ class Health:
         )
 
     def take_back(self, relaxation: Relaxation | None) -> None:
-        """Gives the numbers back that they had before the collapse; where there was no such epoch they stay."""
+        """Gives all numbers back that they had before the collapse; where there was no such epoch they stay.
+
+        Those of the connections, too, where a relaxation has some: the choice of a node is by both.
+        """
         if relaxation is None or self._sound is None:
             return
         with torch.no_grad():
-            for row, before in zip(relaxation.alpha, self._sound, strict=True):
-                row.copy_(torch.tensor(before))
+            for numbers, before in zip(relaxation.parameters(), self._sound, strict=True):
+                numbers.copy_(torch.tensor(before, dtype=torch.float64))
 
     def note_probes(self, shared: Sequence[float], alone: Sequence[float]) -> RankCorrelation:
         """The scores of some architectures by shared weights, and trained alone (both better when larger)."""
