@@ -12,7 +12,7 @@ import torch
 
 from netwright import strict_json
 from netwright.architecture import Answer
-from netwright.costs import COSTS
+from netwright.costs import COSTS, Latency
 from netwright.errors import InfeasibleError, Interrupted, SpaceError
 from netwright.evaluators.base import Evaluator
 from netwright.evaluators.shared_weights import SharedWeights
@@ -24,11 +24,12 @@ from netwright.strategies.evolution import Evolution
 from netwright.strategies.oneshot.hardware import Costs
 from netwright.strategies.oneshot.making import make
 from netwright.strategies.oneshot.one_shot import OneShot
+from netwright.strategies.oneshot.random_weights import RandomWeights
 from netwright.strategies.oneshot.ranked import Ranked
 from netwright.study import Study
 from netwright.study.examination import FEWEST, PROBES, examine
 from netwright.study.signals import Signals
-from netwright.supernet.operations import OperationTable
+from netwright.supernet.operations import Measure, Operation, OperationTable
 from netwright.supernet.penalties import Added, Lagrangian, Penalty
 from netwright.supernet.supernet import Supernet
 from netwright.supernet.superposition import unmixable
@@ -38,6 +39,9 @@ SUPERNET_SHARE = 0.3
 """Of a time limit, for the training of the supernet."""
 PROBE_SHARE = 0.1
 """And at most so much for training probe architectures alone."""
+RANKING_SHARE = 0.1
+"""And for scoring what random search with shared weights draws."""
+FEWEST_SAMPLES = 30
 MOST_STEPS = 20_000
 """Where there is time, a supernet trains up to so many steps, or the epochs of the paper if those are more."""
 RANKED = 8
@@ -47,8 +51,10 @@ EVALUATIONS = 1_000
 POPULATION, TOURNAMENT = 50, 10
 TABLES = ("params", "macs", "latency_ms")
 """Costs that are sums over operations, about."""
-WHOLE = 8
+WHOLE = 12
 """So many whole networks are timed, to see what a table of operations leaves out."""
+ROUNDS, REPEATS = 5, 7
+"""So often everything is timed, and by the median of so many passes each time."""
 
 
 def plan(
@@ -71,7 +77,12 @@ def plan(
     most = max(one_shot.epochs, -(-MOST_STEPS // one_shot.steps_an_epoch))
     alone = max(1e-3, about["trial_epochs"] * epoch_seconds)
     probes = min(PROBES, int(PROBE_SHARE * limit * about["n_jobs"] / alone))
-    return {
+    planned: dict[str, Any] = {}
+    if isinstance(one_shot.method, RandomWeights):
+        # What it ranks is scored on ten batches each, of about a third of a step.
+        fits = int(RANKING_SHARE * limit / (10 * seconds / 3))
+        planned["samples"] = max(FEWEST_SAMPLES, min(one_shot.method.samples, fits))
+    return planned | {
         "epochs": max(1, min(affordable, most)),
         "probes": probes if probes >= FEWEST else 0,
         "epoch_seconds": epoch_seconds,
@@ -110,8 +121,11 @@ def space_with(kept: Mapping[str, Answer], space: SearchSpace) -> SearchSpace:
 
 def make_one_shot(about: Mapping[str, Any], space: SearchSpace, train: Train, folder: Path) -> OneShot:
     """The search of a study, as it was planned; its checkpoint lies in the study's folder."""
+    method = make(about["strategy"])
+    if isinstance(method, RandomWeights):
+        method.samples = about["one_shot"].get("samples", method.samples)
     return OneShot(
-        space, make(about["strategy"]), train.data, split=train.split, epochs=about["one_shot"]["epochs"],
+        space, method, train.data, split=train.split, epochs=about["one_shot"]["epochs"],
         recipe=train.recipe, seed=about["seed"], device=about["device"], folder=folder / FOLDER,
         hardware=costs_in_loss(about, train, folder),
     )  # fmt: skip
@@ -161,21 +175,54 @@ def _table(name: str, supernet: Supernet, shape: Sequence[int], folder: Path) ->
     if file.exists():
         return OperationTable.from_value(strict_json.loads(file.read_bytes(), what=str(file)), supernet)
     with one_thread():
-        table = OperationTable.measured(supernet, example, COSTS[name])
-        # What stands between the operations is in no table: whole networks say how much it is.
-        ratios = []
-        rng = np.random.default_rng(0)
-        for _ in range(WHOLE):
-            architecture = supernet.space.sample(rng)
-            network = supernet.space.build(architecture)
-            ratios.append(COSTS[name](network, example) / max(table.of(architecture), 1e-9))
-    ratio = float(np.median(ratios))
-    table = replace(table, operations=tuple(replace(each, cost=each.cost * ratio) for each in table.operations))
+        table = timed(supernet, example, Latency(repeats=REPEATS, warmup=2))
     folder.mkdir(parents=True, exist_ok=True)
     temporary = file.with_suffix(".tmp")
     temporary.write_text(strict_json.dumps(table.to_value()), encoding="utf-8")
     temporary.replace(file)
     return table
+
+
+def timed(supernet: Supernet, example: torch.Tensor, latency: Measure) -> OperationTable:
+    """The table of operations of latencies, so that its sums are those of whole networks.
+
+    Everything is timed in several rounds, of which the least counts: other work on the machine makes an operation
+    slower, never faster, and rarely in all rounds. What stands between the operations is in no table, and what runs in
+    a network is not as fast as alone. So the latencies of some whole networks are set against their sums, as
+    a + b · sum: b is a factor of each operation, a one more operation that always runs.
+    """
+    rng = np.random.default_rng(0)
+    drawn = [supernet.space.sample(rng) for _ in range(WHOLE)]
+    with torch.random.fork_rng(devices=[]):
+        networks = [supernet.space.build(architecture) for architecture in drawn]
+    rounds, whole = [], []
+    for _ in range(ROUNDS):
+        rounds.append(OperationTable.measured(supernet, example, latency))
+        whole.append([latency(network, (example,)) for network in networks])
+    least = [
+        min(same, key=lambda each: each.cost) for same in zip(*(table.operations for table in rounds), strict=True)
+    ]
+    table = OperationTable(supernet.space, tuple(least), rounds[0].weights)
+    between, factor = line([table.of(architecture) for architecture in drawn], np.min(whole, axis=0))
+    operations = tuple(replace(each, cost=each.cost * factor) for each in least)
+    return OperationTable(supernet.space, (*operations, Operation("", between, ({},))), table.weights)
+
+
+def line(sums: Sequence[float], whole: Sequence[float]) -> tuple[float, float]:
+    """``a`` from 0 and ``b`` above 0 so that a + b · sum is near to the wholes; one that is far off moves nothing.
+
+    ``b`` is the median of the slopes between any two (Theil and Sen), ``a`` that of what is left. Where that gives no
+    such numbers ``a`` is 0 and ``b`` the median of the ratios.
+    """
+    x, y = np.asarray(sums, dtype=np.float64), np.asarray(whole, dtype=np.float64)
+    one, other = np.triu_indices(len(x), 1)
+    differ = np.abs(x[one] - x[other]) > 1e-9 * np.abs(x).max()
+    if differ.any():
+        b = float(np.median((y[one] - y[other])[differ] / (x[one] - x[other])[differ]))
+        a = float(np.median(y - b * x))
+        if a >= 0 and b > 0:
+            return a, b
+    return 0.0, float(np.median(y / np.maximum(x, 1e-9)))
 
 
 def sides(one_shot: OneShot, train: Train, about: Mapping[str, Any]) -> tuple[Strategy, Evaluator]:
