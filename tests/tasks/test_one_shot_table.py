@@ -48,7 +48,7 @@ class Disturbed:
 def test_sums_of_operations_are_what_whole_networks_take(latency):
     """For every architecture, what stands between the operations too, and whatever else the machine does."""
     space = nw.SearchSpace(Rows)
-    table = timed(Supernet(space), EXAMPLE, latency)
+    table = timed(Supernet(space), EXAMPLE, latency, seconds=0)
     whole = [parameters(space.build(architecture), EXAMPLE) for architecture in space.enumerate()]
     assert whole == pytest.approx([table.of(architecture) for architecture in space.enumerate()])
 
@@ -56,7 +56,11 @@ def test_sums_of_operations_are_what_whole_networks_take(latency):
 def test_what_runs_in_a_network_may_be_slower_than_alone():
     """A factor of whole networks is one of each operation."""
     space = nw.SearchSpace(Rows)
-    table = timed(Supernet(space), EXAMPLE, lambda n, x: parameters(n, x) * (1.5 if isinstance(n, Rows) else 1))
+
+    def slower(network, inputs):
+        return parameters(network, inputs) * (1.5 if isinstance(network, Rows) else 1)
+
+    table = timed(Supernet(space), EXAMPLE, slower, seconds=0)
     assert [1.5 * 7, 1.5 * (7 + 60)] == pytest.approx([table.least(), table.most()])
 
 
@@ -64,7 +68,7 @@ def test_timing_leaves_the_generator_as_it_was():
     """The networks that are built for it draw no numbers that another would have."""
     supernet = Supernet(nw.SearchSpace(Rows))
     before = torch.get_rng_state()
-    timed(supernet, EXAMPLE, parameters)
+    timed(supernet, EXAMPLE, parameters, seconds=0)
     assert torch.equal(before, torch.get_rng_state())
 
 

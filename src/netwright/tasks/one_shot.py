@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -53,8 +54,8 @@ TABLES = ("params", "macs", "latency_ms")
 """Costs that are sums over operations, about."""
 WHOLE = 12
 """So many whole networks are timed, to see what a table of operations leaves out."""
-ROUNDS, REPEATS = 5, 7
-"""So often everything is timed, and by the median of so many passes each time."""
+ROUNDS, REPEATS, SECONDS = 5, 7, 4.0
+"""So often everything is timed, by the median of so many passes each time, and again until so much time is over."""
 
 
 def plan(
@@ -120,14 +121,18 @@ def space_with(kept: Mapping[str, Answer], space: SearchSpace) -> SearchSpace:
 
 
 def make_one_shot(about: Mapping[str, Any], space: SearchSpace, train: Train, folder: Path) -> OneShot:
-    """The search of a study, as it was planned; its checkpoint lies in the study's folder."""
+    """The search of a study, as it was planned; its checkpoint lies in the study's folder.
+
+    With costs in the loss skip connections are no alarm: they are cheap, and many may be what a limit asks for.
+    """
+    hardware = costs_in_loss(about, train, folder)
     method = make(about["strategy"])
     if isinstance(method, RandomWeights):
         method.samples = about["one_shot"].get("samples", method.samples)
     return OneShot(
         space, method, train.data, split=train.split, epochs=about["one_shot"]["epochs"],
         recipe=train.recipe, seed=about["seed"], device=about["device"], folder=folder / FOLDER,
-        hardware=costs_in_loss(about, train, folder),
+        hardware=hardware, alarm=hardware is None,
     )  # fmt: skip
 
 
@@ -183,11 +188,12 @@ def _table(name: str, supernet: Supernet, shape: Sequence[int], folder: Path) ->
     return table
 
 
-def timed(supernet: Supernet, example: torch.Tensor, latency: Measure) -> OperationTable:
+def timed(supernet: Supernet, example: torch.Tensor, latency: Measure, *, seconds: float = SECONDS) -> OperationTable:
     """The table of operations of latencies, so that its sums are those of whole networks.
 
     Everything is timed in several rounds, of which the least counts: other work on the machine makes an operation
-    slower, never faster, and rarely in all rounds. What stands between the operations is in no table, and what runs in
+    slower, never faster, and rarely in all rounds; the rounds take at least ``seconds``, because a machine can be slow
+    for a while. What stands between the operations is in no table, and what runs in
     a network is not as fast as alone. So the latencies of some whole networks are set against their sums, as
     a + b · sum: b is a factor of each operation, a one more operation that always runs.
     """
@@ -195,8 +201,10 @@ def timed(supernet: Supernet, example: torch.Tensor, latency: Measure) -> Operat
     drawn = [supernet.space.sample(rng) for _ in range(WHOLE)]
     with torch.random.fork_rng(devices=[]):
         networks = [supernet.space.build(architecture) for architecture in drawn]
-    rounds, whole = [], []
-    for _ in range(ROUNDS):
+    rounds: list[OperationTable] = []
+    whole: list[list[float]] = []
+    began = time.monotonic()
+    while len(rounds) < ROUNDS or time.monotonic() - began < seconds:
         rounds.append(OperationTable.measured(supernet, example, latency))
         whole.append([latency(network, (example,)) for network in networks])
     least = [
