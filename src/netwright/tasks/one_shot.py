@@ -201,16 +201,15 @@ def timed(supernet: Supernet, example: torch.Tensor, latency: Measure, *, second
     drawn = [supernet.space.sample(rng) for _ in range(WHOLE)]
     with torch.random.fork_rng(devices=[]):
         networks = [supernet.space.build(architecture) for architecture in drawn]
-    rounds: list[OperationTable] = []
+    rounds: list[list[Operation]] = []
     whole: list[list[float]] = []
     began = time.monotonic()
     while len(rounds) < ROUNDS or time.monotonic() - began < seconds:
-        rounds.append(OperationTable.measured(supernet, example, latency))
+        table = OperationTable.measured(supernet, example, latency)
+        rounds.append(list(table.operations))
         whole.append([latency(network, (example,)) for network in networks])
-    least = [
-        min(same, key=lambda each: each.cost) for same in zip(*(table.operations for table in rounds), strict=True)
-    ]
-    table = OperationTable(supernet.space, tuple(least), rounds[0].weights)
+    least = [min(same, key=lambda each: each.cost) for same in zip(*rounds, strict=True)]
+    table = replace(table, operations=tuple(least))
     between, factor = line([table.of(architecture) for architecture in drawn], np.min(whole, axis=0))
     operations = tuple(replace(each, cost=each.cost * factor) for each in least)
     return OperationTable(supernet.space, (*operations, Operation("", between, ({},))), table.weights)
