@@ -369,3 +369,37 @@ def test_pairs_needed_as_published():
     assert statistics.pairs_needed(0.0, 1.0) is None
     assert 2 == statistics.pairs_needed(1.0, 0.0)
     assert statistics.pairs_needed(1.0, 1e6) == pytest.approx(7.849e12, rel=1e-3)
+
+
+@pytest.mark.parametrize("values", [100, 4])
+def test_rank_correlation_is_kendalls(values):
+    """τ-b and its one-sided p as scipy has them, with and without ties; the interval has τ in it."""
+    from scipy.stats import kendalltau
+
+    rng = np.random.default_rng(values)
+    a = rng.integers(values, size=30)
+    b = a + rng.integers(values, size=30)
+    found = statistics.rank_correlation(a, b, draws=200)
+    expected = kendalltau(a, b, alternative="greater")
+    assert (expected.statistic, expected.pvalue) == pytest.approx((found.tau, found.p))
+    assert found.low < found.tau < found.high
+    assert found.n == 30
+
+
+def test_rank_correlation_counts_pairs():
+    """By hand: of six pairs one is the other way round; turned about, it is minus that."""
+    assert statistics.rank_correlation([1, 2, 3, 4], [1, 2, 4, 3], draws=20).tau == pytest.approx(4 / 6)
+    assert statistics.rank_correlation([1, 2, 3, 4], [4, 3, 1, 2], draws=20).tau == pytest.approx(-4 / 6)
+
+
+def test_scores_that_are_all_equal_rank_nothing():
+    """No correlation, and no evidence of any."""
+    found = statistics.rank_correlation([1.0] * 5, [1, 2, 3, 4, 5], draws=20)
+    assert (found.tau, found.p) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(("a", "b"), [([1, 2], [1, 2]), ([1, 2, 3], [1, 2]), ([[1, 2, 3]], [[1, 2, 3]])])
+def test_rank_correlation_refuses_what_cannot_be_ranked(a, b):
+    """Fewer than three, and lists of different lengths."""
+    with pytest.raises(InputError, match="two lists of the same length, at least 3"):
+        statistics.rank_correlation(a, b)
