@@ -373,7 +373,9 @@ def _dirichlet(concentration: Tensor, generator: torch.Generator) -> Tensor:
     """A draw with a gradient; torch's own sampler knows only the global generator."""
     seed = int(torch.randint(2**62, (1,), generator=generator))
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        # Not torch.manual_seed, which formats a stack trace for a device that is not in use: it takes longer than all
+        # else here.
+        torch.default_generator.manual_seed(seed)
         drawn: Tensor = torch.distributions.Dirichlet(concentration).rsample()
     return drawn
 
