@@ -22,6 +22,7 @@ SCORE, PRICE = Objective("score", "maximize"), Objective("price", "minimize")
         (arguments.whole, 2.0, "a whole number of at least 1, found 2.0"),
         (arguments.positive, 0.0, "a number above 0, found 0.0"),
         (arguments.positive, math.inf, "a number above 0, found inf"),
+        (arguments.positive_or_none, 0, "a number above 0, or none, found 0"),
         (arguments.not_negative, -1, "a number of at least 0, found -1"),
         (arguments.not_negative, "much", "a number of at least 0, found 'much'"),
         (arguments.share, 1.5, "a probability, from 0 to 1, found 1.5"),

@@ -38,6 +38,13 @@ def positive(owner: str, **values: Any) -> None:
             raise _refusal(owner, name, "a number above 0", value)
 
 
+def positive_or_none(owner: str, **values: Any) -> None:
+    """Refuses what is neither None nor a finite number above 0."""
+    for name, value in values.items():
+        if value is not None and (not is_number(value) or value <= 0):
+            raise _refusal(owner, name, "a number above 0, or none", value)
+
+
 def not_negative(owner: str, **values: Any) -> None:
     """Refuses what is no finite number of at least 0."""
     for name, value in values.items():
@@ -53,7 +60,7 @@ def share(owner: str, **values: Any) -> None:
 
 
 def share_below_one(owner: str, **values: Any) -> None:
-    """Refuses what is no number from 0 to below 1: at 1 a moving average would never move."""
+    """Refuses what is no number from 0 to below 1: at 1 a moving average never moves, and a warm-up never ends."""
     for name, value in values.items():
         if not is_number(value) or not 0 <= value < 1:
             raise _refusal(owner, name, "a number from 0 to below 1", value)

@@ -15,10 +15,11 @@ import netwright as nw
 from netwright.architecture import Architecture
 from netwright.errors import InputError, SpaceError
 from netwright.strategies.oneshot import OFA, Course
-from netwright.strategies.oneshot.ofa import _drawn, _extreme, smallest
+from netwright.strategies.oneshot.ofa import _drawn, _extreme
 from netwright.strategies.oneshot.rewards import batch_statistics
 from netwright.supernet import Supernet
 from netwright.supernet.share import largest
+from netwright.supernet.tensors import smallest
 from netwright.zoo import ofa
 
 

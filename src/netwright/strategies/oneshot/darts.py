@@ -8,6 +8,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from netwright.arguments import not_negative, positive, positive_or_none, share_below_one
 from netwright.errors import InputError
 from netwright.strategies.oneshot.duo import Duo, filled
 from netwright.strategies.oneshot.method import Batch, Course, Method
@@ -18,7 +19,7 @@ from netwright.training.loop import half_cosine
 
 @final
 class DARTS(Method):
-    """A step of the architecture's numbers on validation data, then one of the weights on training data.
+    """DARTS: a step of the architecture's numbers on validation data, then one of the weights on training data.
 
     ``order=1`` takes the weights as they are. ``order=2`` takes them one step of SGD ahead, and approximates the
     product of Hessian and gradient by finite differences (equations 7 and 8, with ε = 0.01 / ‖∇w′‖). Defaults are the
@@ -37,12 +38,16 @@ class DARTS(Method):
         min_lr: float = 0.001,
         momentum: float = 0.9,
         weight_decay: float = 3e-4,
-        clip: float = 5.0,
+        clip: float | None = 5.0,
         alpha_lr: float = 3e-4,
         alpha_weight_decay: float = 1e-3,
     ) -> None:
-        if order not in (1, 2):
+        if not isinstance(order, int) or isinstance(order, bool) or order not in (1, 2):
             raise InputError(f"DARTS: order is 1 or 2, found {order!r}")
+        positive("DARTS", lr=lr, alpha_lr=alpha_lr)
+        not_negative("DARTS", min_lr=min_lr, weight_decay=weight_decay, alpha_weight_decay=alpha_weight_decay)
+        share_below_one("DARTS", momentum=momentum)
+        positive_or_none("DARTS", clip=clip)
         self.order, self.lr, self.min_lr, self.momentum = order, lr, min_lr, momentum
         self.weight_decay, self.clip = weight_decay, clip
         self.alpha_lr, self.alpha_weight_decay = alpha_lr, alpha_weight_decay

@@ -7,6 +7,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from netwright.arguments import not_negative, positive
 from netwright.strategies.oneshot.duo import Duo
 from netwright.strategies.oneshot.method import Batch, Course, Method
 from netwright.supernet.relaxations import Dirichlet
@@ -16,10 +17,11 @@ from netwright.training.loop import half_cosine
 
 @final
 class DrNAS(Method):
-    """In turns as DARTS, with mixtures drawn; the loss of the numbers holds them near the uniform Dirichlet.
+    """DrNAS: in turns as DARTS, with mixtures drawn from Dirichlet distributions that learn.
 
-    ``anchor`` is the weight of that divergence (1e-3 in the authors' code). The progressive scheme of the paper, with
-    partial channels and operations pruned on the way, is not built: this is its plain search.
+    The loss of the numbers holds them near the uniform Dirichlet; ``anchor`` is the weight of that divergence (1e-3 in
+    the authors' code). The progressive scheme of the paper, with partial channels and operations pruned on the way, is
+    not built: this is its plain search.
     """
 
     epochs, batch_size = 100, 64
@@ -28,6 +30,8 @@ class DrNAS(Method):
     def __init__(
         self, *, lr: float = 0.025, min_lr: float = 0.001, alpha_lr: float = 3e-4, anchor: float = 1e-3
     ) -> None:
+        positive("DrNAS", lr=lr, alpha_lr=alpha_lr)
+        not_negative("DrNAS", min_lr=min_lr, anchor=anchor)
         self.lr, self.min_lr, self.alpha_lr, self.anchor = lr, min_lr, alpha_lr, anchor
 
     def start(self, supernet: Supernet, course: Course) -> None:

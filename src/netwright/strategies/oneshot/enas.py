@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from netwright.architecture import Architecture
-from netwright.arguments import not_negative, positive, share, whole
+from netwright.arguments import not_negative, positive, positive_or_none, share_below_one, whole
 from netwright.errors import SpaceError
 from netwright.space import SearchSpace
 from netwright.strategies.controllers import REFUSED, Autoregressive, Floats, Steps, propose
@@ -25,12 +25,13 @@ CYCLES = (1, 2, 4, 8)
 
 @final
 class ENAS(Method):
-    """An epoch of weights, each step on one architecture that the controller draws; then ``updates`` of the controller.
+    """ENAS: an epoch of weights on architectures that a controller draws, then updates of the controller, in turns.
 
-    Each update is REINFORCE over ``aggregate`` architectures. The reward of one is its score by the shared weights on
-    one validation batch (:func:`~netwright.strategies.oneshot.rewards.reward`) plus ``entropy`` times the entropy of
-    the controller on the way to it; the baseline is a moving average with ``decay``. In the end the best of
-    ``samples`` drawn architectures is the answer, by their scores on all the batches that are kept.
+    Each step of the weights is on one architecture. Each of the ``updates`` is REINFORCE over ``aggregate``
+    architectures. The reward of one is its score by the shared weights on one validation batch
+    (:func:`~netwright.strategies.oneshot.rewards.reward`) plus ``entropy`` times the entropy of the controller on the
+    way to it; the baseline is a moving average with ``decay``. In the end the best of ``samples`` drawn architectures
+    is the answer, by their scores on all the batches that are kept.
 
     Defaults are those of the authors' search for cells: 150 epochs, weights by SGD (Nesterov, weight decay 1e-4,
     gradients cut at 5) along cosines with warm restarts from .05 to .0005; an LSTM of 64 units, weights uniform in
@@ -52,7 +53,7 @@ class ENAS(Method):
         min_lr: float = 0.0005,
         momentum: float = 0.9,
         weight_decay: float = 1e-4,
-        clip: float = 5.0,
+        clip: float | None = 5.0,
         controller_lr: float = 0.0035,
         updates: int = 30,
         aggregate: int = 10,
@@ -66,9 +67,10 @@ class ENAS(Method):
         samples: int = 100,
     ) -> None:
         whole("ENAS", updates=updates, aggregate=aggregate, hidden=hidden, layers=layers, samples=samples)
-        positive("ENAS", controller_lr=controller_lr, bound=bound, reduce=reduce, init=init)
-        not_negative("ENAS", entropy=entropy)
-        share("ENAS", decay=decay)
+        positive("ENAS", lr=lr, controller_lr=controller_lr, bound=bound, reduce=reduce, init=init)
+        not_negative("ENAS", min_lr=min_lr, weight_decay=weight_decay, entropy=entropy)
+        share_below_one("ENAS", momentum=momentum, decay=decay)
+        positive_or_none("ENAS", clip=clip)
         self.lr, self.min_lr, self.momentum, self.weight_decay, self.clip = lr, min_lr, momentum, weight_decay, clip
         self.controller_lr, self.updates, self.aggregate = controller_lr, updates, aggregate
         self.entropy, self.decay, self.bound, self.reduce = entropy, decay, bound, reduce
@@ -170,4 +172,7 @@ class ENAS(Method):
         return half_cosine(1.0, self.min_lr / self.lr, place / CYCLES[cycle])
 
     def _sgd(self, weights: list[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.SGD(weights, self.lr, momentum=self.momentum, nesterov=True, weight_decay=self.weight_decay)
+        nesterov = self.momentum > 0
+        return torch.optim.SGD(
+            weights, self.lr, momentum=self.momentum, nesterov=nesterov, weight_decay=self.weight_decay
+        )

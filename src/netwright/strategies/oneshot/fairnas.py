@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from netwright.arguments import not_negative, positive, share_below_one
 from netwright.errors import SpaceError
 from netwright.strategies.oneshot.method import Batch, Course, Method, loss_at
 from netwright.supernet.supernet import Supernet
@@ -17,16 +18,20 @@ from netwright.training.loop import half_cosine
 
 @final
 class FairNAS(Method):
-    """Each step draws an order of the options for every decision, and runs the paths that these orders give.
+    """FairNAS, strict fairness: each step trains every option of every decision exactly once.
 
-    The first path has every decision's first option in its order, and so on; the gradients of all are added, then comes
-    one step. All decisions have the same number of options, as in the paper; SpaceError where they do not, or where a
-    decision is not always asked.
+    It draws an order of the options for every decision, and runs the paths that these orders give. The first path has
+    every decision's first option in its order, and so on; the gradients of all are added, then comes one step. All
+    decisions have the same number of options, as in the paper; SpaceError where they do not, or where a decision is not
+    always asked.
     """
 
     epochs, batch_size, halves, ranks = 150, 256, False, False
 
     def __init__(self, *, lr: float = 0.045, momentum: float = 0.9, weight_decay: float = 4e-5) -> None:
+        positive("FairNAS", lr=lr)
+        share_below_one("FairNAS", momentum=momentum)
+        not_negative("FairNAS", weight_decay=weight_decay)
         self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
 
     def start(self, supernet: Supernet, course: Course) -> None:
@@ -35,8 +40,9 @@ class FairNAS(Method):
         asked = [decision for decision in decisions if decision.cardinality > 1]
         if not asked:
             raise SpaceError("there is nothing to learn: every decision of the space is fixed")
-        sizes = {int(decision.cardinality): decision.name for decision in asked}
         unfair = next((d.name for d in asked if d.conditional or d.kind != "one_of"), None)
+        # A range has no number of options that could be counted: it is refused for its kind.
+        sizes = {} if unfair else {int(decision.cardinality): decision.name for decision in asked}
         if unfair is not None or len(sizes) != 1:
             why = f"'{unfair}' is not" if unfair else f"'{min(sizes.items())[1]}' and '{max(sizes.items())[1]}' are not"
             raise SpaceError(

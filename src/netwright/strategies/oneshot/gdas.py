@@ -7,6 +7,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from netwright.arguments import not_negative, positive
 from netwright.strategies.oneshot.duo import Duo
 from netwright.strategies.oneshot.method import Batch, Course, Method
 from netwright.supernet.relaxations import HardGumbel, temperature
@@ -16,9 +17,10 @@ from netwright.training.loop import half_cosine
 
 @final
 class GDAS(Method):
-    """In turns as DARTS, with hard draws; the temperature falls along a line from 10 to .1.
+    """GDAS: in turns as DARTS, with one operation drawn at a time, at a temperature that falls along a line.
 
-    250 epochs; weights by SGD from .025 along a cosine to .001, numbers by Adam with 3e-4 and weight decay 1e-3.
+    It falls from ``start`` to ``end``. 250 epochs; weights by SGD from .025 along a cosine to .001, numbers by Adam
+    with 3e-4 and weight decay 1e-3.
     """
 
     epochs, batch_size = 250, 64
@@ -27,6 +29,8 @@ class GDAS(Method):
     def __init__(
         self, *, lr: float = 0.025, min_lr: float = 0.001, alpha_lr: float = 3e-4, start: float = 10.0, end: float = 0.1
     ) -> None:
+        positive("GDAS", lr=lr, alpha_lr=alpha_lr, start=start, end=end)
+        not_negative("GDAS", min_lr=min_lr)
         self.lr, self.min_lr, self.alpha_lr = lr, min_lr, alpha_lr
         self.first, self.last = start, end
 

@@ -7,7 +7,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from netwright.arguments import share, whole
+from netwright.arguments import not_negative, positive, positive_or_none, share_below_one, whole
 from netwright.strategies.oneshot.duo import Duo
 from netwright.strategies.oneshot.method import Batch, Course, Method
 from netwright.supernet.partial_channels import EdgeNormalised, narrow
@@ -17,14 +17,14 @@ from netwright.training.loop import half_cosine
 
 @final
 class PCDARTS(Method):
-    """In turns as first-order DARTS, with one channel in ``parts`` in the mixtures, and connections that learn, too.
+    """PC-DARTS: DARTS of first order on a part of the channels, with numbers for the connections, too.
 
-    The numbers of operations and connections rest for the first ``rest`` of the epochs (15 of 50), while the weights
-    learn under the even mixture. SGD from .1 along a cosine to 0, momentum .9, weight decay 3e-4, gradients cut at 5;
-    Adam with 6e-4, β (.5, .999) and weight decay 1e-3, as published. Each mixture takes and gives as many channels,
-    and their number can be divided by ``parts``; SpaceError by name for what cannot
-    (:func:`~netwright.supernet.partial_channels.narrow`). The candidates of the supernet become narrower when this
-    starts: architectures are found with it, and trained from scratch.
+    One channel in ``parts`` goes through the mixtures. The numbers of operations and connections rest for the first
+    ``rest`` of the epochs (15 of 50), while the weights learn under the even mixture. SGD from .1 along a cosine to 0,
+    momentum .9, weight decay 3e-4, gradients cut at 5; Adam with 6e-4, β (.5, .999) and weight decay 1e-3, as
+    published. Each mixture takes and gives as many channels, and their number can be divided by ``parts``; SpaceError
+    by name for what cannot (:func:`~netwright.supernet.partial_channels.narrow`). The candidates of the supernet become
+    narrower when this starts: architectures are found with it, and trained from scratch.
 
     A quarter is for networks of many channels (16 and more in the paper): of eight, two are left to tell operations
     apart, and ``parts=2`` finds better cells.
@@ -45,13 +45,16 @@ class PCDARTS(Method):
         min_lr: float = 0.0,
         momentum: float = 0.9,
         weight_decay: float = 3e-4,
-        clip: float = 5.0,
+        clip: float | None = 5.0,
         alpha_lr: float = 6e-4,
         alpha_weight_decay: float = 1e-3,
         rest: float = 15 / 50,
     ) -> None:
         whole("PCDARTS", 2, parts=parts)
-        share("PCDARTS", rest=rest)
+        positive("PCDARTS", lr=lr, alpha_lr=alpha_lr)
+        not_negative("PCDARTS", min_lr=min_lr, weight_decay=weight_decay, alpha_weight_decay=alpha_weight_decay)
+        share_below_one("PCDARTS", momentum=momentum, rest=rest)
+        positive_or_none("PCDARTS", clip=clip)
         self.parts, self.lr, self.min_lr, self.momentum = parts, lr, min_lr, momentum
         self.weight_decay, self.clip, self.rest = weight_decay, clip, rest
         self.alpha_lr, self.alpha_weight_decay = alpha_lr, alpha_weight_decay

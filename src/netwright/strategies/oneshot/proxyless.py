@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from netwright.architecture import Answer, Architecture
-from netwright.arguments import one_of_these, share, whole
+from netwright.arguments import one_of_these, positive, share, share_below_one, whole
 from netwright.errors import SpaceError
 from netwright.space.conditions import asked
 from netwright.strategies.oneshot.method import Batch, Course, Method, loss_at
@@ -23,10 +23,11 @@ RULES = ("gradient", "reinforce")
 
 @final
 class Proxyless(Method):
-    """Weights learn on one drawn path a step; every ``every`` steps the numbers of two options a decision learn.
+    """ProxylessNAS: the weights of one drawn path a step, and in between the numbers of two options a decision.
 
-    In the first ``warm_up`` of the epochs paths are uniform and the numbers rest. SGD from .025 along a cosine to 0
-    (Nesterov, weight decay 4e-5), Adam with 1e-3 and β₁ = 0 without weight decay, as published.
+    Every ``every`` steps the numbers learn. In the first ``warm_up`` of the epochs paths are uniform and the numbers
+    rest. SGD from .025 along a cosine to 0 (Nesterov, weight decay 4e-5), Adam with 1e-3 and β₁ = 0 without weight
+    decay, as published.
 
     With ``rule="reinforce"`` the numbers learn from rewards alone (section 3.3.2), so that what networks cost needs no
     gradient: ``samples`` architectures are drawn and scored on a validation batch, the baseline moves by ``decay`` of
@@ -51,7 +52,10 @@ class Proxyless(Method):
     ) -> None:
         one_of_these("Proxyless", "rule", rule, RULES)
         whole("Proxyless", every=every, samples=samples)
-        share("Proxyless", warm_up=warm_up, decay=decay)
+        positive("Proxyless", lr=lr, alpha_lr=alpha_lr)
+        share_below_one("Proxyless", warm_up=warm_up)
+        # The baseline moves by this part of its distance: at 1 it is the mean of the last rewards.
+        share("Proxyless", decay=decay)
         self.rule, self.lr, self.alpha_lr, self.every, self.warm_up = rule, lr, alpha_lr, every, warm_up
         self.samples, self.decay = samples, decay
 

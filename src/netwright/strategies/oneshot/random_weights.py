@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from netwright.architecture import Architecture
-from netwright.arguments import whole
+from netwright.arguments import not_negative, positive, positive_or_none, share_below_one, whole
 from netwright.space import SearchSpace
 from netwright.strategies.oneshot.method import Batch, Course, Method, clipped_step
 from netwright.strategies.oneshot.rewards import LastBatches, reward
@@ -22,7 +22,9 @@ RANKING = 17
 
 @final
 class RandomWeights(Method):
-    """Each step trains one random architecture; the best of ``samples`` others by the shared weights is the answer.
+    """Random search with shared weights: each step trains a random architecture; the best of others is the answer.
+
+    The others are ``samples`` random ones, scored by the shared weights.
 
     The authors' program: 100 epochs, SGD from .025 along a cosine to .001, momentum .9, weight decay 3e-4, gradients
     cut at .25; then 1,000 architectures are scored on ten validation batches each. It repeats that for every 10,000
@@ -40,10 +42,14 @@ class RandomWeights(Method):
         min_lr: float = 0.001,
         momentum: float = 0.9,
         weight_decay: float = 3e-4,
-        clip: float = 0.25,
+        clip: float | None = 0.25,
         samples: int = 1000,
     ) -> None:
         whole("RandomWeights", samples=samples)
+        positive("RandomWeights", lr=lr)
+        not_negative("RandomWeights", min_lr=min_lr, weight_decay=weight_decay)
+        share_below_one("RandomWeights", momentum=momentum)
+        positive_or_none("RandomWeights", clip=clip)
         self.lr, self.min_lr, self.momentum, self.weight_decay = lr, min_lr, momentum, weight_decay
         self.clip, self.samples = clip, samples
 

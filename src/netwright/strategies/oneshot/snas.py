@@ -7,6 +7,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from netwright.arguments import not_negative, positive
 from netwright.strategies.oneshot.duo import Duo
 from netwright.strategies.oneshot.method import Batch, Course, Method, clipped_step
 from netwright.supernet.relaxations import Gumbel, temperature
@@ -16,10 +17,11 @@ from netwright.training.loop import half_cosine
 
 @final
 class SNAS(Method):
-    """Every decision is a draw from a concrete distribution whose temperature falls from 1 to .03.
+    """SNAS: mixtures drawn at a temperature that falls; weights and numbers learn from one loss.
 
-    There is one loss, on all training data, for the weights and the numbers together. The optimisers are those of
-    DARTS, as in the paper's comparison.
+    Every decision is a draw from a concrete distribution, whose temperature falls geometrically from ``start`` to
+    ``end``. There is one loss, on all training data, for the weights and the numbers together. The optimisers are those
+    of DARTS, as in the paper's comparison.
     """
 
     epochs, batch_size, halves = 150, 64, False
@@ -28,6 +30,8 @@ class SNAS(Method):
     def __init__(
         self, *, lr: float = 0.025, min_lr: float = 0.001, alpha_lr: float = 3e-4, start: float = 1.0, end: float = 0.03
     ) -> None:
+        positive("SNAS", lr=lr, alpha_lr=alpha_lr, start=start, end=end)
+        not_negative("SNAS", min_lr=min_lr)
         self.lr, self.min_lr, self.alpha_lr = lr, min_lr, alpha_lr
         self.first, self.last = start, end
 

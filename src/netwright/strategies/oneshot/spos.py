@@ -8,21 +8,26 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from netwright.arguments import not_negative, positive, share_below_one
 from netwright.strategies.oneshot.method import Batch, Course, Method
 from netwright.supernet.supernet import Supernet
 
 
 @final
 class SPOS(Method):
-    """Trains the weights alone; architectures are found on the trained supernet, by evolution as published.
+    """SPOS, single path one-shot: each step trains one path, drawn uniformly.
 
-    The path is drawn uniformly over whole architectures. SGD from .5 down a line to 0, weight decay 4e-5; the published
-    batch of 1,024 and 120 epochs are for ImageNet.
+    The weights alone learn; architectures are found on the trained supernet, by evolution as published. The path is
+    drawn uniformly over whole architectures. SGD from .5 down a line to 0, weight decay 4e-5; the published batch of
+    1,024 and 120 epochs are for ImageNet.
     """
 
     epochs, batch_size, halves, ranks = 120, 1024, False, False
 
     def __init__(self, *, lr: float = 0.5, momentum: float = 0.9, weight_decay: float = 4e-5) -> None:
+        positive("SPOS", lr=lr)
+        share_below_one("SPOS", momentum=momentum)
+        not_negative("SPOS", weight_decay=weight_decay)
         self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
 
     def start(self, supernet: Supernet, course: Course) -> None:
