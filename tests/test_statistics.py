@@ -403,3 +403,10 @@ def test_rank_correlation_refuses_what_cannot_be_ranked(a, b):
     """Fewer than three, and lists of different lengths."""
     with pytest.raises(InputError, match="two lists of the same length, at least 3"):
         statistics.rank_correlation(a, b)
+
+
+@pytest.mark.parametrize("runs", [[[0.1, float("nan")]], [0.1, 0.2], [], [[]]])
+def test_paired_tests_refuse_what_are_no_runs(runs):
+    """Numbers that are none, a single row without columns, nothing at all."""
+    with pytest.raises(InputError, match=r"a: (\d of \d scores are not finite|scores are a non-empty array)"):
+        statistics.paired_tests(runs, runs)

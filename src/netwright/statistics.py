@@ -316,7 +316,7 @@ def paired_tests(
     from zero. It is never below 1 / (draws + 1), nor below what n pairs can show at all without a distribution to
     believe in: 2 · 2⁻ⁿ two-sided and 2⁻ⁿ one-sided, the least p of a test by signs. The interval is two-sided always.
     """
-    first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    first, second = _scores(a, "a"), _scores(b, "b")
     if first.shape != second.shape:
         raise InputError(f"paired runs have one shape on both sides, found {first.shape} and {second.shape}")
     if alternative not in ("two-sided", "greater", "less"):

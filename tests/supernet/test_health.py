@@ -72,11 +72,14 @@ def pulled(supernet):
     return Costs([(OperationTable.parameters(supernet), Added(10.0, weight=1e4))])
 
 
+def rate(numbers):
+    return torch.optim.Adam(numbers, 0.02)
+
+
 class Watched:
     """A search whose first choice is the first option of all, and its numbers at the end of each epoch."""
 
     def __init__(self, network, method, shape, **options):
-        rate = lambda numbers: torch.optim.Adam(numbers, 0.02)  # noqa: E731
         space = nw.SearchSpace(network)
         self.search = OneShot(space, method, rows_of(240, shape), epochs=16, numbers_optimizer=rate, **options)
         self.numbers = []
@@ -153,7 +156,9 @@ def test_a_collapse_survives_a_checkpoint(tmp_path):
     """Another object reads why it ended, with the numbers of before."""
     first = Watched(Row, DARTS(), (4,), hardware=pulled, folder=tmp_path).fit()
     again = Watched(Row, DARTS(), (4,), hardware=pulled, folder=tmp_path).search
-    fresh = OneShot(again.space, DARTS(), again.data, epochs=16, hardware=pulled, folder=tmp_path)
+    fresh = OneShot(
+        again.space, DARTS(), again.data, epochs=16, hardware=pulled, folder=tmp_path, numbers_optimizer=rate
+    )
     assert fresh.supernet is not first.search.supernet
     assert fresh.finished
     assert fresh.stopped == first.search.stopped

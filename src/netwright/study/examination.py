@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 PROBES = 8
 """Architectures that are trained alone to see whether the supernet orders them alike."""
+DRAWN = 5
+"""So many are scored by shared weights alone, to see whether those say anything."""
 FEWEST = 8
 """A correlation of fewer says next to nothing."""
 
@@ -52,10 +54,20 @@ def examine(
     if relaxation is not None and not one_shot.supernet.values:
         derived = one_shot.ranked(1)[0]
         before = one_shot.supernet.board.ways
-        mixed = shared.score(one_shot.supernet.mixed(mixture(relaxation)))[metric]
-        one_shot.supernet.board.ways = before
+        try:
+            mixed = shared.score(one_shot.supernet.mixed(mixture(relaxation)))[metric]
+        finally:
+            one_shot.supernet.board.ways = before
         with one_shot.supernet.path(derived) as network:
             health.gap = (mixed, shared.score(network)[metric])
+    if train.data.task == "classification":
+        scores = []
+        for architecture in _drawn(study, DRAWN):
+            with one_shot.supernet.path(architecture) as network:
+                scores.append(shared.score(network)[metric])
+        labels = np.asarray(train.data.y[train.split.validation])
+        health.level = (max(scores), float(np.bincount(labels).max() / len(labels)))
+    health.unchecked = probes < FEWEST
     if probes >= FEWEST:
         architectures = _drawn(study, probes)
         alone = _trained(study, train, architectures, n_jobs, signals)

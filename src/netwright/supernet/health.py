@@ -26,6 +26,8 @@ CHANCE = 0.01
 """So many skip connections are a collapse as uniform draws would reach with less than this probability."""
 PATIENCE = 3
 """Epochs in a row for which it has to look so."""
+BLIND = 0.1
+"""A supernet whose best score is less than this above that of blind answers has not learnt enough."""
 TRUSTED = 0.4
 """A rank correlation below this is told of in words."""
 
@@ -43,6 +45,12 @@ class Health:
         """The score of the mixture, and that of the derived architecture with the same weights."""
         self.correlation: RankCorrelation | None = None
         """How the supernet and training alone agree on probe architectures."""
+        self.unchecked = False
+        """Whether there was no time to train probes alone."""
+        self.level: tuple[float, float] | None = None
+        """The best score of a few drawn architectures by shared weights, and what answering blindly would score."""
+        self.taken_back = False
+        """Whether the numbers are those of before a collapse."""
         self._sound: list[list[float]] | None = None
 
     def note_epoch(self, epoch: int, supernet: Supernet, relaxation: Relaxation | None) -> str | None:
@@ -83,6 +91,7 @@ class Health:
         with torch.no_grad():
             for numbers, before in zip(relaxation.parameters(), self._sound, strict=True):
                 numbers.copy_(torch.tensor(before, dtype=torch.float64))
+        self.taken_back = True
 
     def note_probes(self, shared: Sequence[float], alone: Sequence[float]) -> RankCorrelation:
         """The scores of some architectures by shared weights, and trained alone (both better when larger)."""
@@ -106,12 +115,18 @@ class Health:
     def words(self) -> list[str]:
         """What is wrong, a sentence each; empty where nothing is known to be."""
         found = []
-        if self.collapsed:
+        if self.taken_back:
+            sound = next((entry["epoch"] for entry in reversed(self.epochs) if entry["chance"] >= CHANCE), 0)
+            found.append(
+                f"The search collapsed into skip connections ({self.epochs[-1]['skips']:.0%} of what it derived) and "
+                f"was ended; what it prefers is by the numbers of epoch {sound:.0f}, before that."
+            )
+        elif self.collapsed:
             found.append(
                 f"The search collapsed: {self.epochs[-1]['skips']:.0%} of what it derives are skip connections. "
                 "Do not trust it more than a random architecture; try drnas, pcdarts or spos."
             )
-        if self.epochs and self.epochs[-1]["entropy"] > 0.95:
+        if self.epochs and not self.taken_back and self.epochs[-1]["entropy"] > 0.95:
             found.append(
                 f"The search has hardly decided anything: its numbers have {self.epochs[-1]['entropy']:.0%} of the "
                 "entropy of uniform ones. Train longer, or with a larger alpha_lr."
@@ -121,8 +136,17 @@ class Health:
                 f"What is derived is worse than the mixture it comes from: {self.gap[1]:.4g} beside {self.gap[0]:.4g} "
                 "with the same weights. The mixture does not say how good its parts are."
             )
+        if self.level is not None and self.level[0] < self.level[1] + BLIND:
+            found.append(
+                f"The supernet has learnt too little to tell networks apart: of those drawn the best scores "
+                f"{self.level[0]:.2f}, answering blindly {self.level[1]:.2f}. Give it more time."
+            )
         if self.correlation is not None:
             found += _words_on(self.correlation)
+        elif self.unchecked:
+            found.append(
+                "Whether the supernet orders networks as training does was not checked: there was no time for it."
+            )
         return found
 
     def to_value(self) -> dict[str, Any]:
@@ -135,6 +159,9 @@ class Health:
             if known is None
             else {"tau": known.tau, "low": known.low, "high": known.high, "p": known.p, "n": known.n},
             "sound": self._sound,
+            "taken_back": self.taken_back,
+            "unchecked": self.unchecked,
+            "level": None if self.level is None else list(self.level),
         }
 
     @classmethod
@@ -144,7 +171,8 @@ class Health:
         made.epochs = [dict(entry) for entry in value["epochs"]]
         made.gap = None if value["gap"] is None else (value["gap"][0], value["gap"][1])
         made.correlation = None if value["correlation"] is None else RankCorrelation(**value["correlation"])
-        made._sound = value["sound"]
+        made._sound, made.taken_back, made.unchecked = value["sound"], value["taken_back"], value["unchecked"]
+        made.level = None if value["level"] is None else (value["level"][0], value["level"][1])
         return made
 
 

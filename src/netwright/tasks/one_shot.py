@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -68,7 +70,7 @@ def plan(
     """
     one_shot = OneShot(
         space, make(text), train.data, split=train.split, recipe=train.recipe, seed=about["seed"],
-        device=about["device"],
+        device=about["device"], supernet=made(space, about["seed"]),
     )  # fmt: skip
     with one_thread():
         seconds = one_shot.seconds_a_step()
@@ -100,11 +102,14 @@ def values_kept(
     """
     if all(decision.kind not in ("choose", "range") or decision.of_training for decision in space.decisions):
         return {}
-    one_shot = OneShot(space, make(text), train.data, split=train.split, seed=about["seed"], device=about["device"])
+    one_shot = OneShot(
+        space, make(text), train.data, split=train.split, seed=about["seed"], device=about["device"],
+        supernet=made(space, about["seed"]),
+    )  # fmt: skip
     try:
         _ = one_shot.supernet
     except SpaceError:
-        problems = unmixable(Supernet(space.unrestricted, seed=about["seed"]))
+        problems = unmixable(made(space, about["seed"]))
         start = starts[0] if starts else {}
         kept = {}
         for decision in space.decisions:
@@ -120,6 +125,17 @@ def space_with(kept: Mapping[str, Answer], space: SearchSpace) -> SearchSpace:
     return space.fix(kept) if kept else space
 
 
+_MADE: WeakKeyDictionary[SearchSpace, Supernet] = WeakKeyDictionary()
+
+
+def made(space: SearchSpace, seed: int) -> Supernet:
+    """A supernet as it is before any training; it is made once a space, for that takes seconds where sizes are open."""
+    known = _MADE.get(space)
+    if known is None or known.seed != seed:
+        known = _MADE[space] = Supernet(space.unrestricted, seed=seed)
+    return copy.deepcopy(known)
+
+
 def make_one_shot(about: Mapping[str, Any], space: SearchSpace, train: Train, folder: Path) -> OneShot:
     """The search of a study, as it was planned; its checkpoint lies in the study's folder.
 
@@ -132,7 +148,7 @@ def make_one_shot(about: Mapping[str, Any], space: SearchSpace, train: Train, fo
     return OneShot(
         space, method, train.data, split=train.split, epochs=about["one_shot"]["epochs"],
         recipe=train.recipe, seed=about["seed"], device=about["device"], folder=folder / FOLDER,
-        hardware=hardware, alarm=hardware is None,
+        hardware=hardware, alarm=hardware is None, supernet=made(space, about["seed"]),
     )  # fmt: skip
 
 

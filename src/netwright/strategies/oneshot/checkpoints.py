@@ -22,6 +22,7 @@ from netwright.training.weights import load_weights, save_weights
 FORMAT = 1
 ABOUT = "about"
 WEIGHTS = "supernet:"
+NEEDED = ("space", "method", "data", "steps", "losses", "running", "stopped", "seconds", "health", "values", "said")
 
 
 def save(path: Path, supernet: Supernet, method: Method, about: Mapping[str, Any]) -> None:
@@ -49,6 +50,11 @@ def read(path: Path) -> tuple[dict[str, Any], Mapping[str, Tensor]]:
             f"{path} is a checkpoint of format {found}, and this version reads {FORMAT}",
             hint="Train the supernet again, or use the version of netwright that wrote it",
         )
+    missing = [name for name in NEEDED if name not in about]
+    steps = about.get("steps")
+    if missing or not isinstance(steps, int) or isinstance(steps, bool) or steps < 0:
+        what = f"lacks {', '.join(missing)}" if missing else f"says {steps!r} steps"
+        raise StoreError(f"the checkpoint in {path} {what}", hint="Remove it: the supernet is then trained anew")
     return about, loaded
 
 

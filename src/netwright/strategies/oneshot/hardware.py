@@ -8,6 +8,7 @@ from typing import Any, final
 from torch import Tensor
 
 from netwright.architecture import Architecture
+from netwright.errors import InputError
 from netwright.supernet.operations import OperationTable
 from netwright.supernet.penalties import Penalty
 
@@ -52,5 +53,7 @@ class Costs:
 
     def recall(self, said: Sequence[Mapping[str, Any]]) -> None:
         """Takes what :meth:`said` gave."""
+        if len(said) != len(self.terms):
+            raise InputError(f"the checkpoint is of a search with {len(said)} costs in the loss, now {len(self.terms)}")
         for (_, penalty), state in zip(self.terms, said, strict=True):
             penalty.recall(state)

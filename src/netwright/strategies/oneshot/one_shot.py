@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +23,7 @@ from netwright.progress import Progress, Watch
 from netwright.space import SearchSpace
 from netwright.strategies.oneshot import checkpoints
 from netwright.strategies.oneshot.making import described, fresh, make
-from netwright.strategies.oneshot.method import Course, Hardware, MakeOptimizer, Method, Schedule
+from netwright.strategies.oneshot.method import Batch, Course, Hardware, MakeOptimizer, Method, Schedule
 from netwright.supernet.health import Health
 from netwright.supernet.supernet import Supernet
 from netwright.training.augmentation import augment
@@ -67,6 +69,8 @@ class OneShot:
         :class:`~netwright.strategies.oneshot.hardware.Costs`, or a function that makes one for the supernet.
     alarm:
         Whether a collapse into skip connections ends the training early (:mod:`netwright.supernet.health`).
+    supernet:
+        One that is made already, of this space and seed; it is trained in place.
     folder:
         Where checkpoints go, at each epoch's end and each minute; a folder that has one is gone on with, exactly.
 
@@ -92,6 +96,7 @@ class OneShot:
         seed: int = 0,
         device: str = "cpu",
         folder: str | Path | None = None,
+        supernet: Supernet | None = None,
     ) -> None:
         if not isinstance(space, SearchSpace):
             raise InputError(
@@ -124,8 +129,9 @@ class OneShot:
         self._make_hardware: Any = hardware if not hasattr(hardware, "penalized") else None
         self.hardware: Any = hardware if hasattr(hardware, "penalized") else None
         self._description = described(self.method)
+        self._given = supernet
         self._supernet: Supernet | None = None
-        self._from, self._running = 0, 0.0
+        self._sum = torch.zeros(())
         self.steps = 0
         """Steps that were taken."""
         self.losses: list[float] = []
@@ -204,42 +210,42 @@ class OneShot:
         """
         supernet, began, before = self.supernet, time.monotonic(), self.seconds
         supernet.train()
-        saved, total = began, torch.zeros(())
+        saved = began
         parts = self._parts()
+        batches: Iterator[tuple[Batch, Batch | None]] | None = None
         device = torch.device(self.device)
         devices = [device] if device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             while not self.finished:
                 epoch, place = divmod(self.steps, self.steps_an_epoch)
-                if place == 0 or self.steps == self._from:
-                    batches, total = self._batches(parts, epoch, place), torch.full((), self._running)
-                    self._running = 0.0
+                if batches is None or place == 0:
+                    batches = self._batches(parts, epoch, place)
+                if place == 0:
+                    self._sum = torch.zeros(())
                 # Dropout and augmentation follow the step alone, wherever the training was begun.
                 torch.manual_seed(_mixed(self.seed, self.steps))
-                total = total + self.method.step(self.steps, *next(batches)).cpu()
+                self._sum = self._sum + self.method.step(self.steps, *next(batches)).cpu()
                 self.steps += 1
-                self.seconds = before + time.monotonic() - began
                 now = time.monotonic()
-                if self.steps % self.steps_an_epoch == 0:
-                    self._end_epoch(float(total) / self.steps_an_epoch)
-                    self._save(0.0)
-                    saved = now
-                    self._tell(watch)
+                self.seconds = before + now - began
+                over = self.steps % self.steps_an_epoch == 0
+                if over:
+                    self._end_epoch(float(self._sum) / self.steps_an_epoch)
                 enough = (stop is not None and stop()) or (seconds is not None and now - began >= seconds)
-                if enough or now - saved >= PAUSE:
-                    _finite(float(total), epoch)
-                    self._save(float(total) if self.steps % self.steps_an_epoch else 0.0)
+                if over or enough or now - saved >= PAUSE:
+                    _finite(float(self._sum), epoch)
+                    self._save()
                     saved = now
+                if over:
+                    self._tell(watch)
                 if enough:
-                    self._from = self.steps
-                    self._running = float(total) if self.steps % self.steps_an_epoch else 0.0
                     break
         return self
 
     def end(self, reason: str) -> None:
         """Ends the training where it is; what is done stays the answer."""
         self.stopped = reason
-        self._save(0.0)
+        self._save()
 
     def ranked(self, count: int = 1, space: SearchSpace | None = None) -> list[Architecture]:
         """The ``count`` architectures that the method prefers, the best first; trains first where that was not done.
@@ -265,6 +271,7 @@ class OneShot:
         twin = OneShot(
             self.space, fresh(self.method), self.data, split=self.split, epochs=self.epochs,
             batch_size=self._own_batch, recipe=self.recipe, seed=self.seed, device=self.device,
+            supernet=copy.deepcopy(self._given),
         )  # fmt: skip
         twin._options = self._options
         twin.supernet.train()
@@ -282,7 +289,8 @@ class OneShot:
         held = None if self.folder is None or not (self.folder / FILE).exists() else checkpoints.read(self._file)
         if held is not None:
             self._same(held[0])
-        supernet = Supernet(self.space.unrestricted, seed=self.seed).to(self.device)
+        made = Supernet(self.space.unrestricted, seed=self.seed) if self._given is None else self._given
+        supernet = made.to(self.device)
         if self._make_hardware is not None:
             self.hardware = self._make_hardware(supernet)
         if self.method.arranged:
@@ -292,8 +300,8 @@ class OneShot:
         if held is not None:
             about, tensors = held
             checkpoints.put_back(about, tensors, supernet, self.method)
-            self.steps = self._from = about["steps"]
-            self.losses, self._running = list(about["losses"]), about["running"]
+            self.steps, self.losses = about["steps"], list(about["losses"])
+            self._sum = torch.tensor(about["running"])
             self.stopped, self.seconds = about["stopped"], about["seconds"]
             self.health = Health.from_value(about["health"])
             if self.hardware is not None and about["hardware"] is not None:
@@ -311,7 +319,11 @@ class OneShot:
             "space": self.space.unrestricted.signature,
             "method": self._description,
             "data": self.data.fingerprint,
-            "examples": len(self.split.train),
+            "examples": hashlib.sha256(np.ascontiguousarray(self.split.train).tobytes()).hexdigest()[:16],
+            "recipe": self.recipe.to_value(),
+            "precision": str(self._options["precision"]),
+            "own optimisers": [name for name in ("optimizer", "numbers_optimizer", "schedule") if self._options[name]],
+            "costs": self._make_hardware is not None or self.hardware is not None,
             "seed": self.seed,
             "epochs": self.epochs,
             "batch_size": self.batch_size,
@@ -322,9 +334,7 @@ class OneShot:
         other = [key.replace("_", " ") for key, value in mine.items() if about.get(key) != value]
         if other:
             shown = ", ".join(
-                f"{key.replace('_', ' ')} {about.get(key)!s:.24}, now {value!s:.24}"
-                for key, value in mine.items()
-                if about.get(key) != value
+                _difference(key, about.get(key), mine[key]) for key in mine if about.get(key) != mine[key]
             )
             raise InputError(
                 f"the checkpoint in {self.folder} is of another {' and another '.join(other)} ({shown})",
@@ -398,14 +408,14 @@ class OneShot:
             self.stopped = alarmed
             self.health.take_back(self.method.relaxation)
 
-    def _save(self, running: float) -> None:
+    def _save(self) -> None:
         if self.folder is None:
             return
         about = {
             **self._identity(),
             "steps": self.steps,
             "losses": self.losses,
-            "running": running,
+            "running": float(self._sum),
             "stopped": self.stopped,
             "seconds": round(self.seconds, 3),
             "health": self.health.to_value(),
@@ -427,6 +437,14 @@ class OneShot:
                 message=f"epoch {len(self.losses)} of {self.epochs} · loss {self.losses[-1]:.4g}{self.health.line}",
             )
         )
+
+
+def _difference(key: str, before: Any, now: Any) -> str:
+    """What is other, as short as it can be said."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        names = [name for name in now if before.get(name) != now[name]]
+        return ", ".join(_difference(name, before.get(name), now[name]) for name in names)
+    return f"{key.replace('_', ' ')} {before!s:.24}, now {now!s:.24}"
 
 
 def _usual_split(data: Data, seed: int) -> Split:
