@@ -71,6 +71,10 @@ def test_a_short_preparation_has_no_line() -> None:
     view.show([])
     view.show([])
     assert stream.getvalue() == "[   10s] preparing: reading the data\n"
+    clock.now += 5
+    view.show([Progress("prepare", "", message="making the supernet")])
+    view.show([])
+    assert stream.getvalue().splitlines()[1:] == ["[   15s] preparing: making the supernet"]
 
 
 def test_a_line_for_an_improvement() -> None:

@@ -116,6 +116,7 @@ class Lines:
         self._best: int | None = None
         self._spoke = self._began - PAUSE
         self._last: Progress | None = None
+        self._told: str | None = None
 
     def show(self, news: Sequence[Progress]) -> None:
         for progress in news:
@@ -126,9 +127,12 @@ class Lines:
                 if self._announced:
                     self._say(_phase(progress))
             self._last = progress
-        if not self._announced and self._last is not None and self._clock() - self._began >= PREPARATION:
-            self._announced = True
-            self._say(_phase(self._last))
+        last = self._last
+        long = last is not None and last.phase == "prepare" and self._clock() - self._began >= PREPARATION
+        # Each step of a long preparation has its line.
+        if last is not None and long and (not self._announced or last.message != self._told):
+            self._announced, self._told = True, last.message
+            self._say(_phase(last))
         if self._clock() - self._spoke >= PAUSE:
             self._improvement()
         if self._announced and self._last is not None and self._clock() - self._spoke >= SILENCE:

@@ -316,6 +316,7 @@ def _outcome(study: Study, selected: Selected, about: Mapping[str, Any], folder:
         seconds=seconds,
         saved=_saved(study),
         limits=_limits_text(about),
+        kept=about.get("one_shot", {}).get("kept", {}),
         warnings=tuple(word for note in study.noted("health")[-1:] for word in note["words"]),
         measured={name: selected.trial.metrics[name] for name in ("latency_ms",) if name in selected.trial.metrics},
     )

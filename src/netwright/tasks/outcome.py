@@ -31,6 +31,8 @@ class Outcome:
     limits: str | None = None
     measured: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    kept: Mapping[str, Any] = field(default_factory=dict)
+    """Answers that were not searched, because the method cannot learn them."""
 
     def to_value(self) -> dict[str, Any]:
         """The JSON object of the command line."""
@@ -94,6 +96,9 @@ class Outcome:
             lines.append(
                 f"latency       {self.measured['latency_ms']:.3g} ms an example (eager, one thread, this host)"
             )
+        if self.kept:
+            answers = ", ".join(f"{name}={answer}" for name, answer in self.kept.items())
+            lines.append(f"kept          {answers} (not searched: a mixture of weights cannot learn it)")
         lines += [f"warning       {warning}" for warning in self.warnings]
         if self.limits:
             lines.append(f"limits        {self.limits}")
