@@ -91,3 +91,27 @@ def test_what_cannot_be_is_refused_before_training(strategy, options, error, wor
         search(tmp_path, strategy, watch=seen.append, **options)
     assert "supernet" not in {progress.phase for progress in seen}
     assert not (tmp_path / "run").exists()
+
+
+UNLIKE = """
+import netwright as nw
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, input_shape, classes):
+        super().__init__()
+        self.op = nw.one_of("op", a=lambda: nn.Conv2d(1, 4, 3), b=lambda: nn.Conv2d(1, 5, 3))
+        self.head = nn.Linear(4, classes)
+
+    def forward(self, x):
+        return self.head(self.op(x).mean((2, 3)))
+"""
+
+
+def test_candidates_of_unlike_shapes_are_refused_in_words(tmp_path):
+    """What torch says of it, and what candidates have to be."""
+    file = tmp_path / "unlike.py"
+    file.write_text(UNLIKE)
+    with pytest.raises(SpaceError, match=r"Net cannot run as a supernet: .*\. All candidates .* same shapes"):
+        search(tmp_path, "darts", space=f"{file}:Net")
+    assert not (tmp_path / "run").exists()

@@ -16,7 +16,7 @@ import torch
 from netwright import strict_json
 from netwright.architecture import Answer
 from netwright.costs import COSTS, Latency
-from netwright.errors import InfeasibleError, Interrupted, SpaceError
+from netwright.errors import InfeasibleError, Interrupted, NetwrightError, SpaceError
 from netwright.evaluators.base import Evaluator
 from netwright.evaluators.shared_weights import SharedWeights
 from netwright.evaluators.train import Train
@@ -72,8 +72,14 @@ def plan(
         space, make(text), train.data, split=train.split, recipe=train.recipe, seed=about["seed"],
         device=about["device"], supernet=made(space, about["seed"]),
     )  # fmt: skip
-    with one_thread():
-        seconds = one_shot.seconds_a_step()
+    try:
+        with one_thread():
+            seconds = one_shot.seconds_a_step()
+    except RuntimeError as error:
+        raise SpaceError(
+            f"{space.name} cannot run as a supernet: {' '.join(str(error).split())[:200]}",
+            hint="All candidates of a decision must take and give tensors of the same shapes",
+        ) from error
     if limit is None:
         return {"epochs": one_shot.epochs, "probes": PROBES, "epoch_seconds": epoch_seconds}
     affordable = int(SUPERNET_SHARE * limit / (seconds * one_shot.steps_an_epoch))
@@ -150,6 +156,11 @@ def make_one_shot(about: Mapping[str, Any], space: SearchSpace, train: Train, fo
         recipe=train.recipe, seed=about["seed"], device=about["device"], folder=folder / FOLDER,
         hardware=hardware, alarm=hardware is None, supernet=made(space, about["seed"]),
     )  # fmt: skip
+
+
+def _bare(text: str) -> str:
+    """The name of a method without its arguments."""
+    return text.partition("(")[0].strip()
 
 
 def costs_in_loss(about: Mapping[str, Any], train: Train, folder: Path) -> Callable[[Supernet], Costs] | None:
@@ -286,7 +297,12 @@ def train_supernet(
         study.check_feasible()
         if not one_shot.finished:
             # One epoch is the least: without it there is nothing to go by.
-            one_shot.fit(stop=lambda: bool(signals.count) or (bool(one_shot.losses) and late()), watch=watch)
+            try:
+                one_shot.fit(stop=lambda: bool(signals.count) or (bool(one_shot.losses) and late()), watch=watch)
+            except FloatingPointError as error:
+                raise NetwrightError(
+                    f"{error}", hint=f"Give it with the method: --strategy '{_bare(about['strategy'])}(lr=…)'"
+                ) from None
             if not signals.count and not one_shot.finished:
                 one_shot.end("the time limit")
         if not signals.count and not study.noted("supernet"):
