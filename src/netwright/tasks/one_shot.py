@@ -45,6 +45,7 @@ PROBE_SHARE = 0.1
 RANKING_SHARE = 0.1
 """And for scoring what random search with shared weights draws."""
 FEWEST_SAMPLES = 30
+"""Of which there are so many at least."""
 MOST_STEPS = 20_000
 """Where there is time, a supernet trains up to so many steps, or the epochs of the paper if those are more."""
 RANKED = 8
@@ -220,9 +221,9 @@ def timed(supernet: Supernet, example: torch.Tensor, latency: Measure, *, second
 
     Everything is timed in several rounds, of which the least counts: other work on the machine makes an operation
     slower, never faster, and rarely in all rounds; the rounds take at least ``seconds``, because a machine can be slow
-    for a while. What stands between the operations is in no table, and what runs in
-    a network is not as fast as alone. So the latencies of some whole networks are set against their sums, as
-    a + b · sum: b is a factor of each operation, a one more operation that always runs.
+    for a while. What stands between the operations is in no table, and what runs in a network is not as fast as alone.
+    So the latencies of some whole networks are set against their sums, as a + b · sum: b is a factor of each operation,
+    a one more operation that always runs.
     """
     rng = np.random.default_rng(0)
     drawn = [supernet.space.sample(rng) for _ in range(WHOLE)]
@@ -301,7 +302,7 @@ def train_supernet(
                 one_shot.fit(stop=lambda: bool(signals.count) or (bool(one_shot.losses) and late()), watch=watch)
             except FloatingPointError as error:
                 raise NetwrightError(
-                    f"{error}", hint=f"Give it with the method: --strategy '{_bare(about['strategy'])}(lr=…)'"
+                    str(error), hint=f"Give it with the method: --strategy '{_bare(about['strategy'])}(lr=…)'"
                 ) from None
             if not signals.count and not one_shot.finished:
                 one_shot.end("the time limit")

@@ -65,7 +65,6 @@ class DARTS(Method):
             clip=self.clip,
         )
         self.stateful = self._duo.stateful
-
         if self.order == 2 and not isinstance(self._duo.weights_optimizer, torch.optim.SGD):
             raise InputError(
                 "second-order DARTS looks one step of SGD ahead, and was given another optimiser for the weights",
