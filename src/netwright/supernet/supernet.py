@@ -220,7 +220,7 @@ class Supernet(nn.Module):
         try:
             self.network(images)
         except Exception:
-            # Not all spaces can be mixed: then paths alone say what the layout can be, and a method that mixes says why.
+            # Not all spaces can be mixed: then paths alone say what the layout can be.
             return False
         finally:
             self.board.laid_out = True
