@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +14,8 @@ from netwright.evaluators.train import Train
 from netwright.executors import TaskFailed
 from netwright.space import SearchSpace
 from netwright.strategies.oneshot.one_shot import OneShot
-from netwright.study.driver import cancel_running
 from netwright.study.study import Study
+from netwright.study.trainings import as_they_end
 from netwright.supernet.health import mixture
 
 if TYPE_CHECKING:
@@ -103,23 +102,13 @@ def _trained(
     done = {note["key"]: dict(note["metrics"]) for note in study.noted("probe")}
     todo = [(place, each) for place, each in enumerate(architectures) if each.key not in done]
     executor = entered.executor(n_jobs, "finals")
-    running: dict[Future[Any], Architecture] = {}
-    while todo or running:
-        while todo and len(running) < n_jobs:
-            place, architecture = todo.pop(0)
-            job = _Probe(study.space, train, architecture, 2000 + place, study.device)
-            running[executor.submit(job)] = architecture
-        for future in wait(running, 0.2, FIRST_COMPLETED).done:
-            architecture = running.pop(future)
-            try:
-                metrics = dict(future.result())
-            except TaskFailed:
-                continue
-            study.note("probe", key=architecture.key, architecture=dict(architecture), metrics=metrics)
-            done[architecture.key] = metrics
-        if signals is not None and signals.count:
-            cancel_running(executor, list(running))
-            break
+    jobs = ((each, _Probe(study.space, train, each, 2000 + place, study.device)) for place, each in todo)
+    for ended in as_they_end(executor, jobs, n_jobs, signals):
+        if ended is None or isinstance(ended[1], TaskFailed):
+            continue
+        architecture, metrics = ended[0], dict(ended[1])
+        study.note("probe", key=architecture.key, architecture=dict(architecture), metrics=metrics)
+        done[architecture.key] = metrics
     return done
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,9 +22,10 @@ from netwright.executors import TaskFailed
 from netwright.progress import Phase, Progress, Watch
 from netwright.statistics import Difference, Verdict, paired_bootstrap, score_interval, verdict
 from netwright.study.budgets import extent
-from netwright.study.driver import cancel_running, too_many_failures
+from netwright.study.driver import too_many_failures
 from netwright.study.signals import Signals
 from netwright.study.study import Study
+from netwright.study.trainings import as_they_end
 from netwright.trial import PROXY, Objective, State, Trial
 
 if TYPE_CHECKING:
@@ -320,33 +320,27 @@ class _Selection:
             note["key"]: dict(note) for note in self.study.noted("trained") if (self.folder / note["file"]).exists()
         }
         todo = [training for training in trainings if training.key not in records]
-        running: dict[Future[Any], Training] = {}
+        jobs = ((training, self._job(training)) for training in todo)
         failures: list[TaskFailed] = []
         began, done = time.monotonic(), len(trainings) - len(todo)
         self._show(phase, done, len(trainings), began)
-        while todo or running:
-            while todo and len(running) < self.n_jobs:
-                training = todo.pop(0)
-                job = self._job(training)
-                running[self.executor.submit(job)] = training
-            for future in wait(running, 0.2, FIRST_COMPLETED).done:
-                training = running.pop(future)
-                try:
-                    record = {**future.result(), "key": training.key, "part": training.part}
-                except TaskFailed as failed:
-                    failures.append(failed)
-                    continue
+        for ended in as_they_end(self.executor, jobs, self.n_jobs, self.signals):
+            if ended is None:
+                self._show(phase, done, len(trainings), began)
+            elif isinstance(ended[1], TaskFailed):
+                failures.append(ended[1])
+            else:
+                training, result = ended
+                record = {**result, "key": training.key, "part": training.part}
                 self.study.note("trained", **record)
                 records[training.key] = record
                 done += 1
-            self._show(phase, done, len(trainings), began)
-            if self.signals.count:
-                cancel_running(self.executor, list(running))
-                raise Interrupted(
-                    f"Stopped by {self.signals.name} while retraining: {done} of {len(trainings)} trainings kept",
-                    hint=self.study._resume_hint(),
-                    code=self.signals.code,
-                )
+        if todo and self.signals.count:
+            raise Interrupted(
+                f"Stopped by {self.signals.name} while retraining: {done} of {len(trainings)} trainings kept",
+                hint=self.study._resume_hint(),
+                code=self.signals.code,
+            )
         if failures and not any(training.key in records for training in trainings):
             raise NetwrightError(f"every retraining failed ({failures[0].failure})")
         return records
