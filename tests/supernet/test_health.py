@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 import netwright as nw
+from netwright import zoo
 from netwright.statistics import RankCorrelation
 from netwright.strategies.oneshot import DARTS, PCDARTS, SPOS, Costs, OneShot
 from netwright.supernet import Supernet
@@ -166,6 +167,19 @@ def test_a_collapse_survives_a_checkpoint(tmp_path):
     assert fresh.ranked(3) == first.search.ranked(3)
 
 
+def test_a_collapse_into_nothing_is_one_too():
+    """Cells whose connections are nothing, for three epochs; five of six are one by chance once in two hundred."""
+    supernet = Supernet(zoo.SPACES["digits-cells"].space(input_shape=(1, 8, 8), classes=10))
+    relaxation, health = Softmax(supernet), Health()
+    with torch.no_grad():
+        for row in list(relaxation.alpha)[:5]:
+            row[0] = 5.0
+    said = [health.note_epoch(epoch, supernet, relaxation) for epoch in range(3)]
+    assert [None, None] == said[:2]
+    assert "collapsed into connections that are nothing: 5 of 6 of what is derived, for 3 epochs" in said[2]
+    assert "The search collapsed: 83% of what it derives are connections that are nothing." in health.words()[0]
+
+
 def told(**figures):
     """The words of one whose figures are these."""
     health = Health()
@@ -266,7 +280,9 @@ def test_the_figures_of_an_epoch():
             "entropy": 4 / 6 * 1.5 * np.log(2) / np.log(3),
             "certainty": 4 / 6 * 0.5 + 2 / 6,
             "skips": 2 / 6,
+            "nothings": 0.0,
             "chance": by_chance,
+            "kind": 0,
         }
     )
     assert health.line == " · entropy 0.63 · skips 33%"

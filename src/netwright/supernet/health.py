@@ -1,14 +1,14 @@
 """Whether a supernet's answer can be trusted: collapse, undecided numbers, discretisation, and order.
 
 Differentiable search tends to end in cells of skip connections, which learn fastest and classify badly (Zela et al.
-2020; Liang et al. 2019, DARTS+); what is mixed may be good where its strongest part is not; and scores by shared
-weights may order architectures otherwise than training each of them does (Yu et al. 2020). Each has a figure here,
-and words.
+2020; Liang et al. 2019, DARTS+), or of connections that are nothing, where these are among its options; what is mixed
+may be good where its strongest part is not; and scores by shared weights may order architectures otherwise than
+training each of them does (Yu et al. 2020). Each has a figure here, and words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
 import torch
@@ -16,14 +16,16 @@ from torch import nn
 
 from netwright.architecture import Answer
 from netwright.statistics import RankCorrelation, rank_correlation
-from netwright.supernet.relaxations import Relaxation
+from netwright.supernet.relaxations import ZEROS, Relaxation
 from netwright.supernet.supernet import Supernet
 from netwright.supernet.switches import Mixed, Way
 
 SKIPS = frozenset({"skip", "skip_connect", "identity"})
 """Candidates of these names are skip connections, as is every ``nn.Identity``."""
+KINDS = ("skip connections", "connections that are nothing")
+"""What a search may collapse into."""
 CHANCE = 0.01
-"""So many skip connections are a collapse as uniform draws would reach with less than this probability."""
+"""So many of one kind are a collapse as uniform draws would reach with less than this probability."""
 PATIENCE = 3
 """Epochs in a row for which it has to look so."""
 BLIND = 0.1
@@ -39,8 +41,8 @@ class Health:
     def __init__(self) -> None:
         self.epochs: list[dict[str, float]] = []
         """Of each epoch: ``entropy`` (mean over the decisions, 1 for uniform ones), ``certainty`` (the mean
-        probability of the strongest options), ``skips`` (their share of what is derived), ``chance`` (the probability
-        of as many skips in a uniform draw)."""
+        probability of the strongest options), ``skips`` and ``nothings`` (their shares of what is derived), and
+        ``chance`` (the probability of as many in a uniform draw, of the kind of which it is less)."""
         self.gap: tuple[float, float] | None = None
         """The score of the mixture, and that of the derived architecture with the same weights."""
         self.correlation: RankCorrelation | None = None
@@ -60,14 +62,19 @@ class Health:
         with torch.no_grad():
             rows = {name: row.double() for name, row in relaxation.probabilities().items()}
         derived = relaxation.derive()
-        skips, asked, chance = skip_connections(supernet, derived)
+        found = [skip_connections(supernet, derived), nothings(supernet, derived)]
+        shares = [count / asked if asked else 0.0 for count, asked, _ in found]
+        kind = min(range(len(KINDS)), key=lambda place: found[place][2])
+        count, asked, chance = found[kind]
         self.epochs.append(
             {
                 "epoch": epoch + 1,
                 "entropy": entropy(rows.values()),
                 "certainty": sum(float(row.max()) for row in rows.values()) / len(rows),
-                "skips": skips / asked if asked else 0.0,
+                "skips": shares[0],
+                "nothings": shares[1],
                 "chance": chance,
+                "kind": kind,
             }
         )
         if chance >= CHANCE:
@@ -77,7 +84,7 @@ class Health:
         if len(recent) < PATIENCE or any(entry["chance"] >= CHANCE for entry in recent):
             return None
         return (
-            f"collapsed into skip connections: {skips} of {asked} of what is derived, for {PATIENCE} epochs "
+            f"collapsed into {KINDS[kind]}: {count} of {asked} of what is derived, for {PATIENCE} epochs "
             f"(as many by chance: {chance:.1g})"
         )
 
@@ -110,20 +117,23 @@ class Health:
         if not self.epochs:
             return ""
         last = self.epochs[-1]
-        return f" · entropy {last['entropy']:.2f} · skips {last['skips']:.0%}"
+        nothing = f" · nothing {last['nothings']:.0%}" if last.get("nothings") else ""
+        return f" · entropy {last['entropy']:.2f} · skips {last['skips']:.0%}{nothing}"
 
     def words(self) -> list[str]:
         """What is wrong, a sentence each; empty where nothing is known to be."""
         found = []
         if self.taken_back:
             sound = next((entry["epoch"] for entry in reversed(self.epochs) if entry["chance"] >= CHANCE), 0)
+            share, kind = _worst(self.epochs[-1])
             found.append(
-                f"The search collapsed into skip connections ({self.epochs[-1]['skips']:.0%} of what it derived) and "
-                f"was ended; what it prefers is by the numbers of epoch {sound:.0f}, before that."
+                f"The search collapsed into {kind} ({share:.0%} of what it derived) and was ended; what it prefers "
+                f"is by the numbers of epoch {sound:.0f}, before that."
             )
         elif self.collapsed:
+            share, kind = _worst(self.epochs[-1])
             found.append(
-                f"The search collapsed: {self.epochs[-1]['skips']:.0%} of what it derives are skip connections. "
+                f"The search collapsed: {share:.0%} of what it derives are {kind}. "
                 "Do not trust it more than a random architecture; try drnas, pcdarts or spos."
             )
         if self.epochs and not self.taken_back and self.epochs[-1]["entropy"] > 0.95:
@@ -194,22 +204,33 @@ def skip_connections(supernet: Supernet, architecture: Mapping[str, Answer]) -> 
 
     By chance: were each of those decisions answered uniformly. A name met in several places counts once.
     """
+    return _counted(supernet, architecture, lambda name, module: isinstance(module, nn.Identity) or name in SKIPS)
+
+
+def nothings(supernet: Supernet, architecture: Mapping[str, Answer]) -> tuple[int, int, float]:
+    """The same of connections that are nothing."""
+    return _counted(supernet, architecture, lambda name, _: name in ZEROS)
+
+
+def _counted(
+    supernet: Supernet, architecture: Mapping[str, Answer], meant: Callable[[str, nn.Module], bool]
+) -> tuple[int, int, float]:
     chances: list[float] = []
-    skips = 0
-    for name, positions in _skips(supernet).items():
+    count = 0
+    for name, positions in _places(supernet, meant).items():
         if name not in architecture:
             continue
         options = supernet.space.declared[name].options or ()
         chances.append(len(positions) / len(options))
-        skips += options.index(architecture[name]) in positions
-    # The distribution of the number of skips, decision after decision.
+        count += options.index(architecture[name]) in positions
+    # The distribution of the number of them, decision after decision.
     counts = [1.0]
     for chance in chances:
         counts = [
             (counts[k] * (1 - chance) if k < len(counts) else 0.0) + (counts[k - 1] * chance if k else 0.0)
             for k in range(len(counts) + 1)
         ]
-    return skips, len(chances), sum(counts[skips:])
+    return count, len(chances), sum(counts[count:])
 
 
 def mixture(relaxation: Relaxation) -> dict[str, Way]:
@@ -225,8 +246,14 @@ def mixture(relaxation: Relaxation) -> dict[str, Way]:
     return relaxation.completed(rows)
 
 
-def _skips(supernet: Supernet) -> dict[str, set[int]]:
-    """For each decision with a skip connection among its candidates the places of these."""
+def _worst(epoch: Mapping[str, float]) -> tuple[float, str]:
+    """The share of the kind that a search collapsed into, and its name."""
+    kind = int(epoch.get("kind", 0))
+    return epoch["nothings" if kind else "skips"], KINDS[kind]
+
+
+def _places(supernet: Supernet, meant: Callable[[str, nn.Module], bool]) -> dict[str, set[int]]:
+    """For each decision with candidates that are meant, by name and module, the places of these."""
     found: dict[str, set[int]] = {}
     for module in supernet.network.modules():
         if isinstance(module, Mixed):
@@ -234,7 +261,7 @@ def _skips(supernet: Supernet) -> dict[str, set[int]]:
             places = {
                 place
                 for place, candidate in enumerate(module.candidates)
-                if isinstance(candidate, nn.Identity) or options[place] in SKIPS
+                if meant(options[place], candidate)
             }
             if places and len(places) < len(module.candidates):
                 found[module.name] = found.get(module.name, set()) | places

@@ -94,7 +94,7 @@ class FactorizedReduce(nn.Module):
         if height % 2 or width % 2:
             x = functional.pad(x, (0, width % 2, 0, height % 2))
         # Squares of four pixels. With stride 2 the same convolutions take more than twice the time, backward above all.
-        squares = x.unflatten(3, (-1, 2)).unflatten(2, (-1, 2))
+        squares = x.unflatten(3, (-1, 2)).unflatten(2, (-1, 2))  # type: ignore[no-untyped-call]
         even, odd = self.relu(squares[:, :, :, 0, :, 0]), self.relu(squares[:, :, :, 1, :, 1])
         result: Tensor = self.norm(torch.cat([self.even(even), self.odd(odd)], 1))
         return result
