@@ -115,7 +115,7 @@ def test_what_is_ranked(tmp_path: Path) -> None:
     assert study.best is not None
     assert study.best.number == 3
     assert [3, 5] == [trial.number for trial in study.pareto]
-    assert [3, 2, 5, 0, 6] == [trial.number for trial in ranked(study)]  # each architecture at its largest
+    assert [3, 5, 2, 0, 6] == [trial.number for trial in ranked(study)]  # each at its largest, the front first
     bests = [progress.best.number for progress in seen if progress.ended and progress.best]
     assert [0, 0, 2, 3, 3, 3, 3] == bests
     shown = show(tmp_path / "study")

@@ -55,6 +55,7 @@ def describe(value: Mapping[str, Any], top: int = 10) -> str:
         facts.append(("pareto", "trials " + ", ".join(str(number) for number in value["pareto"])))
     facts += _supernet(value.get("supernet"))
     lines = [f"{name:<8}{text}" for name, text in facts]
+    lines += _front(value)
     scored = [trial for trial in trials if metric in trial["metrics"] and trial["state"] in ("finished", "reused")]
     if scored:
         lines += ["", *_table(ranked(scored, best, metric)[:top], metric)]
@@ -115,6 +116,14 @@ def _salvaged(folder: str) -> dict[str, Any]:
     if not events:
         raise StoreError(f"nothing of the store in {folder} can be read", hint="Start the search again in a new folder")
     return overview(folder, events=events)
+
+
+def _front(value: Mapping[str, Any]) -> list[str]:
+    """The front of a search with several objectives, and what to call the networks on it."""
+    from netwright.tasks.picking import front_table
+
+    table = front_table(value)
+    return ["", "front", *(f"  {plain(line)}" for line in table)] if table else []
 
 
 def _supernet(known: Mapping[str, Any] | None) -> list[tuple[str, str]]:

@@ -21,7 +21,7 @@ from netwright.errors import InfeasibleError, InputError, Interrupted, Netwright
 from netwright.executors import TaskFailed
 from netwright.progress import Phase, Progress, Watch
 from netwright.statistics import Difference, Verdict, paired_bootstrap, score_interval, verdict
-from netwright.study.budgets import extent
+from netwright.study.budgets import extent, front
 from netwright.study.driver import too_many_failures
 from netwright.study.signals import Signals
 from netwright.study.study import Study
@@ -150,14 +150,17 @@ def select(
     deadline: Callable[[], float] | None = None,
     margin: float = MARGIN,
     watch: Watch | None = None,
+    trial: int | None = None,
 ) -> Selected:
     """Selects, refits and judges; see the module. ``deadline`` gives the seconds that are left for the study's half.
 
     ``epochs`` is how long a refit trains, the recipe's number by default; ``plan`` fixes that and all else.
+    ``trial`` is the number of one that was chosen already: it is refitted and judged in place of the best one, with
+    the same seeds and epochs, and the study's verdict stays as it is.
     ``baseline`` names one of :data:`netwright.zoo.baselines.BASELINES`; by default the one of the data's kind.
     Raises InputError for a study that does not train on data or has no finished trial.
     """
-    run = _Selection(study, baseline, plan, epochs, n_jobs, deadline, watch)
+    run = _Selection(study, baseline, plan, epochs, n_jobs, deadline, watch, trial)
     return run.run(margin)
 
 
@@ -171,6 +174,7 @@ class _Selection:
         n_jobs: int,
         deadline: Callable[[], float] | None,
         watch: Watch | None,
+        chosen: int | None,
     ) -> None:
         from netwright.evaluators.train import Train
         from netwright.zoo import baselines
@@ -191,6 +195,17 @@ class _Selection:
             raise nothing_found(study)
         self.epochs = epochs or self.train.recipe.epochs
         self.plan = plan
+        self.chosen = None if chosen is None else self._trial(chosen)
+
+    def _trial(self, number: int) -> Trial:
+        """One that can be chosen by its number."""
+        eligible = {trial.number: trial for trial in self.study._eligible()}
+        if number not in eligible:
+            raise InputError(
+                f"trial {number} has no score within the limits, and cannot be chosen",
+                hint="See which have one: netwright show DIR --top 100",
+            )
+        return eligible[number]
 
     def run(self, margin: float) -> Selected:
         with Signals() as signals:
@@ -206,7 +221,7 @@ class _Selection:
         self.folder = entered.weights.parent / "finals"
         self.executor = entered.executor(min(self.n_jobs, self.study.parallel), "finals")
         plan = self._plan()
-        trial, ranking = self._judge(plan)
+        trial, ranking = self._judge(plan) if self.chosen is None else (self.chosen, ())
         refits, records = self._refit(trial, plan)
         seeds = [training.seed for training in refits]
         winner = self._scored("found", records, refits, trial.metrics)
@@ -232,7 +247,7 @@ class _Selection:
             outside,
         )
         told = self.study.noted("verdict")
-        if not told or (told[-1]["trial"], told[-1]["text"]) != (trial.number, judged.text):
+        if self.chosen is None and (not told or (told[-1]["trial"], told[-1]["text"]) != (trial.number, judged.text)):
             self.study.note("verdict", trial=trial.number, result=judged.result, text=judged.text)
         return selected
 
@@ -280,7 +295,8 @@ class _Selection:
         losses = {number: float(np.mean([each["loss"] for each in some])) for number, some in judged.items()}
         error = standard_error(max(scores.values()), self.train, len(self.train.split.selection))
         alike = [number for number in judged if scores[number] >= max(scores.values()) - error]
-        best = min(alike, key=lambda number: (losses[number], number))
+        prices = _prices([trial for trial in finalists if trial.number in alike], self.study.objectives[1:])
+        best = min(alike, key=lambda number: (prices[number], losses[number], number))
         return self.study.history.trials[best], tuple(sorted(scores.items(), key=lambda pair: -pair[1]))
 
     def _finalists(self, count: int) -> list[Trial]:
@@ -415,6 +431,9 @@ def ranked(study: Study) -> list[Trial]:
     Scores within one standard error of the best are alike, as far as the validation data can tell (Breiman et al.
     1984); their order is that of the loss, which tells more of few examples than the number of right answers does.
 
+    With several objectives those of the front come first, and of those that are alike the ones that are better by the
+    other objectives.
+
     Scores of different budgets are never compared: those of the largest come first, then, should there be too few of
     them, those that got to the next smaller one and no further.
     """
@@ -447,13 +466,29 @@ def _in_order(study: Study, trials: Sequence[Trial]) -> list[Trial]:
         train: Any = study.evaluator
         error = standard_error(top, train, len(train.split.validation))
 
-    def place(trial: Trial) -> tuple[float, float, float, int]:
+    others = study.objectives[1:]
+    best = {trial.number for trial in front(trials, study.objectives)} if others else set()
+    prices = _prices([t for t in trials if objective.score(t.metrics) >= top - error], others)
+
+    def place(trial: Trial) -> tuple[bool, float, float, float, float, int]:
         score = objective.score(trial.metrics)
         alike = score >= top - error
         loss = trial.metrics.get("val_loss", 0.0) if alike else 0.0
-        return -top if alike else -score, loss, trial.metrics.get("macs", 0.0), trial.number
+        first = bool(others) and trial.number not in best
+        price = prices.get(trial.number, 0.0)
+        return first, -top if alike else -score, price, loss, trial.metrics.get("macs", 0.0), trial.number
 
     return sorted(trials, key=place)
+
+
+def _prices(trials: Sequence[Trial], others: Sequence[Objective]) -> dict[int, float]:
+    """By the number of each trial its mean place by the objectives but the first, the best 0; 0 where there is one."""
+    prices = {trial.number: 0.0 for trial in trials}
+    for objective in others:
+        values = sorted({-objective.score(trial.metrics) for trial in trials})
+        for trial in trials:
+            prices[trial.number] += values.index(-objective.score(trial.metrics)) / len(others)
+    return prices
 
 
 def nothing_found(study: Study) -> NetwrightError:

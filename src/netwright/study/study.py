@@ -14,8 +14,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from netwright import strict_json
 from netwright.arguments import as_whole
 from netwright.errors import InputError, Interrupted
@@ -24,7 +22,7 @@ from netwright.progress import Watch
 from netwright.space import SearchSpace
 from netwright.stores.base import Event, Store
 from netwright.strategies.base import Strategy
-from netwright.study.budgets import fullest, ranks
+from netwright.study.budgets import best_of, front, fullest, ranks
 from netwright.study.candidates import Evaluation, as_evaluator, make_limits
 from netwright.study.driver import Clock, Driver, Settings
 from netwright.study.feasibility import STATIC, Feasibility
@@ -240,11 +238,10 @@ class Study:
     def best(self) -> Trial | None:
         """The best trial by the first objective, among those that have a score and keep the constraints.
 
-        Scores at different budgets are not compared: it is the best of those at the largest budget so far.
+        Scores at different budgets are not compared: it is the best of those at the largest budget so far. Of several
+        with the best score it is one that none of them beats by another objective.
         """
-        objective = self.objectives[0]
-        trials = fullest(self._eligible())
-        return max(trials, key=lambda trial: (objective.score(trial.metrics), -trial.number), default=None)
+        return best_of(fullest(self._eligible()), self.objectives)
 
     @property
     def pareto(self) -> list[Trial]:
@@ -252,16 +249,7 @@ class Study:
 
         Of those at the largest budget so far, as for :attr:`best`.
         """
-        from netwright.pareto import front
-
-        trials = fullest(self._eligible())
-        if not trials:
-            return []
-        points = np.array([[trial.metrics[objective.metric] for objective in self.objectives] for trial in trials])
-        _, first = np.unique(points, axis=0, return_index=True)
-        chosen = sorted(int(index) for index in first)
-        indices = front(points[chosen], [objective.direction for objective in self.objectives])
-        return [trials[chosen[index]] for index in sorted(int(index) for index in indices)]
+        return front(fullest(self._eligible()), self.objectives)
 
     def frame(self) -> pandas.DataFrame:
         """The trials as a data frame, one row each; decisions as ``architecture.NAME``, metrics under their names."""

@@ -192,12 +192,7 @@ def resume(
     began = time.monotonic()
     folder = Path(folder)
     about = configuration(folder, accept_loss=accept_loss)
-    found = find_again(
-        about["space"], kind=about["kind"], input_shape=tuple(about["input_shape"]), outputs=about["outputs"]
-    )
-    train = _train(about, folder)
-    options = {"takeover": takeover, "accept_loss": accept_loss}
-    study, supernet = _study(about, found, train, folder, about["strategy"], **options)
+    found, train, study, supernet = opened(about, folder, takeover=takeover, accept_loss=accept_loss)
     used = max(study.history.seconds, sum(note["seconds"] for note in study.noted("job")))
     if time_limit is not None:
         limit: float | None = used + parse_duration(time_limit)
@@ -208,6 +203,18 @@ def resume(
     jobs = _jobs(n_jobs, about["parallel"]) if n_jobs is not None else about["n_jobs"]
     more = time_limit is not None or max_trials is not None
     return _run(study, supernet, found, train, about, folder, began, limit, max_trials, jobs, watch, more)
+
+
+def opened(
+    about: Mapping[str, Any], folder: Path, **options: bool
+) -> tuple[Found, Train, Study, OneShot | None]:
+    """The space, the evaluator and the study of a search that was begun, and its supernet, if it has one."""
+    found = find_again(
+        about["space"], kind=about["kind"], input_shape=tuple(about["input_shape"]), outputs=about["outputs"]
+    )
+    train = _train(about, folder)
+    study, supernet = _study(about, found, train, folder, about["strategy"], **options)
+    return found, train, study, supernet
 
 
 def configuration(folder: Path, *, accept_loss: bool = False) -> dict[str, Any]:
@@ -291,14 +298,15 @@ def _run(
         _announce(watch, "export", "writing the network")
         spent = time.monotonic() - began - selected.outside
         seconds = before + spent
-        outcome = _outcome(study, selected, about, folder, seconds)
+        outcome = outcome_of(study, selected, about, folder, seconds)
         _write(study, selected, found, train, about, folder, outcome)
         study.note("job", seconds=round(spent, 3))
     _announce(watch, "done", None)
     return outcome
 
 
-def _outcome(study: Study, selected: Selected, about: Mapping[str, Any], folder: Path, seconds: float) -> Outcome:
+def outcome_of(study: Study, selected: Selected, about: Mapping[str, Any], folder: Path, seconds: float) -> Outcome:
+    """What a search ends with, after its selection; ``seconds`` are those of all its runs."""
     trials = study.history.ended()
     states = [str(trial.state) for trial in trials]
     return Outcome(
@@ -317,9 +325,17 @@ def _outcome(study: Study, selected: Selected, about: Mapping[str, Any], folder:
         saved=_saved(study),
         limits=_limits_text(about),
         kept=about.get("one_shot", {}).get("kept", {}),
+        front=_front(folder) if len(about["objectives"]) > 1 else (),
         warnings=tuple(word for note in study.noted("health")[-1:] for word in note["words"]),
         measured={name: selected.trial.metrics[name] for name in ("latency_ms",) if name in selected.trial.metrics},
     )
+
+
+def _front(folder: Path) -> tuple[str, ...]:
+    from netwright.tasks.overview import show
+    from netwright.tasks.picking import front_table
+
+    return tuple(front_table(show(folder)))
 
 
 def _limits_text(about: Mapping[str, Any]) -> str | None:

@@ -7,10 +7,10 @@ from typing import Any
 
 from netwright.stores import is_held
 from netwright.stores.base import Event
-from netwright.study.budgets import fullest
+from netwright.study.budgets import best_of, front, fullest
 from netwright.study.candidates import make_limits
 from netwright.study.history import History
-from netwright.trial import Objective, Trial
+from netwright.trial import Objective
 
 
 def show(folder: str | Path, *, events: list[Event] | None = None) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def show(folder: str | Path, *, events: list[Event] | None = None) -> dict[str, 
         and all(objective.metric in trial.metrics for objective in objectives)
         and all(limit.broken(trial.metrics) == 0 for limit in limits)
     )
-    best = max(scored, key=lambda trial: (objectives[0].score(trial.metrics), -trial.number), default=None)
+    best = best_of(scored, objectives)
     return {
         "study": {
             "name": configuration.get("name"),
@@ -45,12 +45,19 @@ def show(folder: str | Path, *, events: list[Event] | None = None) -> dict[str, 
             "parallel": configuration.get("parallel"),
             "space": (configuration.get("space") or {}).get("name"),
             "metric": objectives[0].metric if objectives else None,
+            **_several(objectives),
         },
         "trials": [trial.to_value() for trial in trials],
         "best": None if best is None else best.to_value(),
-        "pareto": _pareto(scored, objectives),
+        "pareto": sorted(trial.number for trial in front(scored, objectives)),
         **_one_shot(history),
     }
+
+
+def _several(objectives: list[Objective]) -> dict[str, Any]:
+    """All objectives with their directions, where there are several."""
+    pairs = [[objective.metric, str(objective.direction)] for objective in objectives]
+    return {"objectives": pairs} if len(pairs) > 1 else {}
 
 
 def _one_shot(history: History) -> dict[str, Any]:
@@ -79,18 +86,3 @@ def _state(history: History, folder: Path) -> str:
     if is_held(folder):
         return "running"
     return "stopped" if state == "running" else state
-
-
-def _pareto(trials: list[Trial], objectives: list[Objective]) -> list[int]:
-    import numpy as np
-
-    from netwright.pareto import front
-
-    if not trials or not objectives:
-        return []
-    points = np.array([[trial.metrics[objective.metric] for objective in objectives] for trial in trials])
-    # Of trials at the same point the first stands for all, as in Study.pareto.
-    _, first = np.unique(points, axis=0, return_index=True)
-    chosen = np.sort(first)
-    indices = front(points[chosen], [objective.direction for objective in objectives])
-    return sorted(trials[int(chosen[int(index)])].number for index in indices)
