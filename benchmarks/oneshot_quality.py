@@ -25,7 +25,9 @@ from netwright import zoo
 from netwright.evaluators.tables import open_table
 from netwright.strategies.oneshot import OneShot
 from netwright.tasks.readers import read
+from netwright.training.recipes import Recipe
 from netwright.training.splits import split
+from netwright.zoo.baselines import baseline
 
 METHODS = "darts,darts2,snas,gdas,drnas,pcdarts,proxyless,enas,spos,fairnas,random-weights"
 CELLS = 200
@@ -49,13 +51,14 @@ def main() -> None:
     parts = split(loaded.raw.y, 0, test=0.3, selection=0.0, validation=0.3 / 0.7)
     data = loaded.learned_on(parts.development).data
     space = zoo.SPACES["digits-cells"].space(input_shape=data.input_shape, classes=10)
+    recipe = Recipe(**baseline("digits").recipe)
     rows = {table.architecture(row): row for row in range(len(table))}
     cells = [table.architecture(int(row)) for row in np.random.default_rng(0).choice(kept, CELLS, replace=False)]
     for name in arguments.methods.split(","):
         found = []
         for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
             began = time.perf_counter()
-            one_shot = OneShot(space, name, data, split=parts, epochs=arguments.epochs, seed=seed).fit()
+            one_shot = OneShot(space, name, data, split=parts, epochs=arguments.epochs, recipe=recipe, seed=seed).fit()
             evaluator = nw.evaluators.SharedWeights(one_shot.supernet, data, split=parts)
             if one_shot.method.ranks:
                 best = one_shot.ranked(1)[0]

@@ -46,6 +46,7 @@ from netwright.training.data import Data
 from netwright.training.loop import fit, predict
 from netwright.training.recipes import Recipe
 from netwright.training.splits import Split, split
+from netwright.zoo.baselines import baseline
 from netwright.zoo.digits_cells import function_of
 
 SHAPE = (1, 8, 8)
@@ -53,7 +54,7 @@ PROBES = 40
 ROUNDS, SECONDS = 8, 4.0
 TIMER = Latency(repeats=9, warmup=2)
 RANKED, TRAINED = 24, 8
-RECIPE = Recipe(epochs=12, batch_size=64)
+RECIPE = Recipe(**baseline("digits").recipe)
 TRAIN_SEEDS = (0, 1, 2)
 
 
@@ -166,8 +167,9 @@ def searched(
         hardware = costs_in_loss(about, train, Path(folder))
         assert hardware is not None
         one_shot = OneShot(
-            space, "proxyless", data, split=parts, epochs=epochs, seed=seed, hardware=hardware, alarm=False
-        )
+            space, "proxyless", data, split=parts, epochs=epochs, recipe=RECIPE, seed=seed, hardware=hardware,
+            alarm=False,
+        )  # fmt: skip
         table, penalty = one_shot.supernet and one_shot.hardware.terms[0]
     print(f"\nsearch seed {seed}: the table says {table.least():.3f} to {table.most():.3f} ms", flush=True)
     judge("  as it is", table, probes, latencies)
