@@ -13,7 +13,8 @@ from netwright.evaluators.tables import open_table
 from netwright.predictors import GaussianProcess, RandomForest
 from netwright.predictors.warping import normal_scores
 from netwright.strategies import STRATEGIES, Bayesian, Random
-from netwright.strategies.bayesian import _scalarised, _worst, expected_improvement
+from netwright.strategies.bayesian import _scalarised, _worst
+from netwright.strategies.ehvi import expected_excess
 from netwright.testing import toy
 from netwright.trial import Objective, State
 
@@ -63,7 +64,7 @@ def test_it_proposes_what_promises_most():
     scores = normal_scores(np.array([score(a) for a in known]))
     left = [a for a in space.enumerate() if a not in known]
     process = GaussianProcess(space, warp=False).fit(known, scores)
-    improvement = expected_improvement(*process.latent(left), scores.max())
+    improvement = expected_excess(*process.latent(left), scores.max())
     assert proposal.architecture == left[int(np.argmax(improvement))]
 
 
@@ -77,7 +78,7 @@ def test_pending_proposals_are_believed():
     left = [a for a in space.enumerate() if a not in (*known, first)]
     process = GaussianProcess(space, warp=False).fit(known, scores)
     process.update([first], process.predict([first])[0])
-    improvement = expected_improvement(*process.latent(left), scores.max())
+    improvement = expected_excess(*process.latent(left), scores.max())
     assert second == left[int(np.argmax(improvement))]
 
 
@@ -87,7 +88,7 @@ def test_expected_improvement_is_the_integral():
         expected, _ = integrate.quad(
             lambda y, m=mean, s=spread, b=level: (y - b) * stats.norm.pdf(y, m, s), level, mean + 12 * spread
         )
-        found = expected_improvement(np.array([mean]), np.array([spread]), level)
+        found = expected_excess(np.array([mean]), np.array([spread]), level)
         assert found[0] == pytest.approx(expected, rel=1e-6)
 
 
@@ -117,7 +118,7 @@ def test_it_learns_from_the_best_and_some_others():
     proposals = play(strategy, 60, score=dial_sum)
     scores = [dial_sum(proposal.architecture)["score"] for proposal in proposals]
     strategy.ask(np.random.default_rng(0))
-    assert len(strategy._model._kept) == 20
+    assert len(strategy._models[0]._kept) == 20
     assert sorted(known.scores[0] for known in strategy._best) == sorted(scores)[-10:]
     assert len(strategy._others) == 10
 
@@ -168,8 +169,8 @@ def test_who_leaves():
 
 def test_names():
     """Two names, the surrogate of each."""
-    assert isinstance(started(STRATEGIES["gp"]())._model, GaussianProcess)
-    assert isinstance(started(STRATEGIES["random-forest"]())._model, RandomForest)
+    assert isinstance(started(STRATEGIES["gp"]())._models[0], GaussianProcess)
+    assert isinstance(started(STRATEGIES["random-forest"]())._models[0], RandomForest)
 
 
 @pytest.mark.parametrize("surrogate", SURROGATES)

@@ -83,6 +83,7 @@ _NAMED = {
     "bananas": "Bananas",
     "bohb": "BOHB",
     "curve-stopping": "CurveStopping",
+    "ehvi": "Bayesian gp acquisition=ehvi",
     "evolution": "Evolution",
     "genetic": "Genetic",
     "gp": "Bayesian gp",
@@ -92,6 +93,7 @@ _NAMED = {
     "nsga2": "NSGA2",
     "optuna-cmaes": "Optuna cmaes",
     "optuna-gp": "Optuna gp",
+    "optuna-nsga2": "Optuna nsga2",
     "optuna-nsga3": "Optuna nsga3",
     "optuna-tpe": "Optuna tpe",
     "ppo": "PPO",
@@ -104,9 +106,11 @@ _NAMED = {
 """The names of the command line, and the class of each, with its first arguments where one class has several names."""
 
 _SUMMARIES = {
+    "ehvi": "Several objectives: a Gaussian process of each, and the candidate that enlarges the front most.",
     "gp": "Bayesian optimisation: a Gaussian process of the scores, and the candidate that promises most.",
     "optuna-cmaes": "CMA-ES, Optuna's: it moves numbers, and draws everything else at random.",
     "optuna-gp": "Bayesian optimisation with a Gaussian process, Optuna's.",
+    "optuna-nsga2": "NSGA-II, Optuna's: evolution for several objectives.",
     "optuna-nsga3": "NSGA-III, Optuna's: evolution for several objectives.",
     "optuna-tpe": "Tree-structured Parzen estimator, Optuna's: densities of good and of bad answers.",
     "random-forest": "Bayesian optimisation: a random forest of the scores, and the candidate that promises most.",
@@ -141,7 +145,8 @@ class _Strategies(Mapping[str, "type[Strategy]"]):
 
 @cache
 def _with_arguments(name: str, kind: type[Strategy], *arguments: str) -> type[Strategy]:
-    made: Any = partial(kind, *arguments)
+    named = dict(argument.split("=") for argument in arguments if "=" in argument)
+    made: Any = partial(kind, *(argument for argument in arguments if "=" not in argument), **named)
     made.__doc__ = _SUMMARIES[name]
     made.__name__ = " ".join((kind.__name__, *arguments))
     return cast("type[Strategy]", made)

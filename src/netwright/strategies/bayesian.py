@@ -18,6 +18,7 @@ from netwright.predictors import GaussianProcess, RandomForest
 from netwright.predictors.warping import normal_scores
 from netwright.space import SearchSpace
 from netwright.strategies.base import Strategy
+from netwright.strategies.ehvi import expected_excess, expected_hypervolume_improvement
 from netwright.strategies.limits import first_allowed
 from netwright.strategies.unseen import Unseen
 from netwright.trial import Objective, Proposal, Trial
@@ -26,7 +27,7 @@ Floats = NDArray[np.float64]
 Rows = NDArray[Any]
 
 SURROGATES = ("gp", "random-forest")
-ACQUISITIONS = ("ei", "ucb", "its", "thompson")
+ACQUISITIONS = ("ei", "ucb", "its", "thompson", "ehvi")
 
 POOL = 200
 """So many candidates are kept from one ask to the next."""
@@ -39,6 +40,8 @@ GROWTH = 10
 
 UCB = 0.5
 AUGMENTED = 0.05
+BELOW = 0.1
+"""The reference of a hypervolume lies below the worst scores by this part of their range."""
 
 
 @final
@@ -62,14 +65,17 @@ class Bayesian(Strategy):
     count as what the surrogate expects of them (the kriging believer, Ginsbourger et al. 2010).
 
     With several objectives each ask maximises another scalarisation, drawn at random: the augmented Tchebycheff
-    distance of the normal scores (Knowles 2006, ParEGO).
+    distance of the normal scores (Knowles 2006, ParEGO). With ``"ehvi"`` there is a process for each objective instead,
+    and the expected improvement of the hypervolume is exact
+    (:func:`~netwright.strategies.ehvi.expected_hypervolume_improvement`); its reference is a tenth of the range below
+    the worst normal scores.
     """
 
     def __init__(
         self,
         surrogate: Literal["gp", "random-forest"] = "gp",
         *,
-        acquisition: Literal["ei", "ucb", "its", "thompson"] = "ei",
+        acquisition: Literal["ei", "ucb", "its", "thompson", "ehvi"] = "ei",
         initial: int = 10,
         points: int = 200,
     ) -> None:
@@ -86,25 +92,28 @@ class Bayesian(Strategy):
         super().start(space, objectives)
         self._unseen = Unseen(space)
         self._anywhere = space.unrestricted
-        self._model: GaussianProcess | RandomForest = (
+        count = len(self.objectives) if self.acquisition == "ehvi" else 1
+        self._models: list[GaussianProcess | RandomForest] = [
             GaussianProcess(space, warp=False, points=2 * self.points)
             if self.surrogate == "gp"
             else RandomForest(space, warp=False, trees=TREES)
-        )
+            for _ in range(count)
+        ]
+        self._encode = self._models[0].encode
         self._best: list[_Known] = []
         self._others: deque[_Known] = deque(maxlen=self.points - self.points // 2)
         self._count = 0  # trials with a score
         self._learnt = 0  # so many of them when weights were tuned or trees grown
         self._pending: dict[Architecture, Rows] = {}
         self._pool: list[_Candidate] = []
-        self._pool_rows: Rows = self._model.encode([])
+        self._pool_rows: Rows = self._encode([])
         self._weights = np.ones(len(self.objectives))
 
     def ask(self, rng: np.random.Generator) -> Proposal | None:
         proposal = self._propose(rng)
         if proposal is not None:
             self._unseen.add(proposal.architecture)
-            self._pending[proposal.architecture] = self._model.encode([proposal.architecture])
+            self._pending[proposal.architecture] = self._encode([proposal.architecture])
         return proposal
 
     def tell(self, trial: Trial) -> None:
@@ -113,7 +122,7 @@ class Bayesian(Strategy):
         if not trial.scored:
             return
         if row is None:
-            row = self._model.encode([trial.architecture])
+            row = self._encode([trial.architecture])
         scores = np.array([objective.score(trial.metrics) for objective in self.objectives])
         self._count += 1
         self._best.append(_Known(trial.number, trial.architecture, row, scores))
@@ -134,8 +143,11 @@ class Bayesian(Strategy):
         self._refresh(known, scores, rng)
         if not self._pool:
             return self._random(rng)
-        self._learn(np.concatenate([one.row for one in known]), scores, due, rng)
-        promise = self._promise(self._pool_rows, float(scores.max()), rng)
+        columns = scores[:, None]
+        if self.acquisition == "ehvi":
+            columns = _normal(np.array([one.scores for one in known]))
+        self._learn(np.concatenate([one.row for one in known]), columns, due, rng)
+        promise = self._promise(self._pool_rows, columns, rng)
         order = np.argsort(-promise, kind="stable")
         found, refused = first_allowed(self.space, (self._pool[place].architecture for place in order))
         chosen = None if found is None else self._pool[order[found]]
@@ -173,32 +185,36 @@ class Bayesian(Strategy):
                 added.append(candidate)
         if added:
             self._pool += added
-            rows = self._model.encode([one.architecture for one in added])
+            rows = self._encode([one.architecture for one in added])
             self._pool_rows = np.concatenate([self._pool_rows, rows])
 
-    def _learn(self, rows: Rows, scores: Floats, due: bool, rng: np.random.Generator) -> None:
-        model = self._model
-        if isinstance(model, RandomForest):
-            if due:
-                self._learnt = self._count
-                model.seed = rng
-                model.fit(rows, scores)
-                if self._pending:
-                    pending = np.concatenate(list(self._pending.values()))
-                    model.update(pending, model.latent(pending)[0])
-            return
+    def _learn(self, rows: Rows, columns: Floats, due: bool, rng: np.random.Generator) -> None:
         if due:
             self._learnt = self._count
-            model.fit(rows, scores)
-        else:
-            model.condition(rows, scores)
-        if self._pending:
-            pending = np.concatenate(list(self._pending.values()))
-            model.update(pending, model.predict(pending)[0])
+        pending = np.concatenate(list(self._pending.values())) if self._pending else None
+        for model, scores in zip(self._models, columns.T, strict=True):
+            if isinstance(model, RandomForest):
+                if not due:
+                    continue
+                model.seed = rng
+                model.fit(rows, scores)
+            elif due:
+                model.fit(rows, scores)
+            else:
+                model.condition(rows, scores)
+            if pending is not None:
+                expected = model.latent(pending)[0] if isinstance(model, RandomForest) else model.predict(pending)[0]
+                model.update(pending, expected)
 
-    def _promise(self, rows: Rows, best: float, rng: np.random.Generator) -> Floats:
+    def _promise(self, rows: Rows, columns: Floats, rng: np.random.Generator) -> Floats:
         """What the acquisition function says of each candidate."""
-        model = self._model
+        if self.acquisition == "ehvi":
+            reference = columns.min(axis=0) - BELOW * np.maximum(np.ptp(columns, axis=0), 1.0)
+            if self._pending:
+                pending = np.concatenate(list(self._pending.values()))
+                columns = np.concatenate([columns, self._expected(pending)[0]])
+            return expected_hypervolume_improvement(*self._expected(rows), columns, reference)
+        (model,) = self._models
         if self.acquisition == "thompson":
             return model.drawn(rows, rng)
         mean, spread = model.latent(rows)
@@ -206,7 +222,13 @@ class Bayesian(Strategy):
             return mean + UCB * spread
         if self.acquisition == "its":
             return rng.normal(mean, spread)
-        return expected_improvement(mean, spread, best)
+        return expected_excess(mean, spread, columns.max())
+
+    def _expected(self, rows: Rows) -> tuple[Floats, Floats]:
+        """Means and spreads of the rows, a column an objective."""
+        answers = [model.latent(rows) for model in self._models]
+        mean, spread = (np.stack([answer[side] for answer in answers], axis=1) for side in (0, 1))
+        return mean, spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,23 +245,18 @@ class _Candidate:
     parent: int | None
 
 
-def expected_improvement(mean: Floats, spread: Floats, best: float) -> Floats:
-    """E max(y - best, 0) of normal y (Jones, Schonlau and Welch 1998, equation 15); larger scores are better."""
-    from scipy.special import ndtr
-
-    above = (mean - best) / spread
-    density = np.exp(-0.5 * above**2) / np.sqrt(2 * np.pi)
-    improvement: Floats = spread * (above * ndtr(above) + density)
-    return improvement
-
-
 def _scalarised(scores: Floats, weights: Floats) -> Floats:
     """One number for each row: the normal score of a single objective, or their augmented Tchebycheff distance."""
-    columns = np.stack([normal_scores(column) for column in scores.T], axis=1)
+    columns = _normal(scores)
     if columns.shape[1] == 1:
         return columns[:, 0]
     short = weights * (columns.max(axis=0) - columns)
     return normal_scores(-(short.max(axis=1) + AUGMENTED * short.sum(axis=1)))
+
+
+def _normal(scores: Floats) -> Floats:
+    """The normal scores of each objective."""
+    return np.stack([normal_scores(column) for column in scores.T], axis=1)
 
 
 def _worst(scores: Floats) -> int:
