@@ -64,10 +64,13 @@ class Steps:
 
     def __init__(self, decisions: Sequence[Decision]) -> None:
         self.sizes: list[int] = []
+        self.asks: list[Decision] = []
+        """The decision that each slot is about."""
         self._plans: list[_Plan] = []
         for decision in decisions:
             plan = _plan(decision, len(self.sizes))
             self.sizes += plan.sizes
+            self.asks += [decision] * len(plan.sizes)
             self._plans.append(plan)
         self.offsets = [0, *accumulate(self.sizes)][:-1]
         self.total = sum(self.sizes)
@@ -309,10 +312,13 @@ class Policy(ABC):
         entropies = -(probabilities * logits).sum(axis=2)
         return Pass(slots, actions, probabilities, chosen, entropies, (logits, memory))
 
-    def gradient(self, done: Pass, by_log_probability: Floats, by_entropy: float = 0.0) -> Floats:
+    def gradient(
+        self, done: Pass, by_log_probability: Floats, by_entropy: float = 0.0, by_logits: Floats | None = None
+    ) -> Floats:
         """The gradient by ``theta`` of Σ ``by_log_probability`` · log π + ``by_entropy`` · Σ entropy.
 
-        ``by_log_probability`` is (T, B), or (B,) for all the slots of a walk.
+        ``by_log_probability`` is (T, B), or (B,) for all the slots of a walk. ``by_logits`` (T, B, options) is the
+        gradient of whatever else follows from the probabilities.
         """
         rows, valid = self._options(done.slots)
         weights = np.broadcast_to(by_log_probability, done.log_probabilities.shape)[:, :, None]
@@ -322,6 +328,8 @@ class Policy(ABC):
         logs, memory = done.memory
         if by_entropy:
             dlogits -= by_entropy * done.probabilities * (logs + done.entropies[:, :, None])
+        if by_logits is not None:
+            dlogits += by_logits
         return self._backward(rows, valid, dlogits, memory)
 
     def _options(self, slots: tuple[int, ...]) -> tuple[Integers, NDArray[np.bool_]]:
@@ -381,6 +389,7 @@ class Autoregressive(Policy):
     the embedding of the answer before (of the start, at first), and a softmax of the slot's own reads its last layer.
     All parameters begin uniform in ±``init``. ``bounds`` has a number for each slot: its logits are that times their
     hyperbolic tangent, which keeps a young policy from being sure (Bello et al. 2017; ENAS, Pham et al. 2018).
+    ``bias`` (a number for each option of all slots) is added after that and never learnt.
     """
 
     def __init__(
@@ -391,6 +400,7 @@ class Autoregressive(Policy):
         layers: int,
         init: float,
         bounds: Sequence[float] | None = None,
+        bias: Floats | None = None,
     ) -> None:
         sizes = [4 * hidden * hidden, 4 * hidden * hidden, 4 * hidden] * layers
         sizes += [(steps.total + 1) * hidden, steps.total * hidden, steps.total]
@@ -399,6 +409,7 @@ class Autoregressive(Policy):
         self.hidden = hidden
         self.layers = layers
         self.bounds: Floats | None = None if bounds is None else np.asarray(bounds, dtype=np.float64)
+        self.bias = bias
         self._cuts = [0, *accumulate(sizes)]
         self._views = self._split(self.theta)
         # A sigmoid is a stretched tanh, so one call makes all four gates.
@@ -438,6 +449,8 @@ class Autoregressive(Policy):
         if self.bounds is not None:
             bounds, squashed = self.bounds[list(slots), None, None], np.tanh(logits)
             logits, slopes = bounds * squashed, bounds * (1.0 - squashed * squashed)
+        if self.bias is not None:
+            logits = logits + self.bias[rows][:, None, :]
         return logits, (read, caches, x, heads, slopes)
 
     def _backward(self, rows: Integers, valid: NDArray[np.bool_], dlogits: Floats, memory: Any) -> Floats:
@@ -553,7 +566,9 @@ class _AutoregressiveReader(Reader):
             self._h[layer] = x = gate[3 * hidden :] * np.tanh(cell)
         begin = policy.steps.offsets[slot]
         logits: Floats = views[-2][begin : begin + open_] @ x + views[-1][begin : begin + open_]
-        return _softmax(logits if policy.bounds is None else policy.bounds[slot] * np.tanh(logits))
+        if policy.bounds is not None:
+            logits = policy.bounds[slot] * np.tanh(logits)
+        return _softmax(logits if policy.bias is None else logits + policy.bias[begin : begin + open_])
 
     def took(self, slot: int, action: int) -> None:
         self._row = self._policy.steps.offsets[slot] + action

@@ -15,7 +15,9 @@ from torch import nn
 import netwright as nw
 from netwright.architecture import Architecture
 from netwright.errors import InputError, SpaceError
-from netwright.strategies.oneshot import ENAS
+from netwright.strategies.anchors import Anchored
+from netwright.strategies.controllers import Autoregressive
+from netwright.strategies.oneshot import ENAS, make
 from netwright.strategies.oneshot.rewards import reward
 
 BATCH = labelled(1)[0]
@@ -59,6 +61,97 @@ def test_the_mean_gradient_is_that_of_reward_and_entropy():
     )
     assert len(set(rewards)) > 2
     np.testing.assert_allclose(found, by_differences(method, objective), atol=1e-7)
+
+
+class Joined(nn.Module):
+    """Two nodes that take one of the states before them, and a layer with a skip or none; three classes."""
+
+    def __init__(self):
+        super().__init__()
+        self.pick2, self.pick3 = nw.inputs("node2.pick", 2), nw.inputs("node3.pick", 3)
+        self.op2, self.op3 = (self.operation(f"node{node}.op") for node in (2, 3))
+        self.ops = nn.ModuleList(self.operation(f"layer{layer}.op") for layer in range(2))
+        self.skip = nw.one_of("layer1.skip0", none=lambda: nn.Hardtanh(0.0, 1e-9), take=nn.Identity)
+        self.head = nn.Linear(3, 3)
+
+    @staticmethod
+    def operation(name):
+        return nw.one_of(name, p=nn.Tanh, q=lambda: nn.Linear(3, 3))
+
+    def forward(self, x):
+        states = [x, -x]
+        states.append(self.op2(self.pick2(states)))
+        x = self.op3(self.pick3(states))
+        first = self.ops[0](x)
+        return self.head(self.ops[1](first) + self.skip(x))
+
+
+def test_connections_are_learned_of_by_attention():
+    """The mean gradient over all architectures is that of reward, entropy and pull, by differences of the sums."""
+    method = ENAS(hidden=2, entropy=0.2, decay=math.nextafter(1.0, 0.0), init=1.0, skip_weight=0.0)
+    supernet = begun(method, Joined)
+    everything = list(supernet.space.enumerate())
+    rewards = np.array([reward(supernet, a, method._course, [BATCH]) for a in everything])
+    method._baseline = 0.3
+
+    def shares():
+        walks = [method._policy.steps.walk(architecture) for architecture in everything]
+        return np.exp(method._policy.forward(walks).log_probabilities.sum(0))
+
+    def objective():
+        return shares() @ rewards - 0.2 * shares() @ np.log(shares())
+
+    found = sum(share * method._ascent(each, [BATCH]) for share, each in zip(shares(), everything, strict=True))
+    assert isinstance(method._policy, Anchored)
+    np.testing.assert_allclose(found, by_differences(method, objective), atol=1e-7)
+
+
+def test_skips_are_pulled_to_their_target():
+    """Where all rewards are alike the controller takes as many skips as it is told to; without a pull it stays."""
+    for weight, expected in ((0.8, 0.2), (0.0, 0.5)):
+        method = ENAS(hidden=8, skip_target=0.2, skip_weight=weight, entropy=0.0, updates=1, controller_lr=0.02)
+        begun(method, Joined)
+        method._last.add(BATCH)
+        method._reward = lambda architecture, batches: 0.5
+        for number in range(60):
+            method._learn(np.random.default_rng(number))
+        slot = next(iter(method._switches))
+        walk = method._policy.steps.walk(method._space.sample(np.random.default_rng(0)))
+        assert method._policy.forward([walk]).probabilities[slot, 0, 1] == pytest.approx(expected, abs=0.03)
+
+
+def test_without_anchors_each_decision_has_a_softmax():
+    """And in a space without connections there is nothing else."""
+    kinds = []
+    for method, network in ((ENAS(anchors=False), Joined), (ENAS(), Joined), (ENAS(), Toy)):
+        begun(method, network, loss=nn.functional.mse_loss)
+        kinds.append(type(method._policy))
+    assert [Autoregressive, Anchored, Autoregressive] == kinds
+
+
+def test_options_are_favoured_by_name():
+    """A bias is added to what the controller learns; a name that the space does not have is refused."""
+    method = ENAS(hidden=4, bias={"q": 3.0})
+    begun(method)
+    method._policy.theta[:] = 0.0
+    assert chances(method)[0] == pytest.approx((1 / (1 + math.exp(3.0))) ** 2)
+    with pytest.raises(SpaceError, match="bias has 'conv', which no decision of the space has"):
+        begun(ENAS(bias=(("conv", 1.0),)))
+
+
+def test_the_presets_are_the_authors_scripts():
+    """What is given is taken before them, and the command line reaches all of it."""
+    micro, macro = ENAS(), make("enas(preset=macro, updates=2, bias=((p, 0.25),))")
+    assert (150, 160, 1e-4, 0.0035, 30, 10, 1.1, 2.5) == (
+        micro.epochs, micro.batch_size, micro.weight_decay, micro.controller_lr,
+        micro.updates, micro.aggregate, micro.bound, micro.reduce,
+    )  # fmt: skip
+    assert (310, 128, 2.5e-4, 0.001, 2, 20, 1.5, 1.0) == (
+        macro.epochs, macro.batch_size, macro.weight_decay, macro.controller_lr,
+        macro.updates, macro.aggregate, macro.bound, macro.reduce,
+    )  # fmt: skip
+    assert {"p": 0.25} == macro.bias
+    assert 31 * 10 == sum(2**cycle for cycle in range(macro.cycles)) * 10
 
 
 def test_an_update_is_adam_on_the_mean():
@@ -177,6 +270,23 @@ def test_a_checkpoint_goes_on_exactly():
     assert goes_on_exactly(lambda: ENAS(updates=2, aggregate=2), steps=16, epochs=4)
 
 
+def test_a_checkpoint_with_anchors_goes_on_exactly():
+    """As one without them."""
+    assert goes_on_exactly(lambda: ENAS(updates=2, aggregate=2), Joined, steps=16, epochs=4)
+
+
+def test_scoring_ends_when_it_is_told_to():
+    """With the best of those that were scored, which are at least as many as are wanted."""
+    method = ENAS(updates=1, samples=50)
+    begun(method, steps=12, epochs=3)
+    method._last.add(BATCH)
+    scored = []
+    method._reward = lambda architecture, batches: scored.append(architecture) or float(len(scored))
+    found = method.ranked(2, stop=lambda: True)
+    assert [scored[1], scored[0]] == found
+    assert len(method.ranked(4)) == 4
+
+
 def test_another_seed_is_another_search():
     """And the same is the same, whatever the global generator did."""
     found = []
@@ -219,3 +329,9 @@ def test_it_needs_something_open():
         ENAS().start(Supernet(nw.SearchSpace(Toy).fix(a="r", b="p")), Course(1, 1, nn.functional.mse_loss))
     with pytest.raises(InputError, match="updates"):
         ENAS(updates=0)
+    with pytest.raises(InputError, match="preset 'makro' is unknown"):
+        ENAS("makro")
+    with pytest.raises(InputError, match="skip_target is a probability above 0 and below 1, found 1"):
+        ENAS(skip_target=1)
+    with pytest.raises(InputError, match="bias is pairs of an option's name and a number, found 3"):
+        ENAS(bias=3)

@@ -127,10 +127,14 @@ class Method(ABC):
     def step(self, number: int, train: Batch, valid: Batch | None) -> Tensor:
         """One step; the loss on ``train``, without a gradient. ``valid`` is of the other half."""
 
-    def ranked(self, count: int, space: SearchSpace | None = None) -> list[Architecture] | None:
+    def ranked(
+        self, count: int, space: SearchSpace | None = None, stop: Callable[[], bool] | None = None
+    ) -> list[Architecture] | None:
         """The architectures of ``space`` that it prefers, the best first; None where the supernet is to be searched.
 
-        ``space`` is the supernet's, or a part of it (:meth:`~netwright.space.SearchSpace.restrict`).
+        ``space`` is the supernet's, or a part of it (:meth:`~netwright.space.SearchSpace.restrict`). A method that
+        scores many architectures for that asks ``stop`` before each: it answers whether there are enough once
+        ``count`` are scored, and may raise.
         """
         return None if self.relaxation is None else self.relaxation.ranked(count, space)
 

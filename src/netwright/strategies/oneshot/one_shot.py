@@ -247,16 +247,19 @@ class OneShot:
         self.stopped = reason
         self._save()
 
-    def ranked(self, count: int = 1, space: SearchSpace | None = None) -> list[Architecture]:
+    def ranked(
+        self, count: int = 1, space: SearchSpace | None = None, *, stop: Callable[[], bool] | None = None
+    ) -> list[Architecture]:
         """The ``count`` architectures that the method prefers, the best first; trains first where that was not done.
 
         ``space`` may be a part of the supernet's. Where a collapse ended the training the numbers are those of before
-        it. InputError for a method that leaves the choice to a search on the supernet.
+        it. ``stop`` is asked before each architecture that a method scores for this: once ``count`` are scored it may
+        end that. InputError for a method that leaves the choice to a search on the supernet.
         """
         count = as_whole("count", count, 1)
         if not self.finished:
             self.fit()
-        found = self.method.ranked(count, space)
+        found = self.method.ranked(count, space, stop)
         if found is None:
             name = type(self.method).__name__
             raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import final
 
 import numpy as np
@@ -12,7 +13,7 @@ from netwright.architecture import Architecture
 from netwright.arguments import not_negative, positive, positive_or_none, share_below_one, whole
 from netwright.space import SearchSpace
 from netwright.strategies.oneshot.method import Batch, Course, Method, clipped_step
-from netwright.strategies.oneshot.rewards import LastBatches, reward
+from netwright.strategies.oneshot.rewards import LastBatches, best_by, reward
 from netwright.supernet.supernet import Supernet
 from netwright.training.loop import half_cosine
 
@@ -71,19 +72,18 @@ class RandomWeights(Method):
         clipped_step(self._optimizer, self._weights, self.clip)
         return loss.detach()
 
-    def ranked(self, count: int, space: SearchSpace | None = None) -> list[Architecture]:
+    def ranked(
+        self, count: int, space: SearchSpace | None = None, stop: Callable[[], bool] | None = None
+    ) -> list[Architecture]:
         """The best of ``samples`` architectures of ``space``, or of ``count`` where that is more.
 
-        There may be fewer in a small space. The same training gives the same answer.
+        There may be fewer in a small space. The same training gives the same answer, unless ``stop`` ended the scoring.
         """
         space = self._supernet.space if space is None else space
         rng = np.random.default_rng([self._course.seed, self._course.steps, RANKING])
         drawn = {space.key(drawn): drawn for drawn in (space.sample(rng) for _ in range(max(self.samples, count)))}
-        scores = {
-            key: reward(self._supernet, architecture, self._course, self._last.batches)
-            for key, architecture in drawn.items()
-        }
-        return [drawn[key] for key in sorted(scores, key=lambda key: -scores[key])][:count]
+        supernet, course, batches = self._supernet, self._course, self._last.batches
+        return best_by(lambda each: reward(supernet, each, course, batches), drawn.values(), count, stop)
 
     def _sgd(self, weights: list[nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.SGD(weights, self.lr, momentum=self.momentum, weight_decay=self.weight_decay)

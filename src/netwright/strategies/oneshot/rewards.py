@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, final
 
@@ -35,6 +35,25 @@ def reward(supernet: Supernet, architecture: Architecture, course: Course, batch
         ]
     score = sum(worths) / len(worths)
     return score if course.hardware is None else course.hardware.reward(score, architecture)
+
+
+def best_by(
+    score: Callable[[Architecture], float],
+    drawn: Iterable[Architecture],
+    count: int,
+    stop: Callable[[], bool] | None = None,
+) -> list[Architecture]:
+    """The ``count`` of the architectures with the best scores, the best first; of two alike the one drawn first.
+
+    ``stop`` is asked before each is scored; where it says so those scored are all there are, but at least ``count``
+    are. To end at once it raises.
+    """
+    scored: list[tuple[float, Architecture]] = []
+    for architecture in drawn:
+        if stop is not None and stop() and len(scored) >= count:
+            break
+        scored.append((score(architecture), architecture))
+    return [architecture for _, architecture in sorted(scored, key=lambda pair: -pair[0])][:count]
 
 
 @contextmanager
