@@ -1,13 +1,13 @@
 """Which part of a shared tensor a smaller layer uses: the first channels, the middle of a kernel.
 
 The published ways: the first channels of the largest layer (Yu et al. 2019, slimmable networks), the centre of the
-largest kernel (Cai et al. 2020, once-for-all, without its transformation matrices), for each gate or each of query, key
-and value the first rows of its own part. What has no rule is refused when the supernet is made.
+largest kernel (Cai et al. 2020, once-for-all; its matrices are in :mod:`netwright.supernet.kernels`), for each gate or
+each of query, key and value the first rows of its own part. What has no rule is refused when the supernet is made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ Slicer = Callable[[Tensor, tuple[int, ...], nn.Module, nn.Module], Tensor]
 """From the shared tensor, the wanted shape, the large layer and the small one: a view where that is possible."""
 
 _GATES = {nn.LSTM: 4, nn.LSTMCell: 4, nn.GRU: 3, nn.GRUCell: 3, nn.RNN: 1, nn.RNNCell: 1}
-_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 _PLAIN = (nn.Linear, nn.Embedding, nn.PReLU, *_NORMS)
 _RULES: dict[type[nn.Module], Slicer] = {}
@@ -27,6 +27,11 @@ _RULES: dict[type[nn.Module], Slicer] = {}
 def add_rule(kind: type[nn.Module], slicer: Slicer) -> None:
     """Says how the own parameters of a module class of yours are sliced."""
     _RULES[kind] = slicer
+
+
+def ruled(layer: nn.Module) -> bool:
+    """Whether a rule of its own says how the tensors of a layer are sliced."""
+    return any(kind in _RULES for kind in type(layer).__mro__)
 
 
 def sliced(shared: Tensor, shape: tuple[int, ...], large: nn.Module, small: nn.Module, name: str) -> Tensor:
@@ -50,7 +55,7 @@ def part_of(shared: Tensor, shape: tuple[int, ...], large: nn.Module, small: nn.
     for kind in type(small).__mro__:
         if kind in _RULES:
             return _RULES[kind](shared, shape, large, small)
-    if isinstance(small, _CONVOLUTIONS):
+    if isinstance(small, CONVOLUTIONS):
         return _convolution(shared, shape, large, small, name)
     gates = next((count for kind, count in _GATES.items() if isinstance(small, kind)), None)
     if gates is not None and "weight_hr" not in name.rpartition(".")[2]:
@@ -83,14 +88,20 @@ def _convolution(shared: Tensor, shape: tuple[int, ...], large: Any, small: Any,
     for have, want in zip(shared.shape[2:], shape[2:], strict=True):
         if (have - want) % 2:
             raise _refusal(name, f"a kernel of {want} has no place in the middle of one of {have}")
-    middle = tuple(slice((have - want) // 2, (have - want) // 2 + want)
-                   for have, want in zip(shared.shape[2:], shape[2:], strict=True))  # fmt: skip
+    shared = middle(shared, shape[2:])
     if small.groups == 1 or all(depthwise):
-        return shared[(slice(shape[0]), slice(shape[1]), *middle)]
+        return shared[: shape[0], : shape[1]]
     groups = small.groups
     parts = shared.reshape(groups, -1, *shared.shape[1:])
-    part: Tensor = parts[(slice(None), slice(shape[0] // groups), slice(shape[1]), *middle)].flatten(0, 1)
+    part: Tensor = parts[:, : shape[0] // groups, : shape[1]].flatten(0, 1)
     return part
+
+
+def middle(weight: Tensor, kernel: Sequence[int]) -> Tensor:
+    """The middle of each kernel of a convolution's weight (channels out, channels in, then the kernel), as a view."""
+    places = (slice((have - want) // 2, (have - want) // 2 + want)
+              for have, want in zip(weight.shape[2:], kernel, strict=True))  # fmt: skip
+    return weight[(slice(None), slice(None), *places)]
 
 
 def _refusal(name: str, why: str) -> SpaceError:

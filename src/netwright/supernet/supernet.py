@@ -36,8 +36,9 @@ class Supernet(nn.Module):
 
     Candidates, blocks and connections have their own weights, shared by all architectures that have them at the same
     place. Where sizes are open (``choose``), smaller layers use slices of the largest
-    (:mod:`netwright.supernet.slicing`). ``seed`` is that of the initial weights; the global generator is left as it
-    was. What cannot be shared is refused here, with a SpaceError that names it.
+    (:mod:`netwright.supernet.slicing`), on request with matrices for kernels (:meth:`transform_kernels`). ``seed`` is
+    that of the initial weights; the global generator is left as it was. What cannot be shared is refused here, with a
+    SpaceError that names it.
     """
 
     def __init__(self, space: SearchSpace, *, seed: int = 0) -> None:
@@ -94,6 +95,12 @@ class Supernet(nn.Module):
     @property
     def superposition(self) -> Superposition:
         """The mixtures of a supernet with open sizes; made when they are first asked for."""
+        if isinstance(self.network, SharedTensors) and self.network.transforms:
+            raise SpaceError(
+                "the supernet cannot mix open sizes: matrices make its smaller kernels of larger ones, and mixtures "
+                "of weights cut them out",
+                hint="Use a supernet without transform_kernels(), or run one architecture at a time with at().",
+            )
         if self._superposition is None:
             self._superposition = Superposition(self)
         return self._superposition
@@ -125,7 +132,10 @@ class Supernet(nn.Module):
             for module, name, kind, _, part in self._pairs(network, places):
                 own = module._parameters[name] if kind == "parameter" else module._buffers[name]
                 assert own is not None
-                own.copy_(part())
+                # As at() has it, see there: products without a gradient are summed in another order.
+                with torch.enable_grad():
+                    mine = part()
+                own.copy_(mine)
         return network.train(self.training)
 
     def arrange(self, example: Any) -> torch.memory_format:
@@ -144,6 +154,19 @@ class Supernet(nn.Module):
             self.board.laid_out = self._runs(example[:PROBED])
             self._built.clear()
         return torch.channels_last if self.board.laid_out else torch.contiguous_format
+
+    def transform_kernels(self) -> None:
+        """From now on matrices that learn make smaller kernels of larger ones (:mod:`netwright.supernet.kernels`).
+
+        They are identities at first, so that every network stays what it is, and parameters of :attr:`network`: to be
+        called before an optimiser is made, and before :meth:`restore` takes weights that have them. Kernels that are
+        values of one layer get them; candidates have weights of their own. Twice is once. Such a supernet runs one
+        architecture at a time: :meth:`mixed` raises SpaceError where sizes are open.
+        """
+        if isinstance(self.network, SharedTensors) and self.network.kernels:
+            self.network.transform()
+            self._built.clear()
+            self._superposition = None
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         """The supernet as it was last told to go."""
@@ -180,7 +203,8 @@ class Supernet(nn.Module):
         if wrong:
             raise InputError(
                 f"the weights are of another supernet: {len(wrong)} tensors differ, the first is {wrong[0]}",
-                hint="Make it of the same space, with the same arguments",
+                hint="Make it of the same space, with the same arguments; call transform_kernels() where they have "
+                "matrices for kernels",
             )
         with torch.no_grad():
             for name, tensor in own.items():
@@ -308,7 +332,11 @@ class Supernet(nn.Module):
                     shared, large = self._shared(full, kind, own, modules.get(place))
                     if shared is not None and large is not None:
                         shape = tuple(tensor.shape)
-                        yield module, own, kind, shared, partial(sliced, shared, shape, large, module, full)
+                        if isinstance(self.network, SharedTensors):
+                            part = partial(self.network.part, full, shape, module)
+                        else:
+                            part = partial(sliced, shared, shape, large, module, full)
+                        yield module, own, kind, shared, part
                     elif kind == "parameter":
                         raise SpaceError(
                             f"the supernet has no tensor {full}, which this architecture needs",

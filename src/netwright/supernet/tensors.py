@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, final
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from netwright.architecture import Answer
 from netwright.errors import SpaceError
 from netwright.space import Decision
+from netwright.supernet.kernels import Kernel, chain, identity, name_of, transformed
 from netwright.supernet.share import largest
 from netwright.supernet.slicing import sliced
 
@@ -71,7 +73,37 @@ class SharedTensors(nn.Module):
                 sliced(torch.empty(place.shape, device="meta"), shape, place.layer, layer, name)
             except SpaceError as error:
                 raise SpaceError(f"decision '{decision}': {error.message}", hint=error.hint) from None
+        kernels: dict[str, set[Kernel]] = {}
+        for name, shape, *_ in seen:
+            if len(shape) > 2:
+                kernels.setdefault(name, {places[name].shape[2:]}).add(shape[2:])
+        self.kernels = {name: found for name in kernels if (found := chain(places[name].layer, kernels[name]))}
+        """Of the convolutions whose kernels are open their sizes, the largest first."""
+        self.transforms = False
+        """Whether matrices make the smaller kernels (:meth:`transform`)."""
         self._fill(places, make)
+
+    def transform(self) -> None:
+        """Smaller kernels are made by matrices from now on, identities at first."""
+        if not self.transforms:
+            self.transforms = True
+            for name, kernels in self.kernels.items():
+                for large, small in pairwise(kernels):
+                    weight = self.of(name)
+                    assert weight is not None
+                    self.register_parameter(f"{_key(name)}/{name_of(large, small)}", identity(small, weight))
+
+    def part(self, name: str, shape: tuple[int, ...], small: nn.Module) -> Tensor:
+        """What a layer uses of the tensor of a place, which has to be of that shape there."""
+        shared = self.of(name)
+        assert shared is not None
+        kernels = self.kernels.get(name, ())
+        if not self.transforms or tuple(shape[2:]) == tuple(shared.shape[2:]) or not kernels:
+            return sliced(shared, shape, self.layers[name], small, name)
+        matrices = (
+            (after, self.get_parameter(f"{_key(name)}/{name_of(before, after)}")) for before, after in pairwise(kernels)
+        )
+        return transformed(shared, shape, self.layers[name], small, name, matrices)
 
     def of(self, place: str) -> Tensor | None:
         """The shared tensor of a place; None where it is a network's own."""
