@@ -145,7 +145,7 @@ def test_ctrl_c_during_the_imports(module: str) -> None:
         (("search", "digits", "--maximize", "macs", "--minimize", "macs"), "'macs' is to be maximized and minimized"),
         (("search", "digits", "--out", ""), "--out names no folder"),
         (("export", "x"), "missing option '--to'"),
-        (("export", "x", "--to", "torhc"), "--to 'torhc' is no format that can be written. Did you mean 'torch'?"),
+        (("export", "x", "--to", "torhc"), "--to 'torhc' is no format that can be written. Did you mean 'torch'? Ins"),
         (("export", "no/where", "--to", "torch"), "no/where is no study (no study.db in it)"),
         (("show", "no/where"), "no/where"),
     ],

@@ -266,19 +266,6 @@ def test_predict(netwright: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert json.loads(netwright("predict", "runs/a", "x.csv", "--json").out) == value
 
 
-@pytest.mark.parametrize(("to", "name"), [("torch", "model.pt2"), ("source", "source")])
-def test_export(netwright: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, to: str, name: str) -> None:
-    """The package of the study goes to DIR/export, or where --out says."""
-    (tmp_path / "best").mkdir()
-    (tmp_path / "best" / "architecture.json").write_text("{}")
-    monkeypatch.setattr("netwright.export.to", lambda folder, form, out: calls.append((folder, form, out)) or out)
-    calls: list[Any] = []
-    assert netwright("export", str(tmp_path), "--to", to).out == f"wrote {tmp_path / 'export' / name}\n"
-    ran = netwright("export", str(tmp_path), "--to", to, "--out", str(tmp_path / "x"), "--json")
-    assert json.loads(ran.out) == {"out": str(tmp_path / "x"), "format": to}
-    assert calls == [(tmp_path / "best", to, tmp_path / "export" / name), (tmp_path / "best", to, tmp_path / "x")]
-
-
 def test_export_of_an_unfinished_search(netwright: Any, tmp_path: Path) -> None:
     """The command that finishes it is named."""
     (tmp_path / "study.db").touch()

@@ -9,44 +9,52 @@ import typer
 
 from netwright.cli.options import Debug, Folder, Json
 from netwright.cli.output import answer, answer_json, plain
-from netwright.errors import InputError, ResourceError, nearest
-
-NAMES = {"torch": "model.pt2", "source": "source"}
-"""What is written for each format, below DIR/export."""
+from netwright.errors import InputError, ResourceError
 
 
 def export(
     folder: Folder,
     to: Annotated[
         str,
-        typer.Option("--to", metavar="FORMAT", help="torch (a .pt2 program) or source (plain PyTorch)."),
+        typer.Option(
+            "--to",
+            metavar="FORMAT",
+            help="source (plain PyTorch), torch (.pt2), onnx, int8 (ONNX in eight bits), openvino, executorch.",
+        ),
     ],
-    out: Annotated[str | None, typer.Option(metavar="PATH", help="Where it goes. Default: DIR/export/….")] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="A new folder, or a file such as net.onnx. Default: DIR/export/FORMAT."),
+    ] = None,
+    pick: Annotated[
+        str,
+        typer.Option(metavar="best|knee|fastest|N", help="Which network of the search; another one is trained first."),
+    ] = "best",
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write the network in DIR as a torch.export program or as source.
+    """Write the network in DIR as source, or for another runtime, with a predict.py that takes raw data.
 
-    It is compared with the network that was found before it is written.
+    It is compared with the network that was found, on real rows, before it is written; the largest difference is
+    printed, of int8 accuracy, size and latency beside float32.
     """
-    from netwright.export import FORMATS
+    from netwright.export import FORMATS, unknown_format
 
     if to not in FORMATS:
-        close = nearest(to, FORMATS)
-        raise InputError(f"--to {to!r} is no format that can be written", hint=close[:1].upper() + close[1:])
-    package = finished(Path(folder))
-    destination = Path(out) if out is not None else Path(folder) / "export" / NAMES[to]
+        raise unknown_format(to)
+    finished(Path(folder))
+    destination = Path(out) if out is not None else Path(folder) / "export" / to
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ResourceError(f"cannot make the folder {destination.parent}: {error.strerror}") from None
-    from netwright.export import to as write
+    from netwright.tasks.shipping import write
 
-    written = write(package, to, destination)
+    written = write(folder, to, destination, pick=pick, anew=out is None)
     if json:
-        answer_json({"out": str(written), "format": to})
+        answer_json(written.to_value())
     else:
-        answer(f"wrote {plain(written)}")
+        answer("\n".join(plain(line) for line in written.text().splitlines()))
 
 
 def finished(folder: Path) -> Path:

@@ -16,6 +16,7 @@ from torch import nn
 from torch.utils._pytree import tree_leaves
 
 from netwright.errors import CheckError
+from netwright.graphs.comparing import distance
 
 TOLERANCE = 1e-5
 TIME_LIMIT = 300.0
@@ -26,11 +27,16 @@ def state_of(network: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.detach().cpu().contiguous().clone() for name, value in network.state_dict().items()}
 
 
-def difference(source: str, network: nn.Module, inputs: tuple[torch.Tensor, ...]) -> float:
+def difference(
+    source: str,
+    network: nn.Module,
+    inputs: tuple[torch.Tensor, ...],
+    state: Mapping[str, torch.Tensor] | None = None,
+) -> float:
     """The largest difference between the network's outputs and those of its source, on ``inputs`` and their first row.
 
     It is relative to the largest output where that is above one. The source runs in a process of its own that cannot
-    import Netwright, with the network's weights; what goes wrong there is a :class:`CheckError`.
+    import Netwright, with ``state``, or the network's own weights; what goes wrong there is a :class:`CheckError`.
     """
     twin = copy.deepcopy(network).cpu().eval()
     rows = tuple(value.detach().cpu().contiguous() for value in inputs)
@@ -40,24 +46,10 @@ def difference(source: str, network: nn.Module, inputs: tuple[torch.Tensor, ...]
         for batch, values in batches.items():
             for place, leaf in enumerate(tree_leaves(twin(*(value.clone() for value in values)))):
                 expected[f"{batch}.{place}"] = torch.as_tensor(leaf)
-    found = _run(source, state_of(network), batches)
+    found = _run(source, state_of(network) if state is None else state, batches)
     if found.keys() != expected.keys():
         raise CheckError(f"the written network has {len(found)} outputs, the network itself {len(expected)}")
-    return max((_distance(expected[name], found[name]) for name in expected), default=0.0)
-
-
-def _distance(one: torch.Tensor, two: torch.Tensor) -> float:
-    if one.shape != two.shape or one.dtype != two.dtype:
-        return float("inf")
-    if not one.numel():
-        return 0.0
-    first, second = one.double(), two.double()
-    if not torch.equal(first.isnan(), second.isnan()):
-        return float("inf")
-    # Infinities that are equal have no distance; `inf - inf` would be NaN.
-    gap = torch.where(first == second, 0.0, (first - second).abs()).nan_to_num(nan=0.0, posinf=float("inf"))
-    scale = first[first.isfinite()].abs()
-    return float(gap.max()) / max(1.0, float(scale.max()) if len(scale) else 1.0)
+    return max((distance(expected[name], found[name]) for name in expected), default=0.0)
 
 
 def _run(

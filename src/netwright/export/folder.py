@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import shutil
 import tempfile
 import textwrap
 from collections.abc import Mapping
+from importlib.abc import ExecutionLoader
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import nn
 
 from netwright import strict_json
@@ -68,7 +71,7 @@ def package(
         },
         "extra": dict(extra or {}),
     }
-    _write(folder, {**files, MANIFEST: f"{strict_json.dumps(manifest, indent=2)}\n".encode()})
+    write_folder(folder, {**files, MANIFEST: f"{strict_json.dumps(manifest, indent=2)}\n".encode()})
     return folder
 
 
@@ -97,6 +100,54 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
         if hashlib.sha256(content).hexdigest() != entry.get("sha256"):
             raise InputError(f"{folder / name} is not as it was written", hint=_anew(folder))
     return manifest
+
+
+def load_network(folder: Path | str, manifest: Mapping[str, Any] | None = None) -> nn.Module:
+    """The network of a package by its own ``model.py``, in evaluation mode; its hash has shown that it is as written.
+
+    Raises InputError for files that are not, and for weights that do not fit.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder) if manifest is None else manifest
+    if not {"model.py", "weights.safetensors"} <= set(manifest["files"]):
+        raise InputError(f"{folder} has no manifest of its model.py and weights", hint="Export the network again.")
+    path = folder.resolve() / "model.py"
+    specification = importlib.util.spec_from_file_location(
+        "netwright_best", path, loader=_Text(path, path.read_text(encoding="utf-8"))
+    )
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    network: nn.Module = module.Network()
+    load_state(network, folder)
+    return network.eval()
+
+
+def load_state(network: nn.Module, folder: Path | str) -> None:
+    """Puts the weights of a package into ``network``; InputError where they are damaged or of other shapes."""
+    path = Path(folder) / "weights.safetensors"
+    try:
+        network.load_state_dict(load(path.read_bytes()))
+    except (OSError, SafetensorError) as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"{path} is no whole file of weights: {first}", hint=_anew(path.parent)) from None
+    except RuntimeError as error:
+        first = str(error).strip().splitlines()[-1].strip()
+        raise InputError(f"{path} does not fit the network: {first}", hint=_anew(path.parent)) from None
+
+
+class _Text(ExecutionLoader):
+    """Loads a module from a text at hand: no cached bytecode, which no hash covers, is read or written."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self.path, self.text = path, text
+
+    def get_filename(self, fullname: str) -> str:
+        return str(self.path)
+
+    def get_source(self, fullname: str) -> str:
+        return self.text
 
 
 def _anew(folder: Path) -> str:
@@ -144,7 +195,7 @@ def _with_note(source: str, note: str) -> str:
     return source.replace('\n"""\n', f'\n\n{textwrap.fill(harmless, 110)}\n"""\n', 1)
 
 
-def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """All files, the manifest last, in a new folder that takes the name of the old one when it is complete."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))

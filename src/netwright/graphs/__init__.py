@@ -1,4 +1,4 @@
-"""A built network written out: as readable PyTorch source, or as a program of torch.export."""
+"""A built network written out: as readable PyTorch source, as a program of torch.export, and from there on."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from netwright.graphs.onnx_model import OnnxSession, onnx_bytes
     from netwright.graphs.program import write_program
     from netwright.graphs.source import write_source
 
-_WHERE = {"write_program": "program", "write_source": "source"}
+_WHERE = {
+    "OnnxSession": "onnx_model",
+    "onnx_bytes": "onnx_model",
+    "write_program": "program",
+    "write_source": "source",
+}
 
-__all__ = ["write_program", "write_source"]
+__all__ = ["OnnxSession", "onnx_bytes", "write_program", "write_source"]
 
 
 def __getattr__(name: str) -> Any:

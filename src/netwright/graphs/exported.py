@@ -26,19 +26,26 @@ def program(network: nn.Module, inputs: Inputs) -> ExportedProgram:
     """``network`` through torch.export, with a first dimension of any size; what it refuses, it raises and no more."""
     batch = Dim("batch", min=1)
     shapes = tuple({0: batch} for _ in inputs)
-    with warnings.catch_warnings(), _quiet(), torch.no_grad(), torch.random.fork_rng(devices=[]):
-        warnings.simplefilter("ignore")
+    with quiet(), torch.no_grad(), torch.random.fork_rng(devices=[]):
         # A tuple of dictionaries for every input, whatever the names of the arguments are.
         return torch.export.export(network, inputs, dynamic_shapes=shapes, strict=False)
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """torch.export writes the whole graph on standard error before it raises, partly by print, partly as a log."""
+def quiet() -> Iterator[None]:
+    """No word of an exporter on either stream: torch.export writes the whole graph before it raises, others progress.
+
+    It comes partly by print, partly as a log, partly as warnings.
+    """
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        with contextlib.redirect_stderr(io.StringIO()):
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stderr(io.StringIO()),
+            contextlib.redirect_stdout(io.StringIO()),
+        ):
+            warnings.simplefilter("ignore")
             yield
     finally:
         logging.disable(before)

@@ -20,7 +20,7 @@ from netwright.tasks.outcome import Outcome
 from netwright.tasks.prediction import Predictor
 from netwright.tasks.preprocessing import is_frame, predictions, probabilities
 
-FORMATS = {".pt2": "torch", "": "source"}
+FORMATS = {".pt2": "torch", ".onnx": "onnx", ".xml": "openvino", ".pte": "executorch", "": "source"}
 """What a network is exported to, by how the name ends."""
 
 
@@ -177,10 +177,11 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         return float(r2_score(np.asarray(y, dtype=np.float64), answers))
 
     def export(self, path: str | Path, to: str | None = None) -> Path:
-        """Writes the network: ``to`` is ``"source"`` (a folder) or ``"torch"`` (a ``.pt2`` file); None reads it off
-        the name, and refuses a name that ends like neither.
+        """Writes the network: ``to`` is one of ``netwright.export.FORMATS``; None reads it off the name.
 
-        Checked against the search's network on real inputs before it is written; CheckError when it differs.
+        A name that ends in ``.pt2`` is ``"torch"``, in ``.onnx`` ``"onnx"``, in ``.xml`` ``"openvino"``, in ``.pte``
+        ``"executorch"``; one without a suffix is a folder of ``"source"``, any other is refused. Checked
+        against the search's network on real inputs before it is written; CheckError when it differs.
         """
         from netwright.tasks.shipping import export
 
@@ -190,7 +191,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
             if suffix not in FORMATS:
                 raise InputError(
                     f"a network cannot be exported to '{suffix}' ({path})",
-                    hint="Name a .pt2 file (to='torch') or a folder without a suffix (to='source')",
+                    hint="Name a .pt2 file (to='torch'), an .onnx file, or a folder without a suffix (to='source')",
                 )
             to = FORMATS[suffix]
         return export(self.out_, to, Path(path))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.abc import ExecutionLoader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,9 +36,7 @@ class Predictor:
 
         Raises InputError for a folder without a finished search, and for files that are not those that were written.
         """
-        from safetensors.torch import load
-
-        from netwright.export import read_manifest
+        from netwright.export import load_network, load_state, read_manifest
         from netwright.tasks.spaces import find_again, find_space
 
         best = Path(folder) / "best"
@@ -60,10 +56,10 @@ class Predictor:
         except NetwrightError:
             if space is not None:
                 raise
-            return cls(_from_source(best, manifest), about["preprocessing"], shape)
+            return cls(load_network(best, manifest), about["preprocessing"], shape)
         architecture = Architecture.from_json((best / "architecture.json").read_bytes())
         network = found.space.build(architecture)
-        network.load_state_dict(load((best / "weights.safetensors").read_bytes()))
+        load_state(network, best)
         return cls(network.eval(), about["preprocessing"], shape)
 
     def outputs(self, X: Any) -> np.ndarray[Any, Any]:
@@ -87,35 +83,6 @@ def predict(folder: str | Path, source: str | Path, *, target: str | None = None
     ``probabilities``. ``target`` is not needed: columns that the network does not know are passed over."""
     predictor = Predictor.open(folder)
     return answers(predictor.preprocessing, predictor.outputs_of(source))
-
-
-class _Text(ExecutionLoader):
-    """Loads a module from a text at hand: no cached bytecode, which no hash covers, is read or written."""
-
-    def __init__(self, path: Path, text: str) -> None:
-        self.path, self.text = path, text
-
-    def get_filename(self, fullname: str) -> str:
-        return str(self.path)
-
-    def get_source(self, fullname: str) -> str:
-        return self.text
-
-
-def _from_source(best: Path, manifest: Mapping[str, Any]) -> nn.Module:
-    """The network of ``best/model.py``, whose hash in ``manifest`` has shown that it is as it was written."""
-    path = best.resolve() / "model.py"
-    if not {"model.py", "weights.safetensors"} <= set(manifest["files"]):
-        raise InputError(f"{best} has no manifest of its model.py and weights", hint="Export the network again.")
-    specification = importlib.util.spec_from_file_location(
-        "netwright_best", path, loader=_Text(path, path.read_text(encoding="utf-8"))
-    )
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    network: nn.Module = module.load()
-    return network.eval()
 
 
 __all__ = ["Predictor", "predict"]

@@ -1,26 +1,37 @@
-"""The last step: the network written out beside its card, and later into other forms."""
+"""The last step: the network written out beside its card, and later in other forms."""
 
 from __future__ import annotations
 
+import gc
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from netwright.errors import InputError
+from netwright.architecture import Architecture
+from netwright.errors import NetwrightError
 from netwright.tasks.checks import shorten
 from netwright.tasks.outcome import Outcome
 from netwright.tasks.spaces import Found
 
 if TYPE_CHECKING:
     from netwright.evaluators.train import Train
+    from netwright.export import Examples, Training, Written
     from netwright.study import Study
     from netwright.study.selection import Scored, Selected
 
 EXAMPLES = 32
 """Real rows on which a written network is compared with the one that was found."""
+
+COMPARED = 64
+"""Real rows on which another form is compared with the network, one, two and all at once."""
+CALIBRATED = 512
+"""Rows of the training part by which eight bits are calibrated, at most."""
+JUDGED = 10_000
+"""Rows of a part by which eight bits are judged, at most."""
 
 CLASSES = 12
 """At most so many names of classes stand in the card."""
@@ -51,6 +62,7 @@ def ship(
         "input_shape": list(train.data.input_shape),
         "outputs": train.data.outputs,
         "preprocessing": _in_own_unit(about["preprocessing"], selected.fitted),
+        "recipe": train.recipe.override(selected.trial.architecture).replace(epochs=selected.plan.epochs).to_value(),
     }
     more = {**_data_facts(extra["preprocessing"]), **_search_facts(selected, about)}
     text = _card(study, selected, train, about, outcome, more)
@@ -58,21 +70,116 @@ def ship(
 
 
 def export(folder: str | Path, to: str, destination: str | Path) -> Path:
-    """Writes the network of the study in ``folder`` as ``to`` (``torch`` or ``source``); the path of what was written.
+    """:func:`write`; the path of what was written."""
+    return write(folder, to, destination).path
 
-    Checked on real inputs before it is written. InputError where the search has not ended.
+
+def write(
+    folder: str | Path, to: str, destination: str | Path, *, pick: str | int = "best", anew: bool = False
+) -> Written:
+    """Writes the network of the study in ``folder`` as ``to``, one of ``netwright.export.FORMATS``.
+
+    ``pick`` is ``"best"`` (the one that the search chose), or what :func:`netwright.tasks.picking.picked` takes.
+
+    It is compared with the search's network on rows that the search never saw before it has its name; int8 is
+    calibrated on rows of the training part. ``anew`` replaces a folder that was exported before. InputError where
+    the search has not ended.
     """
-    from netwright.export import to as write
+    from netwright.export import FORMATS, unknown_format
 
-    best = Path(folder) / "best"
-    if not best.is_dir():
-        if not (Path(folder) / "study.db").exists():
-            raise InputError(
-                f"{folder} is no study (no study.db in it)",
-                hint="Give the folder that a search printed, such as runs/digits-1",
-            )
-        raise InputError(f"the search in {folder} has not ended", hint=f"Go on with: netwright resume {folder}")
-    return Path(write(best, to, destination))
+    folder = Path(folder)
+    if to not in FORMATS:
+        raise unknown_format(to)
+    with _collecting_later():
+        from netwright.export import load_network
+        from netwright.export import write as write_package
+        from netwright.export.formats import require
+        from netwright.tasks.picking import take
+        from netwright.tasks.prediction import Predictor
+
+        require(to)
+        package = take(folder, pick)
+        chosen = package == folder / "best"
+        network = Predictor.open(folder).network if chosen else load_network(package)
+        return write_package(
+            package,
+            to,
+            destination,
+            network=network,
+            examples=_examples(folder, package),
+            training=_training(package) if to == "source" else None,
+            anew=anew,
+        )
+
+
+@contextmanager
+def _collecting_later() -> Iterator[None]:
+    """No search for garbage while exporters are imported and run: it is a quarter of their time, and frees little."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _examples(folder: Path, package: Path) -> Examples | None:
+    """Rows of the data beside the study; None where they are gone."""
+    from netwright.export import Examples, Rows, read_manifest
+    from netwright.tasks.job import configuration
+    from netwright.training.data import Data
+
+    place = folder / "data"
+    if not (place / "split.npz").is_file():
+        return None
+    data = Data.load(place)
+    with np.load(place / "split.npz", allow_pickle=False) as arrays:
+        parts = {name: arrays[name] for name in ("train", "selection", "test")}
+    ours = configuration(folder)["preprocessing"]["target"]
+    theirs = read_manifest(package)["extra"]["preprocessing"]["target"]
+
+    def rows(source: Data, indices: np.ndarray[Any, Any]) -> Rows:
+        y = np.asarray(source.y[indices])
+        if data.classes is None:
+            # What the network answers is standardised once more than what it was given.
+            y = (y.astype(np.float64) * ours["std"] + ours["mean"] - theirs["mean"]) / theirs["std"]
+        return Rows(np.asarray(source.X[indices], dtype=np.float32), y)
+
+    rng = np.random.default_rng(0)
+    own = place / "test"
+    held_out = Data.load(own) if own.exists() else data
+    test = np.arange(len(held_out)) if own.exists() else parts["test"]
+    test, selection = test[:JUDGED], parts["selection"][:JUDGED]
+    judged = rows(held_out, test)
+    return Examples(
+        inputs=judged.X[:COMPARED],
+        calibration=rows(data, np.sort(rng.permutation(parts["train"])[:CALIBRATED])).X,
+        selection=rows(data, selection),
+        test=judged,
+        task=data.task,
+    )
+
+
+def _training(package: Path) -> Training | None:
+    """How the network is trained again; None for a package of a version that did not keep it."""
+    from netwright.export import Training, load_network, read_manifest
+    from netwright.export.training import initial_values
+    from netwright.tasks.spaces import find_again
+
+    manifest = read_manifest(package)
+    about = manifest["extra"]
+    if "recipe" not in about:
+        return None
+    like = {"kind": about["kind"], "input_shape": tuple(about["input_shape"]), "outputs": about["outputs"]}
+    source = type(load_network(package, manifest))
+    try:
+        space = find_again(about["space"], **like).space
+    except NetwrightError:
+        # The source's own first values have to serve.
+        return Training(about["recipe"])
+    architecture = Architecture.from_json((package / "architecture.json").read_bytes())
+    return Training(about["recipe"], initial_values(lambda: space.build(architecture), source))
 
 
 def _in_own_unit(preprocessing: Mapping[str, Any], fitted: Mapping[str, Any]) -> dict[str, Any]:

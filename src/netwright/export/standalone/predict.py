@@ -1,0 +1,349 @@
+"""Predicts raw data with the network of this folder.
+
+    python predict.py DATA … [--json]
+
+DATA are image files, folders of them, or an .npy or .npz file (array X) of images; for a table a .csv or .tsv file,
+or an .npy or .npz file. Each row gives a line; with --json one object with the predictions and, of a classifier, the
+classes and the probabilities. From Python: `predict(X)` for arrays as they are, `answer(outputs)` for what they mean.
+
+It needs numpy and what runs the network (requirements.txt); Pillow for image files. All that is known of the data, the
+scaling, the categories and the names of the classes, stands in manifest.json, with the size and hash of each file. No
+file is unpickled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import json
+import sys
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
+MISSING = {
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
+    "NULL", "NaN", "None", "n/a", "nan", "null",
+}  # fmt: skip
+"""What stands in a CSV file for a missing value."""
+BATCH = 256
+
+Array = np.ndarray[Any, Any]
+Run = Callable[[Array], Array]
+
+
+class Refused(Exception):
+    """Something that the user can mend; it is told in one line."""
+
+
+def predict(X: Any) -> Any:
+    """Labels as they were given in training, or numbers in the target's own unit, for raw rows (an array)."""
+    return answer(outputs(prepare(np.asarray(X))))["predictions"]
+
+
+def outputs(inputs: Array) -> Array:
+    """The network's outputs (N, outputs) for prepared inputs, float32."""
+    run = network()
+    parts = [run(np.ascontiguousarray(inputs[at : at + BATCH])) for at in range(0, len(inputs), BATCH)]
+    return np.concatenate(parts)
+
+
+def answer(outputs: Array) -> dict[str, Any]:
+    """What outputs mean: ``predictions``, and of a classifier ``classes`` and ``probabilities``."""
+    target = about()["preprocessing"]["target"]
+    if "classes" not in target:
+        numbers = outputs.reshape(len(outputs)).astype(np.float64) * target["std"] + target["mean"]
+        return {"predictions": numbers.tolist()}
+    shifted = np.exp(outputs.astype(np.float64) - outputs.max(1, keepdims=True))
+    return {
+        "predictions": [target["classes"][place] for place in outputs.argmax(1)],
+        "classes": target["classes"],
+        "probabilities": (shifted / shifted.sum(1, keepdims=True)).tolist(),
+    }
+
+
+def prepare(data: Any) -> Array:
+    """Raw rows as inputs of the network: an array, or the columns of a table by their names."""
+    preprocessing = about()["preprocessing"]
+    constants = preprocessing["inputs"]
+    if preprocessing["kind"] == "images":
+        return _images(np.asarray(data), constants)
+    return _table(data if isinstance(data, dict) else _columns(np.asarray(data), constants), constants)
+
+
+def read(paths: Sequence[str]) -> Any:
+    """The raw rows of files: an array of images, or the columns of a table by their names."""
+    files: list[Path] = []
+    for path in map(Path, paths):
+        if not path.exists():
+            raise Refused(f"there is no file or folder {path}")
+        files += sorted(each for each in path.rglob("*") if each.suffix.lower() in IMAGES) if path.is_dir() else [path]
+    if not files:
+        raise Refused(f"{paths[0]} holds no images")
+    images = about()["preprocessing"]["kind"] == "images"
+    suffixes = {path.suffix.lower() for path in files}
+    if images and suffixes <= IMAGES:
+        return np.stack([_image(path) for path in files])
+    if len(files) != 1:
+        raise Refused("give one file, or images alone")
+    (path,), (suffix,) = files, suffixes
+    if suffix in (".npy", ".npz"):
+        return _array(path)
+    if suffix in (".csv", ".tsv") and not images:
+        return _csv(path)
+    raise Refused(f"{path} is not read: give {'images, ' if images else 'a .csv, '}an .npy or an .npz file")
+
+
+def about() -> dict[str, Any]:
+    """What manifest.json knows of the data: ``kind``, ``input_shape``, ``outputs``, ``preprocessing``."""
+    extra: dict[str, Any] = manifest()["extra"]
+    return extra
+
+
+def manifest() -> dict[str, Any]:
+    try:
+        value: dict[str, Any] = json.loads((HERE / "manifest.json").read_bytes())
+    except (OSError, ValueError) as error:
+        raise Refused(f"manifest.json beside predict.py cannot be read: {error}") from None
+    return value
+
+
+def network() -> Run:
+    """The network of this folder: a function from prepared inputs to outputs."""
+    known = manifest()
+    for name in known["model"]:
+        content = (HERE / name).read_bytes() if (HERE / name).exists() else b""
+        if hashlib.sha256(content).hexdigest() != known["files"][name]["sha256"]:
+            raise Refused(f"{name} is not as it was written: bring it back, or export the network again")
+    runtime: Callable[[Path], Run] = RUNTIMES[known["format"]]
+    try:
+        return runtime(HERE / known["model"][0])
+    except ImportError as error:
+        raise Refused(f"{error.name} is not installed: pip install -r {HERE / 'requirements.txt'}") from None
+
+
+def _source(path: Path) -> Run:
+    import torch
+
+    sys.path.insert(0, str(path.parent))
+    import model
+
+    loaded = model.load()
+
+    def run(inputs: Array) -> Array:
+        with torch.inference_mode():
+            found: Array = loaded(torch.from_numpy(inputs)).numpy()
+        return found
+
+    return run
+
+
+def _program(path: Path) -> Run:
+    import torch
+
+    # torch would unpickle what a file of another origin calls a pickle; one that was exported holds plain tensors.
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if name.endswith("_config.json") and any(
+                each.get("use_pickle") for each in json.loads(archive.read(name)).get("config", {}).values()
+            ):
+                raise Refused(f"{path.name} holds pickled objects, which can run foreign code")
+    loaded = torch.export.load(path).module()
+
+    def run(inputs: Array) -> Array:
+        with torch.no_grad():
+            found: Array = loaded(torch.from_numpy(inputs)).numpy()
+        return found
+
+    return run
+
+
+def _onnx(path: Path) -> Run:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda inputs: session.run(None, {name: inputs})[0]
+
+
+def _openvino(path: Path) -> Run:
+    import openvino
+
+    compiled = openvino.compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return lambda inputs: np.asarray(compiled(inputs)[0])
+
+
+def _executorch(path: Path) -> Run:
+    import torch
+    from executorch.runtime import Runtime
+
+    method = Runtime.get().load_program(path.read_bytes()).load_method("forward")
+
+    def run(inputs: Array) -> Array:
+        found: Array = method.execute([torch.from_numpy(inputs)])[0].numpy()
+        return found.copy()
+
+    return run
+
+
+RUNTIMES = {
+    "source": _source,
+    "torch": _program,
+    "onnx": _onnx,
+    "int8": _onnx,
+    "openvino": _openvino,
+    "executorch": _executorch,
+}
+
+
+def _image(path: Path) -> Array:
+    try:
+        from PIL import Image, ImageOps
+    except ImportError:
+        raise Refused("reading image files needs Pillow: pip install pillow") from None
+    channels, height, width = about()["preprocessing"]["inputs"]["shape"]
+    try:
+        with Image.open(path) as image:
+            upright = ImageOps.exif_transpose(image)
+            deep = upright.mode.startswith(("I", "F")) and channels == 1
+            pixels = np.asarray(upright if deep else upright.convert("L" if channels == 1 else "RGB"))
+    except Exception as error:
+        raise Refused(f"{path} is no image, or damaged: {error}") from None
+    if pixels.shape[:2] != (height, width):
+        raise Refused(
+            f"{path} is {pixels.shape[1]}×{pixels.shape[0]}, the network was trained on {width}×{height}: resize it"
+        )
+    return pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0)
+
+
+def _array(path: Path) -> Array:
+    try:
+        found = np.load(path, allow_pickle=False)
+        if not isinstance(found, np.ndarray):
+            with found as archive:
+                name = "X_test" if "X_test" in archive.files else "X"
+                found = archive[name]
+    except Exception as error:
+        raise Refused(f"{path} cannot be read: {error}") from None
+    return np.asarray(found)
+
+
+def _csv(path: Path) -> dict[str, list[str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        head = file.readline()
+        file.seek(0)
+        rows = [row for row in csv.reader(file, delimiter=max(",;\t|", key=head.count)) if row]
+    if len(rows) < 2:
+        raise Refused(f"{path} has no rows")
+    for number, row in enumerate(rows):
+        if len(row) != len(rows[0]):
+            raise Refused(f"{path}: row {number} has {len(row)} values, the first line {len(rows[0])} names")
+    return {name: [row[place] for row in rows[1:]] for place, name in enumerate(rows[0])}
+
+
+def _images(X: Array, constants: dict[str, Any]) -> Array:
+    """(N, C, H, W), (N, H, W, C), for one channel (N, H, W), or rows of pixels; scaled channel by channel."""
+    channels, height, width = constants["shape"]
+    if X.dtype.kind not in "biuf":
+        raise Refused(f"images are arrays of numbers, found {X.dtype}")
+    if X.shape[1:] == (height, width, channels) and X.shape[1:] != (channels, height, width):
+        X = np.moveaxis(X, 3, 1)
+    elif (channels == 1 and X.shape[1:] == (height, width)) or (X.ndim == 2 and X[0].size == channels * height * width):
+        X = X.reshape(len(X), channels, height, width)
+    if X.shape[1:] != (channels, height, width):
+        raise Refused(f"images of shape {X.shape[1:]}, the network was trained on {(channels, height, width)}")
+    mean, std = (np.array(constants[name])[:, None, None] for name in ("mean", "std"))
+    return _finite(((X.astype(np.float64) - mean) / std).astype(np.float32))
+
+
+def _columns(X: Array, constants: dict[str, Any]) -> dict[str, Any]:
+    """The columns of an array by name: in the order of training where they had names."""
+    names = [entry["name"] for entry in constants["numbers"] + constants["categories"]]
+    if X.ndim != 2 or X.shape[1] != len(names):
+        raise Refused(f"a table of shape {X.shape}, the network was trained on {len(names)} columns")
+    if X.dtype.kind in "biuf":
+        _finite(X)
+    places = {f"column {place}": X[:, place] for place in range(X.shape[1])}
+    if set(names) == set(places):
+        return places
+    if constants["categories"]:
+        raise Refused("columns with categories are found by their names: give a .csv file")
+    return {name: X[:, place] for place, name in enumerate(names)}
+
+
+def _table(columns: dict[str, Any], constants: dict[str, Any]) -> Array:
+    """Numbers standardised, the mean for a missing one, which has a column of its own; categories as zeros and ones."""
+    entries = [*constants["numbers"], *constants["categories"]]
+    absent = [entry["name"] for entry in entries if entry["name"] not in columns]
+    if absent:
+        raise Refused(f"the table has no column {absent[0]!r}" + f" and {len(absent) - 1} more" * (len(absent) > 1))
+    numbers = [_numbers(entry["name"], columns[entry["name"]]) for entry in constants["numbers"]]
+    made = [
+        np.where(np.isnan(column), 0.0, (column - entry["mean"]) / entry["std"])
+        for entry, column in zip(constants["numbers"], numbers, strict=True)
+    ]
+    made += [
+        np.isnan(column).astype(np.float64)
+        for entry, column in zip(constants["numbers"], numbers, strict=True)
+        if entry["missing"]
+    ]
+    for entry in constants["categories"]:
+        words = _words(columns[entry["name"]])
+        made += [np.array([word == value for word in words], dtype=np.float64) for value in entry["values"]]
+    return np.stack(made, 1).astype(np.float32)
+
+
+def _numbers(name: str, column: Any) -> Array:
+    truth = {"True": 1.0, "TRUE": 1.0, "true": 1.0, "False": 0.0, "FALSE": 0.0, "false": 0.0}
+    numbers = np.empty(len(column))
+    for row, value in enumerate(column):
+        text = str(value).strip()
+        try:
+            numbers[row] = np.nan if text in MISSING else truth[text] if text in truth else float(text)
+        except ValueError:
+            raise Refused(f"column {name!r} holds {text!r} in row {row + 1}, expected a number") from None
+    if np.isinf(numbers).any():
+        raise Refused(f"column {name!r} holds an infinite number")
+    return numbers
+
+
+def _words(column: Any) -> list[str | None]:
+    """Values of a category. Where all of them are numbers, they are written as in training: 1.0 is 1."""
+    words = [None if str(value) in MISSING else str(value) for value in column]
+    try:
+        return [None if word is None else f"{float(word):g}" for word in words]
+    except ValueError:
+        return words
+
+
+def _finite(X: Array) -> Array:
+    if not np.isfinite(X).all():
+        raise Refused("the data hold NaN or infinity")
+    return X
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Predicts raw data with the network of this folder.")
+    parser.add_argument("data", nargs="+", metavar="DATA", help="image files or folders, a .csv, .npy or .npz file")
+    parser.add_argument("--json", action="store_true", help="one JSON object, of a classifier with probabilities")
+    arguments = parser.parse_args()
+    try:
+        inputs = prepare(read(arguments.data))
+        if not len(inputs):
+            raise Refused("there is nothing to predict: the data have no rows")
+        found = answer(outputs(inputs))
+    except Refused as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(json.dumps(found) if arguments.json else "\n".join(map(str, found["predictions"])))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
