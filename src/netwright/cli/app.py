@@ -16,6 +16,7 @@ from netwright.cli.output import answer, prepare_streams, settle
 from netwright.cli.predict import predict
 from netwright.cli.resume import resume
 from netwright.cli.search import search
+from netwright.cli.serve import serve
 from netwright.cli.show import show
 from netwright.cli.spaces import spaces
 from netwright.cli.strategies import strategies
@@ -29,7 +30,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-VERBS = (search, resume, show, predict, export, spaces, strategies, bench)
+VERBS = (search, resume, show, predict, export, serve, spaces, strategies, bench)
 
 for verb in VERBS:
     app.command()(verb)

@@ -80,6 +80,26 @@ def from_frame(frame: Any, what: str = "X") -> Table:
     return _assemble(names, columns)
 
 
+def from_records(records: Sequence[Mapping[str, Any]], what: str = "X") -> Table:
+    """Rows as mappings from names to values, as JSON has them; what a row lacks, and None, is missing."""
+    names = list(dict.fromkeys(str(name) for record in records for name in record))
+    columns = []
+    for name in names:
+        values = [record.get(name) for record in records]
+        kinds = {type(value) for value in values if value is not None}
+        if kinds <= {int, float, bool}:
+            column = np.array([np.nan if value is None else float(value) for value in values])
+            if np.isinf(column).any():
+                row = int(np.flatnonzero(np.isinf(column))[0]) + 1
+                raise DataError(f"Input {what} contains infinity in column {shorten(name)}, row {row}")
+            columns.append(column)
+            continue
+        if not kinds <= {int, float, bool, str}:
+            raise DataError(f"column {shorten(name)} of {what} holds something that is neither a number nor a text")
+        columns.append(np.array([None if value is None else str(value) for value in values], dtype=object))
+    return _assemble(names, columns)
+
+
 def read_csv(path: Path) -> Any:
     """A CSV file as a pandas data frame: UTF-8, a header line, separated by comma, semicolon, tab or bar."""
     try:
