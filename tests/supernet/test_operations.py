@@ -17,6 +17,7 @@ from netwright.errors import ArchitectureError, InputError, SpaceError
 from netwright.space.conditions import asked
 from netwright.supernet import Supernet
 from netwright.supernet.operations import Operation, OperationTable, _minimum
+from netwright.supernet.partial_channels import EdgeNormalised
 from netwright.supernet.relaxations import Dirichlet, Gates, Softmax
 from netwright.zoo import darts, nasbench201
 
@@ -194,15 +195,84 @@ def test_connections_without_a_row_all_count():
     torch.testing.assert_close(table.expected(whole) + edges / 3, table.expected(rows))
 
 
-@pytest.mark.parametrize("kind", [Softmax, Dirichlet, Gates])
+class Node(nn.Module):
+    """A node that takes ``pick`` of four states, each through a layer of another size or none."""
+
+    def __init__(self, pick):
+        super().__init__()
+        self.pick = nw.inputs("pick", 4, pick=pick)
+        self.edges = self.pick.each(lambda j: nw.one_of(f"edge{j}", fc=lambda: hidden(j + 1), skip=nn.Identity))
+
+    def forward(self, x):
+        return self.pick([x, -x, x.tanh(), x.relu()], self.edges)
+
+
+def numbered(pick, edges=(0.7, -0.4, 1.1, 0.2)):
+    """The table of a node, and a relaxation with numbers for its connections."""
+    _, supernet = made(Node, pick=pick)
+    relaxation = EdgeNormalised(supernet).double()
+    with torch.no_grad():
+        relaxation.beta[0].copy_(torch.tensor(edges))
+        for place, row in enumerate(relaxation.alpha):
+            row.copy_(torch.linspace(-1.0, place, len(row)))
+    return OperationTable.parameters(supernet), relaxation
+
+
+@pytest.mark.parametrize("pick", [1, 2, 3])
+def test_numbers_of_connections_expect_the_mean_over_all_networks(pick):
+    """Each pick by the product of its numbers' softmax, and what a row lacks to one is nothing: by enumeration."""
+    table, relaxation = numbered(pick)
+    rows, shares = relaxation.chances(), relaxation.beta[0].softmax(0)
+    products = torch.stack([shares[list(chosen)].prod() for chosen in itertools.combinations(range(4), pick)])
+    torch.testing.assert_close(rows["pick"], products / products.sum())
+    mean = sum(
+        chance * sum(rows[f"edge{j}"][0] * (9 * (j + 1) + 4) for j in chosen)
+        for chance, chosen in zip(rows["pick"], itertools.combinations(range(4), pick), strict=True)
+    )
+    torch.testing.assert_close(table.expected(rows), mean)
+
+
+def test_one_connection_kept_costs_what_its_number_says():
+    """Of one of four the expectation is Σ softmax(β)·Σ p·cost, and certain numbers expect the network itself."""
+    table, relaxation = numbered(1)
+    edges = torch.stack([relaxation.probabilities()[f"edge{j}"][0] * (9 * (j + 1) + 4) for j in range(4)])
+    torch.testing.assert_close(table.expected(relaxation.chances()), relaxation.beta[0].softmax(0) @ edges)
+    with torch.no_grad():
+        relaxation.beta[0].copy_(torch.tensor([0.0, 90.0, 0.0, 0.0]))
+        relaxation.alpha[1].copy_(torch.tensor([90.0, 0.0, 0.0]))
+    derived = relaxation.derive()
+    assert dict(derived) == {"pick": (1,), "edge1": "fc"}
+    assert table.of(derived) == pytest.approx(table.expected(relaxation.chances()).item())
+
+
+def test_as_many_connections_are_expected_as_are_kept():
+    """Each with at most one, the largest number most; and the likeliest pick is that of the largest numbers."""
+    _, relaxation = numbered(2, edges=(0.0, 5.0, 9.0, 0.5))
+    picks = list(itertools.combinations(range(4), 2))
+    row = relaxation.chances()["pick"]
+    kept = [sum(chance for chance, pick in zip(row.tolist(), picks, strict=True) if edge in pick) for edge in range(4)]
+    assert sum(kept) == pytest.approx(2.0)
+    assert max(kept) <= 1.0
+    assert sorted(range(4), key=kept.__getitem__) == [0, 3, 1, 2]
+    assert picks[int(row.argmax())] == (1, 2)
+
+
+@pytest.mark.parametrize("kind", [Softmax, Dirichlet, Gates, EdgeNormalised])
 def test_every_number_of_a_relaxation_has_the_slope_of_the_expected_cost(kind):
-    """Finite differences; none is zero, for the options of each decision cost differently."""
+    """Finite differences; none is zero, for the options of each decision cost differently.
+
+    A node of two states that takes both costs the same whatever the numbers of its connections are.
+    """
     space = darts.space(input_shape=(3, 8, 8), classes=4, channels=4, cells=3)
     supernet = Supernet(space)
     relaxation = kind(supernet).double()
     table = OperationTable.parameters(supernet)
-    gradients = torch.autograd.grad(table.expected(relaxation.probabilities()), list(relaxation.alpha))
-    for row, gradient in zip(relaxation.alpha, gradients, strict=True):
+    rows = list(relaxation.parameters())
+    gradients = torch.autograd.grad(table.expected(relaxation.chances()), rows, allow_unused=True)
+    assert sum(gradient is None for gradient in gradients) == (2 if kind is EdgeNormalised else 0)
+    for row, gradient in zip(rows, gradients, strict=True):
+        if gradient is None:
+            continue
         assert (gradient != 0).all()
         place = int(gradient.abs().argmin())
         assert gradient[place].item() == pytest.approx(slope(table, relaxation, row, place), rel=1e-4, abs=1e-4)
@@ -213,7 +283,7 @@ def slope(table, relaxation, row, place, step=1e-5):
     with torch.no_grad():
         for way in (step, -2 * step):
             row[place] += way
-            ends.append(table.expected(relaxation.probabilities()).item())
+            ends.append(table.expected(relaxation.chances()).item())
         row[place] += step
     return (ends[0] - ends[1]) / (2 * step)
 

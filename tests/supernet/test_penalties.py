@@ -12,6 +12,7 @@ import netwright as nw
 from netwright.errors import InputError
 from netwright.supernet import Supernet
 from netwright.supernet.operations import OperationTable
+from netwright.supernet.partial_channels import EdgeNormalised
 from netwright.supernet.penalties import Added, Lagrangian, Multiplied
 from netwright.supernet.relaxations import Dirichlet, Gates, Softmax
 
@@ -84,20 +85,27 @@ def test_forms_without_state_say_nothing():
         assert {} == penalty.said()
 
 
-@pytest.mark.parametrize("kind", [Softmax, Dirichlet, Gates])
+@pytest.mark.parametrize("kind", [Softmax, Dirichlet, Gates, EdgeNormalised])
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: type(form).__name__)
 def test_every_number_learns_what_the_network_costs(kind, form):
-    """The gradient of each number of each decision is the slope of what is minimised, and is not zero."""
+    """The gradient of each number of each decision is the slope of what is minimised, and is not zero.
+
+    Those of connections, too, where a relaxation has some; their layers expect different costs.
+    """
     supernet = Supernet(nw.SearchSpace(Toy))
     relaxation = kind(supernet).double()
     table = OperationTable.parameters(supernet)
     form = Lagrangian(20.0, weight=0.3) if isinstance(form, Lagrangian) else form
+    rows = list(relaxation.parameters())
+    with torch.no_grad():
+        for place, row in enumerate(rows):
+            row.copy_(torch.linspace(-0.1, 0.1 + 0.01 * place, len(row)))
 
     def minimised():
-        return form(LOSS, table.expected(relaxation.probabilities()))
+        return form(LOSS, table.expected(relaxation.chances()))
 
-    gradients = torch.autograd.grad(minimised(), list(relaxation.alpha))
-    for row, gradient in zip(relaxation.alpha, gradients, strict=True):
+    gradients = torch.autograd.grad(minimised(), rows)
+    for row, gradient in zip(rows, gradients, strict=True):
         assert (gradient != 0).all()
         slopes = [slope(minimised, row, place) for place in range(len(row))]
         assert slopes == pytest.approx(gradient.tolist(), rel=1e-5, abs=1e-10)

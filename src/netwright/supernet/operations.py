@@ -120,9 +120,10 @@ class OperationTable:
         """The mean cost where each decision is drawn by itself: a scalar with a gradient.
 
         ``probabilities`` holds a row for each decision, in the order of its options, as
-        :meth:`~netwright.supernet.relaxations.Relaxation.probabilities` gives them; what a row lacks to 1 is that
-        nothing runs there. Connections without a row all count, as such a relaxation runs them. The type is that of the
-        rows, at least single precision. InputError where a row is missing or of another length.
+        :meth:`~netwright.supernet.relaxations.Relaxation.chances` gives them; what a row lacks to 1 is that nothing
+        runs there. Connections without a row all count, as such a relaxation runs them; with one, each counts for as
+        likely as it is picked. The type is that of the rows, at least single precision. InputError where a row is
+        missing or of another length.
         """
         names = tuple(name for name in self._decisions if name in probabilities)
         if names not in self._plans:

@@ -38,6 +38,11 @@ class EdgeNormalised(Relaxation):
     Beside ``alpha`` there is ``beta``: a number for each connection of an ``inputs`` whose layers are all open. The
     softmax over the connections into a node weighs what their layers give, and connections are picked by the product
     of both. Where the sum of a node is written in the network itself, there is no such number.
+
+    Costs are expected (:meth:`chances`) as if a node drew its connections by these numbers alone, and each connection
+    its operation by ``alpha``: so the expectation is a mean over networks, exactly, and it has a gradient by every
+    number. That connections are picked by what their operations count for, too, is left out of it: a price would
+    then be paid by leaving dear operations undecided.
     """
 
     def __init__(self, supernet: Supernet, *, seed: int = 0) -> None:
@@ -62,6 +67,20 @@ class EdgeNormalised(Relaxation):
             positions = self._positions(decision)
             rows[decision.name] = Way(tuple(positions), self.share(row)[: len(positions)])
         return self.completed(rows)
+
+    def chances(self) -> dict[str, Tensor]:
+        """The probabilities, and how likely each way to pick connections is, where they have numbers.
+
+        A pick of k connections counts for the product of their numbers' softmax, divided by the sum over all picks of
+        k: k draws of which only those without repetition are taken. The likeliest is that of the k largest numbers; a
+        connection is kept with a probability of at most 1, k of them on average, and where k is 1 with its softmax.
+        """
+        rows = self.probabilities()
+        for name, row in zip(self.nodes, self.beta, strict=True):
+            if name in self.open:
+                picks = torch.tensor(self.open[name].options, device=row.device)
+                rows[name] = row[picks].sum(1).softmax(0)
+        return rows
 
     def strength(self, layer: str) -> Tensor | None:
         """What the connection with this layer counts for; None where it has no number."""

@@ -76,6 +76,10 @@ class Relaxation(nn.Module, ABC):
             for decision, row in zip(self._rows, self.alpha, strict=True)
         }
 
+    def chances(self) -> dict[str, Tensor]:
+        """The rows by which costs are expected: the probabilities, and of connections where they have numbers."""
+        return self.probabilities()
+
     def share(self, row: Tensor) -> Tensor:
         """A row of numbers as probabilities."""
         return row.softmax(0)

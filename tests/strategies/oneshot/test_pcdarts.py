@@ -12,9 +12,11 @@ from torch.nn import functional
 
 import netwright as nw
 from netwright.errors import InputError, SpaceError
-from netwright.strategies.oneshot import PCDARTS, Course
+from netwright.strategies.oneshot import PCDARTS, Costs, Course
 from netwright.supernet import Supernet
+from netwright.supernet.operations import OperationTable
 from netwright.supernet.partial_channels import EdgeNormalised, narrow, shuffled
+from netwright.supernet.penalties import Added, Lagrangian, Multiplied
 from netwright.zoo import darts, nasbench201
 
 
@@ -130,6 +132,35 @@ def test_numbers_rest_for_the_first_epochs():
         after = list(method.relaxation.parameters())
         moved.append({not torch.equal(a, b) for a, b in zip(before, after, strict=True)})
     assert moved == [{False}] * 3 + [{True}] * 7
+
+
+class Dear(nn.Module):
+    """A node of one connection of three: the first of its layers costs most, the last least."""
+
+    def __init__(self):
+        super().__init__()
+        self.pick = nw.inputs("node", 3, pick=1)
+        self.edges = self.pick.each(lambda i: nw.one_of(f"edge{i}", **dict.fromkeys("pq", self.layer(3 - i))))
+
+    @staticmethod
+    def layer(count):
+        return lambda: nn.Sequential(*(nn.Conv2d(8, 8, 1) for _ in range(count)))
+
+    def forward(self, x):
+        return self.pick([x, x, x], self.edges).mean((2, 3))
+
+
+@pytest.mark.parametrize("form", [Added(100.0, 1.0), Multiplied(100.0), Lagrangian(50.0, weight=1.0)], ids=type)
+def test_a_price_reaches_the_numbers_of_connections(form):
+    """With a loss that says nothing, what costs least is picked, whatever form the price has."""
+    table = OperationTable.parameters(Supernet(nw.SearchSpace(Dear)))
+    method, batch = PCDARTS(rest=0.0, alpha_lr=0.05), (torch.randn(4, 8, 2, 2), torch.zeros(4, dtype=torch.long))
+    silent = lambda outputs, _: 0.0 * outputs.sum() + 1.0  # noqa: E731
+    begun(method, Dear, loss=silent, hardware=Costs([(table, form)]))
+    for number in range(20):
+        method.step(number, batch, batch)
+    assert int(method.relaxation.beta[0].argmax()) == 2
+    assert method.ranked(1)[0]["node"] == (2,)
 
 
 def test_candidates_are_a_quarter_as_wide():

@@ -60,7 +60,7 @@ class Duo:
 
     def numbers_loss(self, batch: Batch) -> Tensor:
         """What the numbers learn from: the loss, with what networks cost and the relaxation's own penalty."""
-        loss = self.course.penalized(self.loss(batch), self.relaxation.probabilities())
+        loss = self.course.penalized(self.loss(batch), self.relaxation.chances())
         penalty = self.relaxation.penalty()
         return loss if penalty is None else loss + penalty
 
@@ -74,7 +74,7 @@ class Duo:
     def settled(self) -> None:
         """After each step of the numbers."""
         if self.course.hardware is not None:
-            self.course.hardware.settled(self.relaxation.probabilities())
+            self.course.hardware.settled(self.relaxation.chances())
 
     def learn_weights(self, batch: Batch) -> Tensor:
         """A step of the weights; the numbers stay as they are. The loss, without a gradient."""
