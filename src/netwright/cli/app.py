@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from netwright.cli.bench import bench
+from netwright.cli.compress import compress
 from netwright.cli.errors import report
 from netwright.cli.export import export
 from netwright.cli.output import answer, prepare_streams, settle
@@ -30,7 +31,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-VERBS = (search, resume, show, predict, export, serve, spaces, strategies, bench)
+VERBS = (search, resume, show, predict, export, compress, serve, spaces, strategies, bench)
 
 for verb in VERBS:
     app.command()(verb)

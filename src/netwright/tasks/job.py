@@ -212,15 +212,16 @@ def opened(
     found = find_again(
         about["space"], kind=about["kind"], input_shape=tuple(about["input_shape"]), outputs=about["outputs"]
     )
-    train = _train(about, folder)
+    train = evaluator_of(about, folder)
     study, supernet = _study(about, found, train, folder, about["strategy"], **options)
     return found, train, study, supernet
 
 
-def configuration(folder: Path, *, accept_loss: bool = False) -> dict[str, Any]:
+def configuration(folder: str | Path, *, accept_loss: bool = False) -> dict[str, Any]:
     """What a search was asked for, as its study keeps it."""
     from netwright.stores import open_readonly
 
+    folder = Path(folder)
     with open_readonly(folder, accept_loss=accept_loss) as reader:
         first = next(iter(reader.read()), None)
     if first is None or first.kind != "study":
@@ -507,10 +508,10 @@ def _prepare(loaded: Loaded, about: dict[str, Any], folder: Path) -> tuple[dict[
         "selection": len(parts.selection),
         "test": len(test) if test is not None else len(parts.test),
     }
-    return loaded.preprocessing, _train(about, folder)
+    return loaded.preprocessing, evaluator_of(about, folder)
 
 
-def _train(about: Mapping[str, Any], folder: Path) -> Train:
+def evaluator_of(about: Mapping[str, Any], folder: Path) -> Train:
     """The evaluator over the data that lie beside the study."""
     from netwright.evaluators.train import Train
     from netwright.training.data import Data

@@ -19,6 +19,8 @@ PICKS = ("best", "knee", "fastest")
 """What can be asked for besides the number of a trial."""
 FOLDER = "picks"
 """Where the packages of picked networks lie, in the folder of their study."""
+COMPRESSED = "compressed"
+"""And of those that were pruned or taught (:mod:`netwright.tasks.compressing`)."""
 SPEEDS = ("latency_ms", "macs", "params")
 """What says which network is the fastest: the first of these that all of the front have."""
 
@@ -54,7 +56,8 @@ def take(
 
     A network that was not chosen has not been trained to its end yet. That is done here, from scratch, with the seeds
     and epochs of the one that was, and it is judged by the same test data beside the same baseline. It stays in
-    ``picks``, for the next time. InputError where the search has not ended.
+    ``picks``, for the next time. The name of a network in ``compressed`` means that one. InputError where the search
+    has not ended.
     """
     folder = Path(folder)
     best = folder / "best"
@@ -67,6 +70,9 @@ def take(
         raise InputError(f"the search in {folder} has not ended", hint=f"Go on with: netwright resume {folder}")
     if pick == "best":
         return best
+    small = folder / COMPRESSED / str(pick)
+    if Path(str(pick)).name == str(pick) and (small / "manifest.json").is_file():
+        return small
     value = show(folder)
     number = picked(value, pick)
     if value["trials"][number]["architecture"] == json.loads((best / "architecture.json").read_bytes()):

@@ -20,6 +20,7 @@ from torch.nn import functional
 from netwright.errors import InputError
 from netwright.training.augmentation import augment
 from netwright.training.data import Data
+from netwright.training.distillation import Teacher
 from netwright.training.recipes import Recipe
 from netwright.trial import Report
 
@@ -63,13 +64,15 @@ def fit(
     device: str | torch.device = "cpu",
     report: Reporter | None = None,
     task: Task | None = None,
+    teacher: Teacher | None = None,
 ) -> Fitted:
     """Trains ``network`` in place on all of ``X`` (N, …) and ``y`` (N,) or, for regression, also (N, K).
 
     The batches, the augmentation and dropout follow ``seed`` alone, whatever ran before in this process, and the
     global generator is left as it was; on the CPU the same seed gives the same weights for the same number of
     threads. ``epochs`` replaces the recipe's. ``task`` is read off ``y`` where it is not given. ``report`` is called
-    after each epoch, counted from 1; what it raises ends the training.
+    after each epoch, counted from 1; what it raises ends the training. With a ``teacher`` its answers are a part of the
+    loss.
 
     A batch for which memory is missing is tried again in micro-batches of half the size, and so is all that follows;
     their gradients are added with their right weights, so the effective batch stays the same. Only BatchNorm sees a
@@ -102,7 +105,8 @@ def fit(
     with _seeded(seed, device):
         layout = _layout(network, inputs)
         _arrange(network, layout)
-        trainer = _Trainer(network, recipe, judge.loss, layout, device, epochs * _steps(len(inputs), recipe.batch_size))
+        steps = epochs * _steps(len(inputs), recipe.batch_size)
+        trainer = _Trainer(network, recipe, judge.loss, layout, device, steps, teacher)
         curve, best = _epochs(trainer, inputs, targets, judge, validation, epochs, seed, report)
     if best is not None:
         network.load_state_dict(best.state)
@@ -153,10 +157,13 @@ def train_network(
     device: str = "cpu",
     epochs: int | None = None,
     report: Reporter | None = None,
+    teacher: Teacher | None = None,
 ) -> Fitted:
     """Trains ``network`` on the examples ``indices`` of ``data`` without validation: for finalists and baselines."""
     X, y = np.asarray(data.X[indices]), np.asarray(data.y[indices])
-    return fit(network, X, y, recipe, epochs=epochs, seed=seed, device=device, report=report, task=data.task)
+    return fit(
+        network, X, y, recipe, epochs=epochs, seed=seed, device=device, report=report, task=data.task, teacher=teacher
+    )
 
 
 def correctness(
@@ -284,8 +291,10 @@ class _Trainer:
         layout: torch.memory_format,
         device: torch.device,
         steps: int,
+        teacher: Teacher | None,
     ) -> None:
         self.network, self.recipe, self.loss, self.layout, self.steps = network, recipe, loss, layout, steps
+        self.teacher = teacher
         self.optimizer = optimizer(network, recipe)
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.micro, self.halvings, self.taken = recipe.batch_size, 0, 0
@@ -335,14 +344,19 @@ class _Trainer:
     def _backward(self, x: Tensor, y: Tensor, weight: float) -> Tensor:
         x = _laid_out(x, self.layout)
         if self.half is None:
-            loss = self.loss(self.network(x), y)
+            loss = self._loss(x, y)
         else:
             with torch.autocast("cuda", dtype=self.half):
-                loss = self.loss(self.network(x), y)
+                loss = self._loss(x, y)
         if weight != 1.0:
             loss = loss * weight
         torch.autograd.backward(self.scaler.scale(loss))
         return loss.detach()
+
+    def _loss(self, x: Tensor, y: Tensor) -> Tensor:
+        outputs = self.network(x)
+        loss = self.loss(outputs, y)
+        return loss if self.teacher is None else self.teacher.mixed(loss, outputs, x, y)
 
 
 def optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
