@@ -120,13 +120,12 @@ class _Looks:
         self._supernet = supernet
         self._most = {decision.name: largest(decision) for decision in supernet.values}
         self._whole = self._look({})
-        self._of = {
-            decision.name: dict(self._values(decision, wanted.get(decision.name))) for decision in supernet.values
-        }
+        self._wanted = wanted
+        self._of: dict[str, dict[Answer, _Sizes]] = {}
 
     def groups(self, name: str) -> tuple[list[Channels], str]:
         """The channels that follow from this decision alone, and why others that follow from it are not among them."""
-        looks, problem = self._of.get(name, {}), ""
+        looks, problem = self._looks(name), ""
         for look in looks.values():
             if look.keys() != self._whole.keys():
                 slot = min(look.keys() ^ self._whole.keys())
@@ -135,7 +134,7 @@ class _Looks:
         for slot, size in self._whole.items():
             sizes = tuple(look[slot] for look in looks.values())
             if len(set(sizes)) > 1:
-                others = (look for other in self._of if other != name for look in self._of[other].values())
+                others = (look for other in self._most if other != name for look in self._looks(other).values())
                 if any(look.get(slot, size) != size for look in others):
                     problem = f"the size of {slot[0]} follows from other decisions, too"
                 else:
@@ -144,6 +143,13 @@ class _Looks:
             Channels(name, dict(zip(looks, sizes, strict=True)), tuple(slots), (1,) * len(slots))
             for sizes, slots in counts.items()
         ], problem
+
+    def _looks(self, name: str) -> dict[Answer, _Sizes]:
+        """The sizes for the values of a decision; looked at when they are asked for."""
+        if name not in self._of:
+            found = [decision for decision in self._supernet.values if decision.name == name]
+            self._of[name] = dict(self._values(found[0], self._wanted.get(name))) if found else {}
+        return self._of[name]
 
     def _values(self, decision: Decision, learnt: Sequence[Answer] | None) -> Iterator[tuple[Answer, _Sizes]]:
         """The sizes for some values; the smallest says whether a decision that is not sorted changes anything."""

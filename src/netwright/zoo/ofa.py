@@ -2,8 +2,9 @@
 
 Five stages of two to four blocks, each of kernel 3, 5 or 7 and expansion 3, 4 or 6: (9² + 9³ + 9⁴)⁵, about 2 · 10¹⁹
 architectures. All are numbers, so that a supernet shares them by slices; the authors' small matrices that turn a
-large kernel into a smaller one are not in it. They train one supernet with the channels of MobileNetV3 and one with
-1.2 times as many, and their resolution (128 to 224) is a matter of the data.
+large kernel into a smaller one belong to the supernet (``transform_kernels``). They train one supernet with the
+channels of MobileNetV3 and one with 1.2 times as many, and their resolution (128 to 224) is a matter of the training
+(``OFA(resolutions=…)``).
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ def test_learning_rates_warm_up_and_fall():
 
 def test_each_step_draws_from_what_is_open():
     """The largest network alone at first; then every open option, in as many networks a step as published."""
-    method = OFA(lr=0.1, rates=(0.01, 0.01, 0.01))
+    method = OFA(lr=0.1, rates=(0.01, 0.01, 0.01), sort=False)
     supernet = begun(method, Elastic, steps=121, epochs=1)
     steps = drawn(method, supernet)
     batch = labelled(1)[0]
@@ -139,7 +139,7 @@ def test_options_are_uniform_decision_by_decision():
 
 def test_a_step_adds_the_gradients_of_its_networks():
     """Each learns the labels and the teacher's probabilities; one step of SGD with the sum."""
-    method = OFA(momentum=0.0, weight_decay=0.0)
+    method = OFA(momentum=0.0, weight_decay=0.0, sort=False)
     supernet = begun(method, Plain, steps=605, epochs=1)
     (train, *_), twin = labelled(1), Supernet(nw.SearchSpace(Plain), seed=1)
     last = method._phases[-1]
@@ -263,7 +263,7 @@ def test_numbers_are_distilled_by_their_squared_difference():
         def forward(self, x):
             return self.body(x)
 
-    method = OFA(momentum=0.0, weight_decay=0.0, paths=(1, 1, 1))
+    method = OFA(momentum=0.0, weight_decay=0.0, paths=(1, 1, 1), sort=False)
     supernet = begun(method, Line, steps=605, epochs=1, loss=functional.mse_loss)
     x = labelled(1)[0][0]
     y = x.sum(1, keepdim=True)
@@ -314,6 +314,104 @@ def test_other_stages_and_their_paths():
     assert [(sorted(phase.open), phase.paths) for phase in method._phases] == [
         ([], 1), (["width"], 3), (["depth", "width"], 5)
     ]  # fmt: skip
+
+
+def test_kernels_have_matrices_that_learn():
+    """From identities; of the rule as published, not of the sandwich, and not where they are left out."""
+    method = OFA(lr=0.1, rates=(0.1, 0.1, 0.1))
+    supernet = begun(method, Elastic, steps=30, epochs=1)
+    took(method, supernet, range(30), labelled(30))
+    weights = supernet.checkpoint()
+    assert not torch.equal(weights["stem.0.weight.5to3"], torch.eye(3))
+    assert not torch.equal(weights["stem.0.weight.3to1"], torch.eye(1))
+    for without in (OFA(matrices=False), OFA("sandwich")):
+        assert "stem.0.weight.5to3" not in begun(without, Elastic).checkpoint()
+
+
+def test_matrices_decay_as_weights():
+    """As the authors have it: only norms and biases do not."""
+    method = OFA()
+    supernet = begun(method, Elastic)
+    matrix = dict(supernet.network.named_parameters())["stem/0/weight/5to3"]
+    decays = [g["weight_decay"] for g in method._optimizer.param_groups if any(matrix is p for p in g["params"])]
+    assert decays == [3e-5]
+
+
+def test_channels_are_sorted_when_widths_open():
+    """The largest network is the same to rounding before and after, and the first channels are the weightiest."""
+    method = OFA(lr=0.1, rates=(1e-12, 1e-12, 1e-12))
+    supernet = begun(method, Elastic, steps=605, epochs=1)
+    data, widths = labelled(605), next(phase for phase in method._phases if "width" in phase.open)
+    took(method, supernet, [*range(20), widths.begin - 1], data)
+    before = supernet.extract(LARGEST).eval()
+    took(method, supernet, [widths.begin], data)
+    after = supernet.extract(LARGEST).eval()
+    x = data[0][0]
+    with batch_statistics(before), batch_statistics(after):
+        torch.testing.assert_close(before(x), after(x), rtol=0, atol=1e-5)
+    importance = after.body[1][2].weight.detach().abs().sum((0, 2))
+    assert importance.tolist() == pytest.approx(sorted(importance.tolist(), reverse=True))
+    assert method.unsorted == {}
+
+
+def test_channels_that_are_open_already_keep_their_part():
+    """In the second phase of widths those of the first stay among themselves: its networks are what they were."""
+    method = OFA(lr=0.1, rates=(1e-12, 1e-12, 1e-12))
+    supernet = begun(method, Elastic, steps=605, epochs=1)
+    data, last = labelled(605), method._phases[-1]
+    took(method, supernet, [*range(20), method._phases[-2].begin], data)
+    smaller = {**LARGEST, "width": 4, **{f"expansion{block}": 4 for block in range(3)}}
+    before = [supernet.extract(architecture).eval() for architecture in (LARGEST, smaller)]
+    took(method, supernet, [last.begin], data)
+    for network, architecture in zip(before, (LARGEST, smaller), strict=True):
+        after = supernet.extract(architecture).eval()
+        with batch_statistics(network), batch_statistics(after):
+            torch.testing.assert_close(network(data[0][0]), after(data[0][0]), rtol=0, atol=1e-5)
+
+
+def test_channels_stay_where_sorting_is_left_out():
+    """The weights of the next step are those of before it."""
+    method = OFA(lr=0.1, rates=(1e-12, 1e-12, 1e-12), sort=False)
+    supernet = begun(method, Plain, steps=605, epochs=1)
+    data, widths = labelled(605), next(phase for phase in method._phases if "width" in phase.open)
+    before = took(method, supernet, range(5), data)[1][0]
+    after = took(method, supernet, [widths.begin], data)[1][0]
+    torch.testing.assert_close(before, after)
+
+
+def test_what_cannot_be_sorted_is_said():
+    """By the name of the decision, and kept in a checkpoint."""
+
+    class Grouped(nn.Module):
+        def __init__(self):
+            super().__init__()
+            width = nw.choose("width", 4, 8)
+            self.body = nn.Sequential(nn.Linear(3, width), nn.GroupNorm(2, width), nn.Linear(width, 3))
+
+        def forward(self, x):
+            return self.body(x)
+
+    method = OFA(lr=0.1)
+    supernet = begun(method, Grouped, steps=20, epochs=1)
+    took(method, supernet, range(20), labelled(20))
+    assert set(method.unsorted) == {"width"}
+    again = OFA(lr=0.1)
+    begun(again, Grouped, steps=20, epochs=1)
+    again.recall(method.said())
+    assert again.unsorted == method.unsorted
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 5])
+def test_few_steps_leave_phases_out(steps):
+    """The largest network is the teacher, whichever phase comes next."""
+    method = OFA(lr=0.1)
+    supernet = begun(method, Plain, steps=steps, epochs=1)
+    first = method._phases[1].begin
+    took(method, supernet, range(first), labelled(steps))
+    trained = supernet.extract({"width": 6, "depth": 2}).state_dict()
+    took(method, supernet, range(first, steps), labelled(steps))
+    teacher = method._teacher.state_dict()
+    assert steps == first or all(torch.equal(tensor, teacher[name]) for name, tensor in trained.items())
 
 
 def test_nonsense_is_refused():

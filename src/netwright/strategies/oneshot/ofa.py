@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -18,10 +18,12 @@ from netwright.architecture import Answer, Architecture
 from netwright.arguments import not_negative, one_of_these, positive, share_below_one, whole
 from netwright.errors import InputError, SpaceError
 from netwright.space import Decision, SearchSpace
-from netwright.space.conditions import asked
+from netwright.space.drawing import answered
+from netwright.strategies.oneshot import resolutions as elastic
 from netwright.strategies.oneshot.method import Batch, Course, Method
 from netwright.strategies.oneshot.rewards import batch_statistics
 from netwright.supernet.share import largest
+from netwright.supernet.sorting import sort_channels
 from netwright.supernet.supernet import Supernet
 from netwright.supernet.tensors import smallest
 from netwright.training.loop import half_cosine
@@ -35,6 +37,8 @@ COLD = 1 / 32
 """A learning rate that warms up begins at this part of itself: that of one of the authors' 32 GPUs."""
 PHASES = 4
 """A stage with longer lists of options than so many and one opens several at a time."""
+TRIED = 8
+"""On so many networks that are drawn it is tried how small images may be."""
 TRIES = 100
 """So many draws may the rules of a space refuse in a row before the largest network is trained instead."""
 
@@ -83,14 +87,22 @@ class OFA(Method):
     a cosine to 0 after five epochs of warming up (none in the phases of 25). SGD (Nesterov, momentum .9), weight decay
     3e-5 on all but norms and biases.
 
-    What differs: kernels are the middle of larger ones without matrices that transform them
-    (:mod:`netwright.supernet.slicing`), channels are not sorted by their importance before widths open, and the
-    resolution of the data stays the same.
+    Kernels of ``choose`` are the middle of larger ones times matrices that learn (:mod:`netwright.supernet.kernels`;
+    without ``matrices`` the middle alone). Before the options of a width open its channels are sorted by their
+    importance (:mod:`netwright.supernet.sorting`; not without ``sort``), within what is open already; :attr:`unsorted`
+    says where that would change the network. Each batch of images has another size, drawn uniformly from
+    ``resolutions``: the published ones are 128 to 224 pixels of 224 in steps of 4, here in proportion to the data's own
+    size, for images of at least 32 pixels; others are a list of the shorter side in pixels, or None. Sizes that the
+    largest network cannot take, or the smallest of them some other, are left out (an InputError if they were listed).
+
+    What differs: channels are sorted that follow from one decision alone, and those that a block takes in and gives
+    out with the same width keep one order; images are made smaller as a whole, not cropped in that size.
 
     ``rule="sandwich"`` (Yu and Huang 2019, universally slimmable networks; Yu et al. 2020, BigNAS): every step trains
     the largest network with the labels, then the smallest and ``randoms`` random ones with the outputs of the largest;
     the gradients are added for one step, and only the largest has dropout. Defaults are those of the former: 250
-    epochs, a learning rate down a line to 0 from .03125 for 64 examples (.5 for its 1,024), weight decay 1e-4.
+    epochs, a learning rate down a line to 0 from .03125 for 64 examples (.5 for its 1,024), weight decay 1e-4, no
+    matrices, and one resolution unless others are listed.
 
     SpaceError where no number is open, and where the rules of the space refuse the largest network (or, for the
     sandwich, the smallest).
@@ -110,6 +122,9 @@ class OFA(Method):
         stages: Sequence[Sequence[str]] = STAGES,
         paths: Sequence[int] = (1, 2, 4),
         randoms: int = 2,
+        matrices: bool | None = None,
+        sort: bool = True,
+        resolutions: str | Sequence[int] | None = elastic.WORD,
     ) -> None:
         one_of_these("OFA", "rule", rule, RULES)
         sandwich = rule == "sandwich"
@@ -127,6 +142,10 @@ class OFA(Method):
                 raise InputError(f"{owner}: stages[{place}] has parts of names of decisions, found {stage!r}")
         self.rates, self.momentum, self.distillation, self.randoms = rates, momentum, distillation, randoms
         self.stages, self.paths = tuple(tuple(stage) for stage in stages), tuple(paths)
+        self.matrices, self.sort = not sandwich if matrices is None else matrices, sort
+        self.resolutions = elastic.checked(owner, resolutions)
+        if sandwich and self.resolutions == elastic.WORD:
+            self.resolutions = None
         positive(owner, lr=self.lr, **{f"rates[{place}]": rate for place, rate in enumerate(rates)})
         share_below_one(owner, momentum=momentum)
         not_negative(owner, weight_decay=self.weight_decay, distillation=distillation)
@@ -144,13 +163,31 @@ class OFA(Method):
         if self.rule == "sandwich":
             self._smallest = _extreme(self._space, smallest, "smallest")
         self._phases = self._planned(course.steps)
+        self._sizes: list[elastic.Size] | None = None
+        self._unsorted: dict[str, str] = {}
+        if self.matrices:
+            supernet.transform_kernels()
         self._optimizer = (course.optimizer or self._sgd)(list(supernet.network.parameters()))
         self.stateful = {"weights_optimizer": self._optimizer}
         if self.rule == "shrink":
             self._teacher = supernet.extract(self._largest).requires_grad_(False)
             self.stateful = {**self.stateful, "teacher": self._teacher}
 
+    @property
+    def unsorted(self) -> Mapping[str, str]:
+        """The decisions of widths whose channels could not all be sorted so far, and why."""
+        return self._unsorted
+
+    def said(self) -> Mapping[str, Any]:
+        return {"unsorted": self._unsorted}
+
+    def recall(self, said: Mapping[str, Any]) -> None:
+        self._unsorted = dict(said["unsorted"])
+
     def step(self, number: int, train: Batch, valid: Batch | None) -> Tensor:
+        if self._sizes is None:
+            self._sizes = self._usable(train[0])
+        example, train = train[0], (elastic.drawn(self._sizes, train[0], self._course.seed, number), train[1])
         if self.rule == "sandwich":
             self._course.pace(self._optimizer, number, lambda part: 1 - part)
             self._optimizer.zero_grad(set_to_none=True)
@@ -158,7 +195,7 @@ class OFA(Method):
         else:
             phase = next(phase for phase in reversed(self._phases) if phase.begin <= number)
             if number == phase.begin:
-                self._enter(phase)
+                self._enter(phase, example)
             self._course.pace(self._optimizer, number, lambda _: phase.factor(number) / self.lr)
             self._optimizer.zero_grad(set_to_none=True)
             loss = self._shrunk(phase, number, train)
@@ -198,12 +235,40 @@ class OFA(Method):
             for begin, end, (_, phase) in zip([0, *ends], ends, planned, strict=False)
         ]
 
-    def _enter(self, phase: Phase) -> None:
-        """At the first step of a phase: the largest network is copied when it was trained, and momenta begin anew."""
+    def _usable(self, images: Tensor) -> list[elastic.Size]:
+        """The sizes that batches like this one may have."""
+        wanted = elastic.sizes(images, self.resolutions)
+        if not wanted:
+            return []
+        rng, space = np.random.default_rng(self._course.seed), self._space
+        others = [answered(space.decisions, smallest)]
+        others = [architecture for architecture in others if architecture in space]
+        for _ in range(TRIED):
+            architecture = _drawn(space, dict.fromkeys(decision.name for decision in space.decisions), rng)
+            others += [] if architecture is None else [architecture]
+        return elastic.usable(
+            wanted, self._supernet, self._course, images, self._largest, others,
+            strict=self.resolutions != elastic.WORD,
+        )  # fmt: skip
+
+    def _enter(self, phase: Phase, example: Tensor) -> None:
+        """At the first step of a phase: the largest network is copied when it was trained, channels are sorted.
+
+        And momenta begin anew.
+        """
         if phase.begin == 0:
             return
-        if phase == self._phases[1]:
+        if phase.begin == self._phases[1].begin:
             self._teacher.load_state_dict(self._supernet.extract(self._largest).state_dict())
+        if self.sort:
+            # Phases may be shorter than a step: the last of those that were not.
+            before = [former for former in self._phases if former.begin < phase.begin][-1].open
+            learnt = {
+                decision.name: before.get(decision.name) or [largest(decision)]
+                for decision in self._supernet.values
+                if phase.open.get(decision.name, ()) != before.get(decision.name, ())
+            }
+            self._unsorted |= sort_channels(self._supernet, example, learnt, seed=self._course.seed)
         self._optimizer.state.clear()
 
     def _shrunk(self, phase: Phase, number: int, train: Batch) -> Tensor:
@@ -280,11 +345,7 @@ def _listed(owner: str, name: str, value: object) -> None:
 
 def _extreme(space: SearchSpace, option: Callable[[Decision], Answer], what: str) -> Architecture:
     """The architecture with that option of every decision; a decision about training has its first value."""
-    answers: dict[str, Answer] = {}
-    for decision in space.decisions:
-        if asked(decision, answers):
-            answers[decision.name] = decision.first if decision.of_training else option(decision)
-    architecture = Architecture(answers)
+    architecture = answered(space.decisions, option)
     if architecture not in space:
         raise SpaceError(
             f"the rules of the space refuse the {what} network, {architecture}, which has to be trained",
@@ -305,19 +366,15 @@ def _drawn(
     space: SearchSpace, opened: Mapping[str, Sequence[Answer] | None], rng: np.random.Generator
 ) -> Architecture | None:
     """An architecture with an option of each decision, drawn from those that are open; None if the rules refuse all."""
+
+    def answer(decision: Decision) -> Answer:
+        options = opened.get(decision.name, ())
+        if options is None:
+            return decision.draw(float(rng.random()))
+        return options[int(rng.integers(len(options)))] if options else largest(decision)
+
     for _ in range(TRIES):
-        answers: dict[str, Answer] = {}
-        for decision in space.decisions:
-            if not asked(decision, answers):
-                continue
-            options = opened.get(decision.name, ())
-            if decision.of_training:
-                answers[decision.name] = decision.first
-            elif options is None:
-                answers[decision.name] = decision.draw(float(rng.random()))
-            else:
-                answers[decision.name] = options[int(rng.integers(len(options)))] if options else largest(decision)
-        architecture = Architecture(answers)
+        architecture = answered(space.decisions, answer)
         if architecture in space:
             return architecture
     return None

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from netwright.architecture import Answer, Architecture
 from netwright.arguments import one_of_these, positive, share, share_below_one, whole
 from netwright.errors import SpaceError
-from netwright.space.conditions import asked
+from netwright.space import Decision
+from netwright.space.drawing import answered
 from netwright.strategies.oneshot.method import Batch, Course, Method, loss_at
 from netwright.strategies.oneshot.rewards import reward
 from netwright.supernet.relaxations import Gates
@@ -140,15 +141,14 @@ class Proxyless(Method):
 
     def _draw(self, rows: Mapping[str, nn.Parameter]) -> Architecture:
         """An architecture, each of its decisions by its own probabilities; one about training has its first value."""
-        answers: dict[str, Answer] = {}
-        for decision in self._supernet.space.decisions:
-            if not asked(decision, answers):
-                continue
-            answers[decision.name] = decision.first
-            if decision.name in rows:
-                chances = rows[decision.name].detach().softmax(0)
-                answers[decision.name] = decision.value(int(torch.multinomial(chances, 1, generator=self._generator)))
-        return Architecture(answers)
+
+        def answer(decision: Decision) -> Answer:
+            if decision.name not in rows:
+                return decision.first
+            chances = rows[decision.name].detach().softmax(0)
+            return decision.value(int(torch.multinomial(chances, 1, generator=self._generator)))
+
+        return answered(self._supernet.space.decisions, answer)
 
     def _sgd(self, weights: list[nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.SGD(weights, self.lr, momentum=0.9, nesterov=True, weight_decay=4e-5)
