@@ -429,6 +429,10 @@ def test_nonsense_is_refused():
         begun(OFA(), Names)
     with pytest.raises(InputError, match="sandwich"):
         OFA("grow")
+    with pytest.raises(InputError, match="matrices is true or false, found 'no'"):
+        OFA(matrices="no")
+    with pytest.raises(InputError, match="sort is true or false, found None"):
+        OFA(sort=None)
     with pytest.raises(InputError, match="3 stages, 2 paths"):
         OFA(paths=(1, 2))
 

@@ -95,8 +95,9 @@ class OFA(Method):
     size, for images of at least 32 pixels; others are a list of the shorter side in pixels, or None. Sizes that the
     largest network cannot take, or the smallest of them some other, are left out (an InputError if they were listed).
 
-    What differs: channels are sorted that follow from one decision alone, and those that a block takes in and gives
-    out with the same width keep one order; images are made smaller as a whole, not cropped in that size.
+    What differs: only channels are sorted whose number follows from one decision alone, and all with the same sizes of
+    one decision have one order, where the authors sort a layer at a time; batches are resized after augmentation, where
+    the authors' crops have that size from the start; and networks are scored in the data's own size.
 
     ``rule="sandwich"`` (Yu and Huang 2019, universally slimmable networks; Yu et al. 2020, BigNAS): every step trains
     the largest network with the labels, then the smallest and ``randoms`` random ones with the outputs of the largest;
@@ -142,6 +143,9 @@ class OFA(Method):
                 raise InputError(f"{owner}: stages[{place}] has parts of names of decisions, found {stage!r}")
         self.rates, self.momentum, self.distillation, self.randoms = rates, momentum, distillation, randoms
         self.stages, self.paths = tuple(tuple(stage) for stage in stages), tuple(paths)
+        for name, flag in {"matrices": matrices, "sort": sort}.items():
+            if not isinstance(flag, bool) and (flag is not None or name == "sort"):
+                raise InputError(f"{owner}: {name} is true or false, found {flag!r}")
         self.matrices, self.sort = not sandwich if matrices is None else matrices, sort
         self.resolutions = elastic.checked(owner, resolutions)
         if sandwich and self.resolutions == elastic.WORD:
