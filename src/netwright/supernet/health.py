@@ -127,8 +127,8 @@ class Health:
             sound = next((entry["epoch"] for entry in reversed(self.epochs) if entry["chance"] >= CHANCE), 0)
             share, kind = _worst(self.epochs[-1])
             found.append(
-                f"The search collapsed into {kind} ({share:.0%} of what it derived) and was ended; what it prefers "
-                f"is by the numbers of epoch {sound:.0f}, before that."
+                f"The search collapsed into {kind} ({share:.0%} of what it derived) and was ended; its numbers "
+                f"are those of epoch {sound:.0f}, and architectures are ranked by the supernet's weights instead."
             )
         elif self.collapsed:
             share, kind = _worst(self.epochs[-1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import hashlib
 import math
 import time
@@ -24,6 +25,7 @@ from netwright.space import SearchSpace
 from netwright.strategies.oneshot import checkpoints
 from netwright.strategies.oneshot.making import described, fresh, make
 from netwright.strategies.oneshot.method import Batch, Course, Hardware, MakeOptimizer, Method, Schedule
+from netwright.strategies.oneshot.rewards import best_by, reward
 from netwright.supernet.health import Health
 from netwright.supernet.supernet import Supernet
 from netwright.training.augmentation import augment
@@ -39,6 +41,8 @@ PAUSE = 60.0
 """Seconds between two checkpoints within an epoch."""
 FARTHEST = 30.0
 """Where steps are fewer than the published, the numbers' learning rate grows in proportion, at most so many times."""
+DRAWN = 500
+"""Architectures that are scored by a supernet's weights where its numbers collapsed."""
 FILE = "supernet.safetensors"
 
 
@@ -252,14 +256,18 @@ class OneShot:
     ) -> list[Architecture]:
         """The ``count`` architectures that the method prefers, the best first; trains first where that was not done.
 
-        ``space`` may be a part of the supernet's. Where a collapse ended the training the numbers are those of before
-        it. ``stop`` is asked before each architecture that a method scores for this: once ``count`` are scored it may
-        end that. InputError for a method that leaves the choice to a search on the supernet.
+        ``space`` may be a part of the supernet's. Where a collapse ended the training nothing is known of the numbers
+        that could be trusted: then :data:`DRAWN` architectures are drawn uniformly and ordered by the supernet's
+        weights, on the data that the numbers learnt from. ``stop`` is asked before each architecture that is scored for
+        this: once ``count`` are scored it may end that. InputError for a method that leaves the choice to a search on
+        the supernet.
         """
         count = as_whole("count", count, 1)
         if not self.finished:
             self.fit()
         found = self.method.ranked(count, space, stop)
+        if found is not None and self.health.taken_back and not self.supernet.narrowed:
+            found = self._ranked_by_weights(count, self.space if space is None else space, stop)
         if found is None:
             name = type(self.method).__name__
             raise InputError(
@@ -268,6 +276,18 @@ class OneShot:
                 "nw.evaluators.SharedWeights(one_shot.supernet, data, split=one_shot.split), maximize='val_accuracy')",
             )
         return found
+
+    def _ranked_by_weights(
+        self, count: int, space: SearchSpace, stop: Callable[[], bool] | None
+    ) -> list[Architecture]:
+        rng = np.random.default_rng([self.seed, 17])
+        drawn = {space.key(each): each for each in (space.sample(rng) for _ in range(max(DRAWN, count)))}
+        X, y = self._parts()[-1]
+        size = max(SMALLEST_BATCH, self.method.batch_size)
+        batches = list(zip(X.split(size), y.split(size), strict=True))
+        # What networks cost is left to the limits: a price that was all that counted would choose the collapse again.
+        supernet, course = self.supernet, dataclasses.replace(self._course(), hardware=None)
+        return best_by(lambda each: reward(supernet, each, course, batches), drawn.values(), count, stop)
 
     def seconds_a_step(self, count: int = 3) -> float:
         """About how long a step takes, from a few steps of a twin of its own; nothing here changes."""
