@@ -43,6 +43,8 @@ class Relaxation(nn.Module, ABC):
         super().__init__()
         space = supernet.space
         self.space = space
+        self.pruned: dict[str, frozenset[int]] = {}
+        """Of each decision the places of options that are never chosen again; most kinds prune none."""
         self._sure: dict[str, Way] = {}
         self.open: dict[str, Decision] = {}
         for decision in space.decisions:
@@ -155,8 +157,12 @@ class Relaxation(nn.Module, ABC):
                 scores = rows.get(decision.name) or [0.0] * len(options)
                 # A decision about training is not ranked here: it has its first value.
                 options = options[:1] if decision.of_training else options
-                scored = zip(options, scores, strict=False)
-                grown += [(value + score, {**answers, decision.name: option}) for option, score in scored]
+                gone = self.pruned.get(decision.name, frozenset())
+                grown += [
+                    (value + score, {**answers, decision.name: option})
+                    for place, (option, score) in enumerate(zip(options, scores, strict=False))
+                    if place not in gone
+                ]
             whole = whole and len(grown) <= width
             beam = sorted(grown, key=lambda entry: -entry[0])[:width]
         found: dict[Any, Architecture] = {}
@@ -249,10 +255,31 @@ class Dirichlet(Relaxation):
     """Every option counts for a draw from a Dirichlet distribution (DrNAS; Chen et al. 2021, equation 6).
 
     Its concentration is elu(alpha) + 1; the gradient goes through the draw. ``anchor`` is the weight of the divergence
-    from the uniform Dirichlet in the loss.
+    from the uniform Dirichlet in the loss. Options can be pruned: the others are then drawn from the distribution of
+    their numbers alone, as which the authors' renormalised draws are distributed, too.
     """
 
     anchor: float = 1e-3
+
+    def prune(self, count: int) -> None:
+        """Takes all but the ``count`` strongest options of each ``one_of`` away for good; of equal ones the first stay.
+
+        That a connection may be nothing is no option, and stays possible.
+        """
+        for decision, row in self._pairs():
+            if decision.kind == "one_of":
+                places = [place for place in self._left(decision, row) if place < len(decision.options or ())]
+                strongest = sorted(places, key=lambda place: -float(row.detach()[place]))[:count]
+                self.pruned[decision.name] = frozenset(range(len(decision.options or ()))) - frozenset(strongest)
+
+    def probabilities(self) -> dict[str, Tensor]:
+        rows = super().probabilities()
+        for decision, row in self._pairs():
+            if self.pruned.get(decision.name):
+                left = torch.tensor(self._left(decision, row), device=row.device)
+                spread = torch.zeros_like(row).index_put((left,), self.share(row[left]))
+                rows[decision.name] = spread[: len(decision.options or ())]
+        return rows
 
     def share(self, row: Tensor) -> Tensor:
         concentration = nn.functional.elu(row) + 1
@@ -261,16 +288,28 @@ class Dirichlet(Relaxation):
     def ways(self, generator: torch.Generator) -> dict[str, Way]:
         rows = {}
         for decision, row in self._pairs():
-            positions = self._positions(decision)
-            rows[decision.name] = Way(tuple(positions), _dirichlet(_concentration(row), generator)[: len(positions)])
+            left, every = self._left(decision, row), self._positions(decision)
+            positions = tuple(every[place] for place in left if place < len(every))
+            drawn = _dirichlet(_concentration(self._of(row, left)), generator)
+            rows[decision.name] = Way(positions, drawn[: len(positions)])
         return self.completed(rows)
 
     def penalty(self) -> Tensor | None:
         total = torch.zeros(())
-        for _, row in self._pairs():
-            own, flat = (torch.distributions.Dirichlet(c) for c in (_concentration(row), torch.ones_like(row)))
-            total = total + torch.distributions.kl_divergence(own, flat)
+        for decision, row in self._pairs():
+            own = _concentration(self._of(row, self._left(decision, row)))
+            far = torch.distributions.kl_divergence(*map(torch.distributions.Dirichlet, (own, torch.ones_like(own))))
+            total = total + far
         return self.anchor * total
+
+    def _left(self, decision: Decision, row: Tensor) -> list[int]:
+        """The places in a row of what was not pruned."""
+        gone = self.pruned.get(decision.name, frozenset())
+        return [place for place in range(len(row)) if place not in gone]
+
+    @staticmethod
+    def _of(row: Tensor, places: Sequence[int]) -> Tensor:
+        return row if len(places) == len(row) else row[list(places)]
 
 
 @final

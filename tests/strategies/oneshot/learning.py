@@ -68,6 +68,7 @@ def kept(method, supernet):
 def restored(method, supernet, state):
     """Gives a method that has started what :func:`kept` gave."""
     weights, parts, said = copy.deepcopy(state)
+    method.reshape(json.loads(said))
     supernet.restore(weights)
     for name, part in method.stateful.items():
         (part.set_state if isinstance(part, torch.Generator) else part.load_state_dict)(parts[name])

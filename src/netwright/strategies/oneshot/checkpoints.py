@@ -60,6 +60,10 @@ def read(path: Path) -> tuple[dict[str, Any], Mapping[str, Tensor]]:
 
 def put_back(about: Mapping[str, Any], tensors: Mapping[str, Tensor], supernet: Supernet, method: Method) -> None:
     """Makes a supernet, and a method that has started, what they were."""
+    try:
+        method.reshape(about["said"])
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"the checkpoint does not say how far the method's stages are: {error}") from None
     supernet.restore({name[len(WEIGHTS) :]: tensor for name, tensor in tensors.items() if name.startswith(WEIGHTS)})
     for name, part in method.stateful.items():
         own = {key[len(name) + 1 :]: tensor for key, tensor in tensors.items() if key.startswith(f"{name}:")}

@@ -146,6 +146,9 @@ class Method(ABC):
         """Further state, as JSON holds it, that a checkpoint keeps; see :meth:`recall`."""
         return {}
 
+    def reshape(self, said: Mapping[str, Any]) -> None:  # noqa: B027 - most methods leave all shapes as they are
+        """Gives the supernet the shapes of when :meth:`said` said this: after :meth:`start`, before weights come."""
+
     def recall(self, said: Mapping[str, Any]) -> None:  # noqa: B027 - most methods have nothing else to keep
         """Takes what :meth:`said` gave, after :meth:`start`."""
 
