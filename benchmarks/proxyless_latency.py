@@ -52,7 +52,7 @@ from netwright.zoo.digits_cells import function_of
 SHAPE = (1, 8, 8)
 PROBES = 40
 ROUNDS, SECONDS = 8, 4.0
-TIMER = Latency(repeats=9, warmup=2)
+TIMER = Latency(repeats=9, warmup=2, on="torch")
 RANKED, TRAINED = 24, 8
 RECIPE = Recipe(**baseline("digits").recipe)
 TRAIN_SEEDS = (0, 1, 2)

@@ -368,7 +368,7 @@ def test_any_call_can_be_measured():
 def test_latencies_add_up_to_more_where_more_is_done():
     """Milliseconds of each operation alone; sums of branches between them are not in it."""
     space = nasbench201.space(input_shape=(3, 16, 16), classes=4, channels=16, cells=1)
-    table = OperationTable.measured(Supernet(space), torch.randn(1, 3, 16, 16), costs.Latency(repeats=9))
+    table = OperationTable.measured(Supernet(space), torch.randn(1, 3, 16, 16), costs.Latency(repeats=9, on="torch"))
     heavy, light = (
         nw.Architecture(dict.fromkeys((d.name for d in space.decisions), op)) for op in ("nor_conv_3x3", "skip_connect")
     )
@@ -399,7 +399,8 @@ def test_the_supernet_is_left_as_it_was():
     ways, modes = supernet.board.ways, [module.training for module in supernet.modules()]
     state = {name: tensor.clone() for name, tensor in supernet.state_dict().items()}
     random = torch.get_rng_state()
-    OperationTable.measured(supernet, torch.randn(1, 3, 8, 8, generator=torch.Generator()), costs.Latency(2, 0))
+    example = torch.randn(1, 3, 8, 8, generator=torch.Generator())
+    OperationTable.measured(supernet, example, costs.Latency(2, 0, on="torch"))
     assert supernet.board.ways is ways
     assert modes == [module.training for module in supernet.modules()]
     assert all(torch.equal(tensor, state[name]) for name, tensor in supernet.state_dict().items())

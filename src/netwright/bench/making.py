@@ -201,7 +201,7 @@ class _Costs:
 
         from netwright.costs import Latency, measure
 
-        network, example, latency = candidate.network(), torch.zeros(1, *self.input_shape), Latency()
+        network, example, latency = candidate.network(), torch.zeros(1, *self.input_shape), Latency(on="torch")
         counted = measure(candidate.space, candidate.architecture, self.input_shape, COUNTS)
         return {**counted, "latency_ms": min(latency(network, example) for _ in range(MEASURED))}
 

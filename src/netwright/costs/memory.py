@@ -24,6 +24,15 @@ def peak_memory(network: nn.Module, example: Example, *, training: bool = False)
     return meter(network, example, run_training if training else run_memory)
 
 
+def activation_memory(network: nn.Module, example: Example) -> float:
+    """:func:`peak_memory` less parameters and buffers: what one example needs beside the weights."""
+    held = {
+        value.untyped_storage()._cdata: value.untyped_storage().nbytes()
+        for value in (*network.parameters(), *network.buffers())
+    }
+    return peak_memory(network, example) - sum(held.values())
+
+
 def run_memory(network: nn.Module, rows: Inputs) -> float:
     """:func:`peak_memory` of the network as it is, on the device where it is."""
     with LiveSet() as alive, torch.no_grad():

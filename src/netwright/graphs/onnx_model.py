@@ -52,7 +52,7 @@ def onnx_bytes(network: nn.Module, example: Example, metadata: Mapping[str, str]
         ) from error
     _name_outputs(model.graph)
     _name_batch(model.graph)
-    _forget_this_machine(model)
+    forget_this_machine(model)
     model.producer_name, model.producer_version = "netwright", ""
     for key, value in (metadata or {}).items():
         model.metadata_props.add(key=key, value=value)
@@ -117,7 +117,7 @@ def _name_batch(graph: Any) -> None:
             size.dim_param = re.sub(rf"\b{re.escape(symbol)}\b", "batch", size.dim_param)
 
 
-def _forget_this_machine(model: Any) -> None:
+def forget_this_machine(model: Any) -> None:
     """Notes of the exporter: names of files, lines of source, the whole signature on every value."""
     graphs = [model.graph, *model.functions]
     while graphs:

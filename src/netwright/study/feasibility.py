@@ -13,7 +13,7 @@ from netwright.errors import InfeasibleError
 from netwright.space import SearchSpace
 from netwright.study.candidates import Limit, measure_costs
 
-STATIC = ("params", "macs", "memory")
+STATIC = ("params", "macs", "flops", "memory", "activations", "size_mb")
 """Costs that follow from the architecture alone: the same on every machine and at every time."""
 
 

@@ -208,7 +208,7 @@ def _table(name: str, supernet: Supernet, shape: Sequence[int], folder: Path) ->
     if file.exists():
         return OperationTable.from_value(strict_json.loads(file.read_bytes(), what=str(file)), supernet)
     with one_thread():
-        table = timed(supernet, example, Latency(repeats=REPEATS, warmup=2))
+        table = timed(supernet, example, Latency(repeats=REPEATS, warmup=2, on="torch"))
     folder.mkdir(parents=True, exist_ok=True)
     temporary = file.with_suffix(".tmp")
     temporary.write_text(strict_json.dumps(table.to_value()), encoding="utf-8")

@@ -18,7 +18,11 @@ METRICS: dict[str, Direction] = {
     "macs": "minimize",
     "flops": "minimize",
     "memory": "minimize",
+    "activations": "minimize",
+    "size_mb": "minimize",
     "latency_ms": "minimize",
+    "peak_memory": "minimize",
+    "energy_j": "minimize",
     "epochs": "minimize",
     "lineage_epochs": "minimize",
 }
