@@ -9,7 +9,18 @@ import pytest
 import torch
 from torch.nn import functional
 
-from netwright.strategies.oneshot import DARTS, ENAS, GDAS, PCDARTS, SPOS, Course, FairNAS, Proxyless, RandomWeights
+from netwright.strategies.oneshot import (
+    DARTS,
+    ENAS,
+    GDAS,
+    PCDARTS,
+    SPOS,
+    Course,
+    DrNAS,
+    FairNAS,
+    Proxyless,
+    RandomWeights,
+)
 from netwright.supernet import Supernet, Way
 from netwright.zoo import nasbench201, proxyless
 
@@ -144,6 +155,16 @@ def test_a_quarter_of_the_channels_needs_far_less():
     method, mixed = PCDARTS(rest=0.0), DARTS()
     supernet = begun(method, "nasbench201")
     assert stepped(method, supernet) < 0.6 * stepped(mixed, begun(mixed, "nasbench201"))
+
+
+@pytest.mark.parametrize("stage", [0, 1])
+def test_every_stage_of_drnas_needs_less_than_half(stage):
+    """A quarter of the channels and five operations, then half of them and three."""
+    method, plain = DrNAS(progressive=True, rest=0.0, stages=((0.5, 4, None), (0.5, 2, 3))), DrNAS()
+    supernet = begun(method, "nasbench201")
+    if stage:
+        method._enter(stage)
+    assert stepped(method, supernet) < 0.5 * stepped(plain, begun(plain, "nasbench201"))
 
 
 @pytest.mark.parametrize("name", SPACES)
