@@ -154,7 +154,7 @@ def test_random_state_is_a_whole_number(tmp_path: Path, state: Any) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["m.onnx", "m.pt", "m.PT2"])
+@pytest.mark.parametrize("name", ["m.tflite", "m.pt", "m.PT2"])
 def test_export_refuses_unknown_names(fitted: nw.TabularClassifier, tmp_path: Path, name: str) -> None:
     """A name that ends like no format there is makes no folder of that name."""
     with pytest.raises(InputError, match=r"cannot be exported to '\.\w+' .*\.pt2 file .* folder without a suffix"):

@@ -206,8 +206,8 @@ def test_export_the_source(searched: Searched, tmp_path: Path) -> None:
     [
         ("show RUN", {"study", "trials", "best", "pareto"}),
         ("predict RUN DATA", {"predictions", "classes", "probabilities"}),
-        ("export RUN --to source --out NEW", {"out", "format"}),
-        ("export RUN --to onnx", {"error"}),
+        ("export RUN --to source --out NEW", {"out", "format", "model", "bytes", "difference", "rows", "seconds"}),
+        ("export RUN --to tflite", {"error"}),
         ("predict NEW DATA", {"error"}),
     ],
 )

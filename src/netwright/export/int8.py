@@ -125,14 +125,23 @@ def quantise(model: bytes, examples: Examples) -> Quantised:
     wanted = _score(plain, examples, judge) - WANTED_LOSS
     with tempfile.TemporaryDirectory(prefix="netwright-int8-") as folder:
         prepared = _prepared(model, Path(folder))
+        problem: CheckError | None = None
         for way, method, kept in _ways(prepared):
-            content = _quantised(prepared, Path(folder) / "int8.onnx", examples.calibration, plain.names, method, kept)
+            path = Path(folder) / "int8.onnx"
+            try:
+                content = _quantised(prepared, path, examples.calibration, plain.names, method, kept)
+            except CheckError as error:
+                # Histograms fail for values of changing shapes, for instance; another way may not.
+                problem = problem or error
+                continue
             score = _score(OnnxSession(content), examples, judge)
             if best is None or score > best[0]:
                 best = score, way, content
             if best[0] >= wanted:
                 break
-    assert best is not None
+    if best is None:
+        assert problem is not None
+        raise problem
     _, way, content = best
     content = _with_metadata(content, model)
     small = OnnxSession(content)

@@ -22,19 +22,25 @@ PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 Arrays = Sequence[np.ndarray[Any, Any]]
 
 
-def onnx_bytes(network: nn.Module, example: Example, metadata: Mapping[str, str] | None = None) -> bytes:
+def onnx_bytes(
+    network: nn.Module,
+    example: Example,
+    metadata: Mapping[str, str] | None = None,
+    made: torch.export.ExportedProgram | None = None,
+) -> bytes:
     """The network, in evaluation mode, as an ONNX model whose first dimension (``batch``) has any size.
 
     Inputs are called ``input`` (``input_0``, ``input_1``, … where there are several), outputs ``output`` likewise.
     The weights are inside. ``metadata`` becomes the model's ``metadata_props``; what the exporter notes of source
-    files on this machine is left out. A network that the exporter cannot follow is a :class:`CheckError` that names
+    files on this machine is left out. ``made`` is what torch.export gave of the network, where that is there already.
+    A network that the exporter cannot follow is a :class:`CheckError` that names
     the line of its ``forward``, and packages that are missing are a :class:`MissingExtra`.
     """
     require_onnx()
     pair = two_rows(example)
     twin = copy.deepcopy(network).cpu().eval()
     try:
-        made = program(twin, pair)
+        made = program(twin, pair) if made is None else made
         with quiet(), torch.no_grad():
             exported = torch.onnx.export(
                 made,

@@ -16,18 +16,21 @@ from netwright.graphs.source import Example, two_rows
 from netwright.graphs.where import refusal
 
 
-def write_program(network: nn.Module, example: Example, path: Path | str) -> float:
+def write_program(
+    network: nn.Module, example: Example, path: Path | str, made: torch.export.ExportedProgram | None = None
+) -> float:
     """Writes the network, in evaluation mode, as a program whose first dimension has any size.
 
     The file is read back and compared with the network, on one, two and all rows of ``example`` (at least three),
-    before it has its name; the largest difference is answered. A network that cannot be exported, or whose program
+    before it has its name; the largest difference is answered. ``made`` is what torch.export gave of the network, where
+    that is there already. A network that cannot be exported, or whose program
     answers differently, is a :class:`CheckError`.
     """
     path = Path(path)
     pair = two_rows(example)
     twin = copy.deepcopy(network).cpu().eval()
     try:
-        made = program(twin, pair)
+        made = program(twin, pair) if made is None else made
     except Exception as error:
         raise CheckError(
             refusal(f"{type(network).__name__}.forward cannot be followed", {"torch.export": error}),
