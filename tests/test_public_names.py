@@ -23,7 +23,7 @@ RUN = ("__main__", "._child", ".migrations.env")
 MODULES = [name for name in FILES if not name.endswith(RUN)]
 HEAVY = {
     *("torch", "sklearn", "scipy", "sqlalchemy", "alembic", "pandas", "PIL", "moocore"),
-    *("safetensors", "cloudpickle", "psutil", "typer", "rich", "pydantic"),
+    *("safetensors", "cloudpickle", "psutil", "typer", "rich", "pydantic", "onnx", "onnxruntime", "onnxscript"),
 }
 
 

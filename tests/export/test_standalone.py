@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
+import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -295,3 +298,23 @@ def test_first_values_of_plain_parameters_are_kept() -> None:
     assert found["place"][1] == pytest.approx(0.1, rel=0.6)
     assert {} == initial_values(Pictures, Pictures)
     assert f'"place": {found["place"]!r},' in train_script(Training({"epochs": 1}, found))
+
+
+def test_pickled_weights_of_a_program_are_not_opened(
+    images: tuple[Path, dict[str, Any], np.ndarray], tmp_path: Path
+) -> None:
+    """torch would unpickle what an archive calls a pickle, whatever its hash is."""
+    folder = export.to(images[0], "torch", tmp_path / "out")
+    path = folder / "model.pt2"
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, re.sub(rb'"use_pickle": ?false', b'"use_pickle": true', content))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"]["model.pt2"]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    np.save(tmp_path / "x.npy", images[2])
+    assert (2, "", "error: model.pt2 holds pickled objects, which can run foreign code\n") == alone(
+        folder / "predict.py", tmp_path / "x.npy"
+    )

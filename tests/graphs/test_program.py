@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ def test_program_equals_the_network(tmp_path: Path) -> None:
         found = torch.export.load(tmp_path / "net.pt2").module()(x)
         torch.testing.assert_close(found, network.eval()(x), rtol=0, atol=1e-6)
     assert [path.name for path in tmp_path.iterdir()] == ["net.pt2"]
+    with zipfile.ZipFile(tmp_path / "net.pt2") as archive:
+        assert not [name for name in archive.namelist() if b".py" in archive.read(name)]
 
 
 class Branching(nn.Module):

@@ -132,5 +132,5 @@ _COSTS = {
     "macs": "multiply-accumulates",
     "flops": "floating-point operations",
     "memory": "peak memory (bytes)",
-    "latency_ms": "latency (ms, eager)",
+    "latency_ms": "latency (ms)",
 }

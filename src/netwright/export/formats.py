@@ -329,7 +329,8 @@ _OPENED = {
         "",
         "from executorch.runtime import Runtime",
         "",
-        'network = Runtime.get().load_program(Path("model.pte").read_bytes()).load_method("forward")',
+        'program = Runtime.get().load_program(Path("model.pte"))',
+        'network = program.load_method("forward")',
     ],
 }
 

@@ -16,7 +16,7 @@ from netwright.graphs.source import Example, two_rows
 from netwright.graphs.where import refusal
 
 MOST = 8
-"""Memory is planned ahead: a batch has at most so many rows. XNNPACK's part of a program took 15, whatever was asked."""
+"""Memory is planned ahead: a batch has at most so many rows. XNNPACK's part took 15, whatever was asked."""
 
 
 def executorch_bytes(network: nn.Module, example: Example) -> bytes:
@@ -45,10 +45,12 @@ def executorch_run(content: bytes) -> Callable[[tuple[torch.Tensor, ...]], Seque
     """The program in ExecuTorch's own runtime; a larger batch goes through in parts."""
     from executorch.runtime import Runtime
 
-    method = Runtime.get().load_program(content).load_method("forward")
+    program = Runtime.get().load_program(content)
+    method = program.load_method("forward")
     assert method is not None
 
-    def run(batch: tuple[torch.Tensor, ...]) -> list[torch.Tensor]:
+    def run(batch: tuple[torch.Tensor, ...], held: object = (program, content)) -> list[torch.Tensor]:
+        # A method does not keep its program: without `held` it would run what is freed.
         parts = []
         for start in range(0, len(batch[0]), MOST):
             found = method.execute([value[start : start + MOST].contiguous() for value in batch])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import tempfile
 from pathlib import Path
 
 import torch
@@ -38,16 +39,17 @@ def write_program(
         ) from error
     values = example if isinstance(example, tuple) else (example,)
     rows = tuple(value if len(value) > 2 else torch.cat([two] * 2)[:3] for value, two in zip(values, pair, strict=True))
+    for node in made.graph.nodes:
+        # Lines of source on this machine.
+        node.meta.pop("stack_trace", None)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # torch.export insists on the suffix.
-    temporary = path.with_name(f".{path.stem}.writing.pt2")
-    try:
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".netwright-") as folder:
+        # The archive bears the name of its first file, and torch.export insists on the suffix.
+        temporary = Path(folder) / f"{path.stem}.pt2"
         with quiet():
             torch.export.save(made, temporary)
             read = torch.export.load(temporary).module()
         worst = compare(twin, rows, lambda batch: tree_leaves(read(*batch)))
         demand(worst, TOLERANCE)
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return worst

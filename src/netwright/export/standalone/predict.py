@@ -183,9 +183,12 @@ def _executorch(path: Path) -> Run:
     import torch
     from executorch.runtime import Runtime
 
-    method = Runtime.get().load_program(path.read_bytes()).load_method("forward")
+    content = path.read_bytes()
+    program = Runtime.get().load_program(content)
+    method = program.load_method("forward")
 
-    def run(inputs: Array) -> Array:
+    def run(inputs: Array, held: object = (program, content)) -> Array:
+        # A method does not keep its program: without `held` it would run what is freed.
         # Its memory is planned for batches of eight rows.
         parts = [method.execute([part.contiguous()])[0].clone() for part in torch.from_numpy(inputs).split(8)]
         found: Array = torch.cat(parts).numpy()
