@@ -42,7 +42,7 @@ class DrNAS(Method):
     alpha_lr=6e-4``. Parts of 1 are all channels: then nothing is made narrower, and operations are pruned alone.
 
     It is not the default because it does not take every space: where mixtures cannot be of a part of the channels, and
-    where sizes are open, SpaceError by name when it starts. Nor do small networks gain by it: on ``digits-cells`` (eight
+    where sizes are open, SpaceError by name when it starts. Nor do small networks gain by it: on ``digits-cells`` (8
     channels, three seeds) 28 ± 17 % of all cells are better than what it found, 15 ± 9 % without it. Pruned operations
     never come back, and an architecture with one of them is no longer trained. While the parts are more than 1 the
     supernet has no weights for whole architectures: what is found is trained from scratch.
