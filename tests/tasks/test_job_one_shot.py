@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from netwright import tasks
-from netwright.errors import InfeasibleError, InputError, SpaceError
+from netwright.errors import InfeasibleError, InputError, Interrupted, SpaceError
 from netwright.progress import Progress
 from netwright.stores import open_readonly
+from netwright.study.signals import Signals
+from netwright.tasks.job import configuration, opened
+from netwright.tasks.one_shot import rank
 
 
 def notes(folder, topic):
@@ -69,6 +72,54 @@ def test_a_search_that_stops_in_its_supernet_goes_on_from_there(tmp_path):
     tasks.resume(tmp_path / "run", watch=lambda p: epochs.append(p.message) if p.phase == "supernet" else None)
     assert epochs == [] or epochs[0].startswith("epoch 3 ")
     assert len(notes(tmp_path / "run", "verdict")) == 1
+
+
+def stopped_early(tmp_path):
+    """The parts of a search whose supernet was left after its first epoch."""
+
+    class Stop(Exception):
+        pass
+
+    def stop(progress):
+        if progress.phase == "supernet":
+            raise Stop
+
+    with pytest.raises(Stop):
+        search(tmp_path, "random-weights", watch=stop)
+    about = configuration(tmp_path / "run")
+    _, _, study, supernet = opened(about, tmp_path / "run")
+    supernet.end("the test")
+    return about, study, supernet
+
+
+def test_what_is_sampled_is_scored_once_and_proposed_in_that_order(tmp_path):
+    """The order is journaled, so that a resume proposes the same whatever the time allowed."""
+    outcome = search(tmp_path, "enas(updates=1, aggregate=2, samples=40)")
+    (ranking,) = notes(outcome.out, "ranking")
+    trials = tasks.show(outcome.out)["trials"]
+    assert ranking["architectures"][: len(trials)] == [trial["architecture"] for trial in trials]
+    assert len(ranking["architectures"]) == ranking["wanted"] == 30
+
+
+def test_a_signal_ends_the_scoring_of_what_is_sampled(tmp_path):
+    """At once, with nothing journaled; a search that goes on scores again."""
+    about, study, supernet = stopped_early(tmp_path)
+    signals = Signals()
+    signals.count = 1
+    with study, pytest.raises(Interrupted, match="Stopped by Ctrl-C while scoring what the supernet may propose"):
+        rank(study, supernet, about, signals=signals, late=lambda: False)
+    assert [] == study.noted("ranking")
+
+
+def test_scoring_what_is_sampled_keeps_to_the_time(tmp_path):
+    """When it is late thirty are scored, and no more; they are what was drawn first."""
+    about, study, supernet = stopped_early(tmp_path)
+    supernet.method.samples = 200
+    with study:
+        rank(study, supernet, about, signals=Signals(), late=lambda: True)
+    supernet.method.samples = 30
+    (ranking,) = study.noted("ranking")
+    assert ranking["architectures"] == [dict(each) for each in supernet.ranked(30)]
 
 
 @pytest.mark.parametrize(

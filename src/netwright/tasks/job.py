@@ -652,22 +652,9 @@ def _check_metrics(constraints: Mapping[str, float], objectives: Sequence[Sequen
 
 
 def _device(device: str) -> str:
-    import torch
+    from netwright.training.devices import device_here  # torch is loaded when it is needed
 
-    if device == "auto":
-        if torch.cuda.is_available():
-            return "cuda"
-        return "mps" if torch.backends.mps.is_available() else "cpu"
-    kind, colon, index = device.partition(":")
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not available.get(kind, False):
-        names = ", ".join(name for name, there in available.items() if there)
-        raise InputError(f"device '{device}' is not on this machine", hint=f"There is: {names}")
-    count = torch.cuda.device_count() if kind == "cuda" else 1
-    if colon and index not in map(str, range(count)):
-        there = ", ".join(f"{kind}:{place}" for place in range(count)) if count > 1 else kind
-        raise InputError(f"device '{device}' is not on this machine", hint=f"There is: {there}")
-    return device
+    return device_here(device)
 
 
 def _jobs(n_jobs: int | None, parallel: int) -> int:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 
 from netwright import strict_json
-from netwright.architecture import Answer
+from netwright.architecture import Answer, Architecture
 from netwright.costs import COSTS, Latency
 from netwright.errors import InfeasibleError, Interrupted, NetwrightError, SpaceError
 from netwright.evaluators.base import Evaluator
@@ -24,6 +25,7 @@ from netwright.progress import Watch
 from netwright.space import SearchSpace
 from netwright.strategies.base import Strategy
 from netwright.strategies.evolution import Evolution
+from netwright.strategies.oneshot.enas import ENAS
 from netwright.strategies.oneshot.hardware import Costs
 from netwright.strategies.oneshot.making import make
 from netwright.strategies.oneshot.one_shot import OneShot
@@ -43,7 +45,7 @@ SUPERNET_SHARE = 0.3
 PROBE_SHARE = 0.1
 """And at most so much for training probe architectures alone."""
 RANKING_SHARE = 0.1
-"""And for scoring what random search with shared weights draws."""
+"""And for scoring what random search with shared weights, or the controller of ENAS, draws."""
 FEWEST_SAMPLES = 30
 """Of which there are so many at least."""
 MOST_STEPS = 20_000
@@ -83,7 +85,11 @@ def plan(
         ) from error
     if limit is None:
         return {"epochs": one_shot.epochs, "probes": PROBES, "epoch_seconds": epoch_seconds}
-    affordable = int(SUPERNET_SHARE * limit / (seconds * one_shot.steps_an_epoch))
+    epoch = seconds * one_shot.steps_an_epoch
+    if isinstance(one_shot.method, ENAS):
+        # Each epoch ends with rewards on a batch each, of about a third of a step.
+        epoch += one_shot.method.updates * one_shot.method.aggregate * seconds / 3
+    affordable = int(SUPERNET_SHARE * limit / epoch)
     most = max(one_shot.epochs, -(-MOST_STEPS // one_shot.steps_an_epoch))
     alone = max(1e-3, about["trial_epochs"] * epoch_seconds)
     probes = min(PROBES, int(PROBE_SHARE * limit * about["n_jobs"] / alone))
@@ -316,6 +322,8 @@ def train_supernet(
             probes = about["one_shot"]["probes"]
             shared = shared_weights(one_shot, train, about)
             examine(study, one_shot, shared, train, probes=probes, n_jobs=n_jobs, signals=signals)
+        if not signals.count:
+            rank(study, one_shot, about, signals=signals, late=late)
         if signals.count:
             raise Interrupted(
                 f"Stopped by {signals.name} while training the supernet: "
@@ -323,6 +331,41 @@ def train_supernet(
                 hint=study._resume_hint(),
                 code=signals.code,
             )
+
+
+def rank(
+    study: Study, one_shot: OneShot, about: Mapping[str, Any], *, signals: Signals, late: Callable[[], bool]
+) -> None:
+    """Scores what a method that samples would propose, journals the order, and has the study's strategy go by it.
+
+    Under a time limit the scoring ends when its share is over, or when it is ``late``; a few are scored in any case.
+    What was journaled before is kept. Raises Interrupted after a signal.
+    """
+    strategy = study.strategy
+    if not isinstance(strategy, Ranked) or not isinstance(one_shot.method, ENAS | RandomWeights):
+        return
+    noted = study.noted("ranking")
+    known = [Architecture.from_value(each) for each in noted[-1]["architectures"]] if noted else []
+    wanted = max(FEWEST_SAMPLES, strategy.count)
+    if not noted or noted[-1]["wanted"] < wanted:
+        limit, began = about["time_limit"], monotonic()
+
+        def stop() -> bool:
+            if signals.count:
+                raise Interrupted(
+                    f"Stopped by {signals.name} while scoring what the supernet may propose",
+                    hint=study._resume_hint(),
+                    code=signals.code,
+                )
+            return limit is not None and (late() or monotonic() - began > RANKING_SHARE * limit)
+
+        feasibility = study.check_feasible()
+        space = study.space
+        if feasibility is not None and feasibility.limits:
+            space = space.restrict(feasibility, excess=feasibility.excess)
+        known += [each for each in one_shot.ranked(wanted, space, stop=stop) if each not in known]
+        study.note("ranking", wanted=wanted, architectures=[dict(each) for each in known])
+    strategy.prepare(known)
 
 
 class one_thread:

@@ -9,10 +9,11 @@ from torch import nn
 
 import netwright as nw
 from netwright.errors import InputError, SpaceError, StoreError
-from netwright.strategies.oneshot import DARTS, GDAS, METHODS, SPOS, OneShot, make
+from netwright.strategies.oneshot import DARTS, GDAS, METHODS, SPOS, OneShot, Ranked, make
 from netwright.training.data import Data
 from netwright.training.recipes import Recipe
 from netwright.training.weights import save_weights
+from netwright.trial import Objective
 
 
 class Toy(nn.Module):
@@ -103,6 +104,27 @@ def test_the_same_object_goes_on_exactly():
     part = search(seed=1).fit(stop=lambda: next(steps) == 6)
     assert part.fit().losses == whole.losses
     assert torch.equal(weights(part), weights(whole))
+
+
+def test_a_device_that_is_not_here_is_refused():
+    """Before anything is made, with those that are."""
+    with pytest.raises(InputError, match=r"device 'foo' is not on this machine\. There is: cpu"):
+        search(device="foo")
+
+
+def test_an_order_that_was_found_before_is_proposed():
+    """As far as it is of the study's space; the method is asked for what comes after."""
+    one_shot = search().fit()
+    known = [nw.Architecture({"a": a, "b": "p"}) for a in "rqp"]
+    ranked = Ranked(one_shot, 4)
+    ranked.prepare(known)
+    part = one_shot.space.restrict(lambda architecture: architecture["a"] != "q")
+    ranked.start(part, [Objective("score", "maximize")])
+    asked = [ranked.ask(np.random.default_rng(0)).architecture for _ in range(4)]
+    assert [known[0], known[2]] == asked[:2]
+    assert len(set(asked)) == 4
+    assert all(architecture in part for architecture in asked)
+    assert ranked.ask(np.random.default_rng(0)) is None
 
 
 def test_the_generator_of_the_process_is_left_alone():

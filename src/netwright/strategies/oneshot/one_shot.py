@@ -30,6 +30,7 @@ from netwright.supernet.health import Health
 from netwright.supernet.supernet import Supernet
 from netwright.training.augmentation import augment
 from netwright.training.data import Data
+from netwright.training.devices import device_here
 from netwright.training.recipes import Recipe
 from netwright.training.splits import Split, split
 
@@ -118,7 +119,7 @@ class OneShot:
         self.split = split if split is not None else _usual_split(data, seed)
         if len(self.split) != len(data):
             raise InputError(f"OneShot: the split is of {len(self.split)} examples, the data have {len(data)}")
-        self.seed, self.device = as_whole("seed", seed, 0), device
+        self.seed, self.device = as_whole("seed", seed, 0), device_here(device)
         self.recipe = recipe if recipe is not None else Recipe(augment=())
         self.folder = None if folder is None else Path(folder)
         self.alarm = alarm
@@ -128,7 +129,7 @@ class OneShot:
             "optimizer": optimizer,
             "numbers_optimizer": numbers_optimizer,
             "schedule": schedule,
-            "precision": _precision(precision, device),
+            "precision": _precision(precision, self.device),
         }
         self._make_hardware: Any = hardware if not hasattr(hardware, "penalized") else None
         self.hardware: Any = hardware if hasattr(hardware, "penalized") else None
@@ -277,14 +278,12 @@ class OneShot:
             )
         return found
 
-    def _ranked_by_weights(
-        self, count: int, space: SearchSpace, stop: Callable[[], bool] | None
-    ) -> list[Architecture]:
+    def _ranked_by_weights(self, count: int, space: SearchSpace, stop: Callable[[], bool] | None) -> list[Architecture]:
         rng = np.random.default_rng([self.seed, 17])
         drawn = {space.key(each): each for each in (space.sample(rng) for _ in range(max(DRAWN, count)))}
         X, y = self._parts()[-1]
         size = max(SMALLEST_BATCH, self.method.batch_size)
-        batches = list(zip(X.split(size), y.split(size), strict=True))
+        batches = list(zip(torch.split(X, size), torch.split(y, size), strict=True))
         # What networks cost is left to the limits: a price that was all that counted would choose the collapse again.
         supernet, course = self.supernet, dataclasses.replace(self._course(), hardware=None)
         return best_by(lambda each: reward(supernet, each, course, batches), drawn.values(), count, stop)

@@ -28,11 +28,16 @@ class Ranked(Strategy):
         self.count = as_whole("count", count, 1)
         self.method = described(one_shot.method)
         self._one_shot = one_shot
+        self._known: list[Architecture] = []
+
+    def prepare(self, ranking: Sequence[Architecture]) -> None:
+        """Goes by this order, the best first, which was found before; the method is asked for what comes after it."""
+        self._known = self._ranking = list(ranking)
 
     def start(self, space: SearchSpace, objectives: Sequence[Objective]) -> None:
         super().start(space, objectives)
         self._asked = self._lost = 0
-        self._ranking: list[Architecture] = []
+        self._ranking = [architecture for architecture in self._known if architecture in space]
 
     def ask(self, rng: np.random.Generator) -> Proposal | None:
         if self._asked >= self.count + self._lost:
@@ -40,7 +45,7 @@ class Ranked(Strategy):
         if self._asked == len(self._ranking):
             wanted = max(self.count, 2 * len(self._ranking))
             more = self._one_shot.ranked(wanted, self.space)
-            self._ranking += [architecture for architecture in more if architecture not in self._ranking]
+            self._ranking = [*self._ranking, *(each for each in more if each not in self._ranking)]
         if self._asked == len(self._ranking):
             return None
         self._asked += 1
