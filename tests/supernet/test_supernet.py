@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 
 import cloudpickle
 import numpy as np
@@ -391,3 +392,72 @@ def test_a_buffer_of_its_own_is_the_same_wherever_it_is_built():
         expected = supernet.at({"width": width})(x)
         assert torch.equal(expected, supernet.extract({"width": width})(x))
         assert expected.abs().max() > 0.01
+
+
+class Unlike(nn.Module):
+    """A cell in which one thing gives another shape than the rest."""
+
+    def __init__(self, what):
+        super().__init__()
+        self.what = what
+        wide = {"a": 3, "b": 5 if what == "candidates" else 3}
+        self.op = nw.one_of(
+            "op", **{name: lambda w=w: nn.Sequential(nn.Conv2d(3, w, 1), nn.BatchNorm2d(w)) for name, w in wide.items()}
+        )
+        self.pick = nw.inputs("pick", 2, combine="concat" if what == "picked" else "sum")
+        self.body = nw.repeat(
+            "depth", lambda i: nn.Conv2d(3 - (what == "blocks") * i, 3 - (what == "blocks") * (i + 1), 1), 0, 2
+        )
+
+    def forward(self, x):
+        other = x[:, :2] if self.what in ("states", "picked") else x
+        if self.what == "blocks":
+            return self.body(x)
+        return self.pick([self.op(x), other])
+
+
+@pytest.mark.parametrize("laid_out", [False, True])
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("candidates", "decision 'op' cannot be mixed: 'a' gives 2×3×4×4, 'b' gives 2×5×4×4. All that is mixed"),
+        ("states", "decision 'pick' cannot be mixed: state 0 gives 2×3×4×4, state 1 gives 2×2×4×4"),
+        ("picked", "decision 'pick' cannot be mixed: picking (0,) gives 2×3×4×4, picking (1,) gives 2×2×4×4"),
+        ("blocks", "decision 'depth' cannot be mixed: a length of 0 gives 2×3×4×4, a length of 1 gives 2×2×4×4"),
+    ],
+)
+def test_what_cannot_be_added_is_named(what, words, laid_out):
+    """The decision, two of its options and what they give; whichever way sums are computed."""
+    supernet = Supernet(nw.SearchSpace(Unlike, what=what))
+    x = torch.randn(2, 3, 4, 4)
+    supernet.board.laid_out = laid_out
+    ways = {
+        decision.name: Way(tuple(range(len(decision.options))), torch.full((len(decision.options),), 0.5))
+        for decision in supernet.space.decisions
+    }
+    with pytest.raises(SpaceError, match=re.escape(words)):
+        supernet.mixed(ways)(x)
+
+
+class UnlikeEdges(nn.Module):
+    """Connections with an operation each, of which one has a candidate of another width."""
+
+    def __init__(self):
+        super().__init__()
+        self.pick = nw.inputs("node", 2)
+        self.edges = self.pick.each(
+            lambda j: nw.one_of(f"edge{j}", a=lambda: nn.Conv2d(3, 3, 1), b=lambda: nn.Conv2d(3, 3 + 2 * j, 1))
+        )
+
+    def forward(self, x):
+        return self.pick([x, x + 1], self.edges)
+
+
+@pytest.mark.parametrize("laid_out", [False, True])
+def test_of_unlike_candidates_on_connections_the_inner_decision_is_named(laid_out):
+    """Not the one that picks the connection."""
+    supernet = Supernet(nw.SearchSpace(UnlikeEdges))
+    supernet.board.laid_out = laid_out
+    ways = {decision.name: Way((0, 1), torch.full((2,), 0.5)) for decision in supernet.space.decisions}
+    with pytest.raises(SpaceError, match="decision 'edge1' cannot be mixed: 'a' gives 2×3×4×4, 'b' gives 2×5×4×4"):
+        supernet.mixed(ways)(torch.randn(2, 3, 4, 4))

@@ -6,6 +6,7 @@ A decision may be met in many places; its name is its line on the board, so that
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -96,6 +97,7 @@ class Mixed(nn.Module):
         super().__init__()
         self.board, self.name = board, decision.name
         self.candidates = nn.ModuleList(candidates)
+        self.options: Sequence[str] = [str(option) for option in decision.options or ()]
         self.zeros = [position for position, name in enumerate(decision.options or ()) if name in ZEROS]
         self._nothing: dict[int, bool] = {}
 
@@ -104,10 +106,8 @@ class Mixed(nn.Module):
         if way.single:
             return self.candidates[way.positions[0]](*inputs, **options)
         if self.board.laid_out and len(inputs) == 1 and not options and not way.detached and can_join(inputs[0]):
-            total = JoinedSum(self.board.memo)
-            self.add_to(total, way, inputs[0], None)
-            return total.total()
-        return mix(way, lambda position: self.candidates[position](*inputs, **options))
+            return self._joined(way, inputs[0])
+        return mix(way, lambda position: self.candidates[position](*inputs, **options), self.name, self._option)
 
     def add_to(self, total: JoinedSum, way: Way, x: Tensor, share: Tensor | None) -> None:
         """Adds this mixture of ``x``, times ``share``, to a sum; what is always zero is not run."""
@@ -119,6 +119,24 @@ class Mixed(nn.Module):
             rest = _product(way.rest, share)
             assert rest is not None
             total.add_number(rest)
+
+    def refuse_unlike(self, way: Way, x: Tensor) -> None:
+        """SpaceError where what candidates make of ``x`` cannot be added; they are run for that."""
+        with torch.no_grad(), suppress(RuntimeError):
+            outcomes = [self.candidates[position](x) for position in way.positions]
+            _refuse_unlike(self.name, self._option, way.positions, outcomes)
+
+    def _option(self, position: int) -> str:
+        return f"'{self.options[position]}'"
+
+    def _joined(self, way: Way, x: Tensor) -> Any:
+        total = JoinedSum(self.board.memo)
+        try:
+            self.add_to(total, way, x, None)
+            return total.total()
+        except RuntimeError:
+            self.refuse_unlike(way, x)
+            raise
 
     def _is_nothing(self, position: int, x: Tensor) -> bool:
         if position not in self.zeros or not is_bare(self.candidates[position]):
@@ -153,7 +171,12 @@ class Row(nn.Sequential):
             states[len(self._modules)] = x
         if way.single:
             return states[self.lengths[way.positions[0]]]
-        return mix(way, lambda position: states[self.lengths[position]])
+        return mix(
+            way,
+            lambda position: states[self.lengths[position]],
+            self.name,
+            lambda position: f"a length of {self.lengths[position]}",
+        )
 
     def __len__(self) -> int:
         way = self.board.ways.get(self.name)
@@ -214,7 +237,12 @@ class Connections:
             total = self._total(self._shares(way), states, layers, state)
             return total / self.pick if self.combine == "mean" else total
         found = {index: state(index) for index in sorted({i for p in way.positions for i in self.picks[p]})}
-        return mix(way, lambda position: combined([found[i] for i in self.picks[position]], self.combine))
+        return mix(
+            way,
+            lambda position: combined([found[i] for i in self.picks[position]], self.combine),
+            self.name,
+            lambda position: f"picking {self.picks[position]}",
+        )
 
     def _total(
         self,
@@ -224,8 +252,30 @@ class Connections:
         state: Callable[[int], Any],
     ) -> Any:
         if not self.board.laid_out or layers is None or not all(can_join(states[index]) for index in shares):
-            return summed([state(index) for index in shares], list(shares.values()))
+            outcomes = [state(index) for index in shares]
+            _refuse_unlike(self.name, _state, list(shares), outcomes)
+            return summed(outcomes, list(shares.values()))
         joined = JoinedSum(self.board.memo)
+        try:
+            self._add_all(joined, shares, states, layers, state)
+            return joined.total()
+        except RuntimeError:
+            for index in shares:
+                layer = layers[index]
+                if isinstance(layer, Mixed):
+                    layer.refuse_unlike(self.board.way(layer.name), states[index])
+            with torch.no_grad(), suppress(RuntimeError):
+                _refuse_unlike(self.name, _state, list(shares), [state(index) for index in shares])
+            raise
+
+    def _add_all(
+        self,
+        joined: JoinedSum,
+        shares: Mapping[int, Tensor | None],
+        states: Sequence[Any],
+        layers: Sequence[nn.Module],
+        state: Callable[[int], Any],
+    ) -> None:
         for index, share in shares.items():
             layer = layers[index]
             way = self.board.way(layer.name) if isinstance(layer, Mixed) and is_bare(layer) else None
@@ -233,7 +283,6 @@ class Connections:
                 layer.add_to(joined, way, states[index], share)
             else:
                 joined.add_outcome(state(index), share)
-        return joined.total()
 
     def _shares(self, way: Way) -> dict[int, Tensor | None]:
         """What each state counts for in a sum; None is one."""
@@ -279,8 +328,11 @@ class Edges(nn.ModuleList):
         return len(self.picked)
 
 
-def mix(way: Way, run: Callable[[int], Any]) -> Any:
-    """The weighted sum of what the options that run give; tensors, or tuples of them."""
+def mix(way: Way, run: Callable[[int], Any], name: str, option: Callable[[int], str]) -> Any:
+    """The weighted sum of what the options that run give; tensors, or tuples of them.
+
+    SpaceError, by the ``name`` of the decision and what each ``option`` is called, where they cannot be added.
+    """
     outcomes = []
     for position in way.positions:
         if position in way.detached:
@@ -288,6 +340,7 @@ def mix(way: Way, run: Callable[[int], Any]) -> Any:
                 outcomes.append(run(position))
         else:
             outcomes.append(run(position))
+    _refuse_unlike(name, option, way.positions, outcomes)
     weights: Sequence[Tensor | None] = [None] * len(outcomes) if way.weights is None else list(way.weights)
     total = summed(outcomes, weights)
     return total if way.rest is None else plus(total, way.rest)
@@ -296,3 +349,35 @@ def mix(way: Way, run: Callable[[int], Any]) -> Any:
 def _product(a: Tensor | None, b: Tensor | None) -> Tensor | None:
     """The product of two numbers of which None is one."""
     return b if a is None else a if b is None else a * b
+
+
+def _refuse_unlike(name: str, option: Callable[[int], str], positions: Sequence[int], outcomes: Sequence[Any]) -> None:
+    for position, outcome in zip(positions[1:], outcomes[1:], strict=True):
+        if not _addable(outcomes[0], outcome):
+            raise SpaceError(
+                f"decision '{name}' cannot be mixed: {option(positions[0])} gives {_shape(outcomes[0])}, "
+                f"{option(position)} gives {_shape(outcome)}",
+                hint="All that is mixed must give tensors of the same shape.",
+            )
+
+
+def _state(index: int) -> str:
+    return f"state {index}"
+
+
+def _addable(a: Any, b: Any) -> bool:
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        if a.shape == b.shape:
+            return True
+        return all(x == y or 1 in (x, y) for x, y in zip(reversed(a.shape), reversed(b.shape), strict=False))
+    if isinstance(a, tuple | list) and isinstance(b, tuple | list):
+        return len(a) == len(b) and all(map(_addable, a, b))
+    return not isinstance(a, Tensor | tuple | list) and not isinstance(b, Tensor | tuple | list)
+
+
+def _shape(outcome: Any) -> str:
+    if isinstance(outcome, Tensor):
+        return "×".join(map(str, outcome.shape)) or "a number"
+    if isinstance(outcome, tuple | list):
+        return f"({', '.join(map(_shape, outcome))})"
+    return type(outcome).__name__
