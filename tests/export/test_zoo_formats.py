@@ -1,0 +1,69 @@
+"""Every space of the zoo in every format: what the documentation says passes, passes."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from netwright.graphs import OnnxSession, onnx_bytes, write_program
+from netwright.graphs.comparing import compare
+from netwright.graphs.exported import program
+from netwright.graphs.source import two_rows
+from netwright.zoo import SPACES
+
+from .zoo import ARGUMENTS, CASES, make
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "export.md"
+FORMATS = ("source", "torch", "onnx", "int8", "openvino", "executorch")
+
+
+def told() -> dict[str, dict[str, str]]:
+    """The table of the documentation: for each space what it says of each format."""
+    rows = re.findall(r"^\| `([\w-]+)` \| (.*) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    found = {name: rest.split(" | ") for name, rest in rows if name in SPACES}
+    return {name: dict(zip(FORMATS, cells, strict=True)) for name, cells in found.items()}
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES, ids=lambda one: one)
+def test_a_space_is_exported_to_torch_and_onnx(name: str, kind: str, tmp_path: Path) -> None:
+    """A random network of it answers there as it does here, in batches of one, two and three."""
+    network, x = make(name, kind)
+    made = program(network, two_rows(x))
+    assert write_program(network, x, tmp_path / "net.pt2", made) <= 1e-5
+    session = OnnxSession(onnx_bytes(network, x, made=made))
+    assert compare(network, (x,), lambda batch: session(batch[0].numpy())) <= 1e-4
+
+
+def test_every_space_is_in_the_table() -> None:
+    """Those that are exported with what the documentation says of them; the one that has no network is no row."""
+    assert set(ARGUMENTS) == SPACES.keys() - {"nasbench-graph"}
+    assert ARGUMENTS.keys() == told().keys()
+    assert {"yes"} == {told()[name][format] for name in ARGUMENTS for format in ("source", "torch", "onnx")}
+
+
+@pytest.mark.parametrize("name", ["compact-images", "compact-tables"])
+def test_a_space_is_exported_to_openvino(name: str) -> None:
+    """In float32 it differs as little."""
+    if importlib.util.find_spec("openvino") is None:
+        pytest.skip("openvino is not installed: pip install 'netwright[openvino]'")
+    from netwright.graphs.openvino_model import openvino_files, openvino_run
+
+    network, x = make(name)
+    assert compare(network, (x,), openvino_run(openvino_files(network, x))) <= 1e-4
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["compact-images", "compact-tables"])
+def test_a_space_is_exported_to_executorch(name: str) -> None:
+    """Also for more rows than its memory is planned for."""
+    if importlib.util.find_spec("executorch") is None:
+        pytest.skip("executorch is not installed: pip install 'netwright[executorch]'")
+    from netwright.graphs.executorch_program import MOST, executorch_bytes, executorch_run
+
+    network, x = make(name)
+    rows = torch.cat([x] * MOST)
+    assert compare(network, (rows,), executorch_run(executorch_bytes(network, x))) <= 1e-4

@@ -1,0 +1,76 @@
+"""Every space of the zoo, small enough to be exported in a second."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from netwright.space import SearchSpace
+from netwright.zoo import SPACES
+
+DIGITS: dict[str, Any] = {"input_shape": (1, 8, 8), "classes": 4}
+CELLS: dict[str, Any] = {**DIGITS, "channels": 4, "cells": 3}
+WORDS = torch.arange(6).reshape(2, 3)
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "compact-images": DIGITS,
+    "compact-tables": {"input_shape": (7,), "outputs": 3},
+    "nasbench201": {**DIGITS, "channels": 4, "cells": 1},
+    "digits-cells": DIGITS,
+    "nasbench101": {**DIGITS, "vertices": 4, "channels": 8, "modules": 1},
+    "nats-size": DIGITS,
+    "nasbench-macro": {**DIGITS, "channels": 4, "features": 8},
+    "darts": CELLS,
+    "nasnet": CELLS,
+    "amoebanet": CELLS,
+    "pnas": CELLS,
+    "darts-rnn": {"vocabulary": 11, "hidden": 6},
+    "zoph-rnn": {"vocabulary": 11, "hidden": 6},
+    "proxyless": {**DIGITS, "widths": (4, 4, 4, 6, 6, 8, 8, 12, 16), "blocks": 2},
+    "enas-macro": {**DIGITS, "channels": 4, "layers": 4},
+    "enas-micro": CELLS,
+    "fbnet": {**DIGITS, "widths": (4, 4, 4, 6, 6, 8, 8, 12), "features": 16, "layers": 1},
+    "mobilenetv3": {**DIGITS, "width": 0.1, "family": "small", "most": 1},
+    "ofa": {**DIGITS, "widths": (0.1,), "depths": (1, 2)},
+    "shufflenetv2": DIGITS,
+    "autoformer": {
+        **DIGITS, "patch": 4, "widths": (6, 8), "heads": (1, 2), "ratios": (1.0, 2.0), "depths": (1, 2), "features": 4,
+    },
+    "language-transformer": {"vocabulary": 11, "context": 8, "widths": (6, 12), "depths": (1, 2), "heads": (1, 3)},
+    "table-networks": {"input_shape": (8,), "outputs": 3},
+    "series": {"input_shape": (2, 12), "outputs": 3},
+}  # fmt: skip
+"""What the network of each space is made with. NAS-Bench-Graph is declared, and has no network to be built."""
+
+KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "table-networks": ("network", ("mlp", "resnet", "transformer")),
+    "series": ("network", ("resnet", "tcn", "lstm")),
+}
+"""Spaces with several families of networks: the decision between them, and its answers."""
+
+CASES = [
+    case
+    for name in ARGUMENTS
+    for case in ([(name, kind) for kind in KINDS[name][1]] if name in KINDS else [(name, "")])
+]
+
+
+def make(name: str, kind: str = "", seed: int = 0) -> tuple[nn.Module, torch.Tensor]:
+    """A network of a random architecture, in evaluation mode, and three examples for it."""
+    space: SearchSpace = SPACES[name].space(**ARGUMENTS[name])
+    rng = np.random.default_rng(seed)
+    architecture = space.sample(rng)
+    if kind:
+        architecture = space.complete({KINDS[name][0]: kind}, rng)
+    torch.manual_seed(seed)
+    network = space.build(architecture)
+    shape = ARGUMENTS[name].get("input_shape")
+    example = WORDS[[0, 1, 0]] if shape is None else torch.randn(3, *shape)
+    with torch.no_grad():
+        # Running statistics that are not those of a fresh norm.
+        network.train()
+        network(example)
+    return network.eval(), example
