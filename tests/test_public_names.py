@@ -18,7 +18,7 @@ FILES = {
     ): file
     for file in sorted(Path(nw.__file__).parent.rglob("*.py"))
 }
-RUN = ("__main__", "._child", ".migrations.env")
+RUN = ("__main__", "._child", ".migrations.env", ".standalone.train")
 """How the names of files end that are run by somebody (Python, a child process, alembic) and not imported."""
 MODULES = [name for name in FILES if not name.endswith(RUN)]
 HEAVY = {
