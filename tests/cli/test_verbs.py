@@ -71,6 +71,7 @@ def test_search_with_nothing_but_data(netwright: Any, called: Any) -> None:
             "asynchronous": False,
             "seed": 0,
             "device": "auto",
+            "on": None,
             "out": None,
             "command": "netwright search digits",
         },
@@ -106,6 +107,7 @@ def test_search_with_all_options(netwright: Any, called: Any) -> None:
         "asynchronous": True,
         "seed": 5,
         "device": "cpu",
+        "on": None,
         "out": "o",
         "command": f"netwright {text}",
     }

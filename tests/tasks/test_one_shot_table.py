@@ -1,13 +1,17 @@
-"""Latencies of operations whose sums are those of whole networks, on a machine that does other work, too."""
+"""Latencies of operations whose sums are those of whole networks, from a profile of the space."""
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import netwright as nw
+from netwright.costs import Latency, Profile
+from netwright.costs.kernels import kernels_of
+from netwright.costs.profiles import Whole, identity, keyed
+from netwright.costs.timing import Timing
 from netwright.supernet.supernet import Supernet
-from netwright.tasks.one_shot import line, timed
+from netwright.tasks import one_shot
+from netwright.tasks.one_shot import line, priced
 
 EXAMPLE = torch.zeros(1, 4)
 
@@ -29,46 +33,49 @@ class Rows(nn.Module):
         return self.body(x) + 1
 
 
-def parameters(network, inputs):
-    """A latency of as many milliseconds as there are parameters, and 7 more for what a whole network does between."""
-    return 7.0 * isinstance(network, Rows) + sum(value.numel() for value in network.parameters())
-
-
-class Disturbed:
-    """Three in ten of all measurements take three times as long."""
-
-    def __init__(self):
-        self.rng = np.random.default_rng(0)
-
-    def __call__(self, network, inputs):
-        return parameters(network, inputs) * (3 if self.rng.random() < 0.3 else 1)
-
-
-@pytest.mark.parametrize("latency", [parameters, Disturbed()])
-def test_sums_of_operations_are_what_whole_networks_take(latency):
-    """For every architecture, what stands between the operations too, and whatever else the machine does."""
+def made(slower=1.0, between=7.0):
+    """A profile in which a kernel takes as many milliseconds as it has parameters, and a network some more."""
     space = nw.SearchSpace(Rows)
-    table = timed(Supernet(space), EXAMPLE, latency, seconds=0)
-    whole = [parameters(space.build(architecture), EXAMPLE) for architecture in space.enumerate()]
-    assert whole == pytest.approx([table.of(architecture) for architecture in space.enumerate()])
+    counts = {a: kernels_of(space.build(a), EXAMPLE) for a in space.enumerate()}
+    times = {kernel: kernel.held / 4 for each in counts.values() for kernel in each}
+    wholes = [
+        Whole(a, keyed(each), flat(between + slower * sum(times[k] * n for k, n in each.items())))
+        for a, each in counts.items()
+    ]
+    about = {"name": space.name, "signature": identity(space), "input_shape": [4]}
+    host = {"on": "torch:1", "processor": "an abacus"}
+    return Profile(about, host, 1, {kernel: flat(time) for kernel, time in times.items()}, tuple(wholes))
 
 
-def test_what_runs_in_a_network_may_be_slower_than_alone():
-    """A factor of whole networks is one of each operation."""
-    space = nw.SearchSpace(Rows)
-
-    def slower(network, inputs):
-        return parameters(network, inputs) * (1.5 if isinstance(network, Rows) else 1)
-
-    table = timed(Supernet(space), EXAMPLE, slower, seconds=0)
-    assert [1.5 * 7, 1.5 * (7 + 60)] == pytest.approx([table.least(), table.most()])
+def flat(time):
+    return Timing(time, time, time, time)
 
 
-def test_timing_leaves_the_generator_as_it_was():
-    """The networks that are built for it draw no numbers that another would have."""
+@pytest.mark.parametrize(("slower", "between"), [(1.0, 7.0), (1.5, 7.0), (1.0, 0.5)])
+def test_sums_of_operations_are_what_whole_networks_take(slower, between):
+    """For every architecture, with what stands between the operations, and slower than its parts alone."""
+    space, profile = nw.SearchSpace(Rows), made(slower, between)
+    table = priced(Supernet(space), EXAMPLE, profile)
+    whole = [whole.timing.median for whole in profile.wholes]
+    assert whole == pytest.approx([table.of(whole.architecture) for whole in profile.wholes], rel=0.03)
+    assert [min(whole), max(whole)] == pytest.approx([table.least(), table.most()], rel=0.03)
+
+
+def test_a_profile_is_made_once(tmp_path):
+    """And read the second time; one that is given is taken as it is."""
     supernet = Supernet(nw.SearchSpace(Rows))
+    first = one_shot._profile(supernet, (4,), tmp_path, Latency(on="torch"))
+    again = one_shot._profile(supernet, (4,), tmp_path, Latency(on="torch"))
+    assert first.digest == again.digest
+    given = made()
+    assert given is one_shot._profile(supernet, (4,), tmp_path, given)
+
+
+def test_pricing_leaves_the_generator_as_it_was():
+    """The networks that are built for it draw no numbers that another would have."""
+    supernet, profile = Supernet(nw.SearchSpace(Rows)), made()
     before = torch.get_rng_state()
-    timed(supernet, EXAMPLE, parameters, seconds=0)
+    priced(supernet, EXAMPLE, profile)
     assert torch.equal(before, torch.get_rng_state())
 
 

@@ -15,6 +15,7 @@ from netwright.cli.errors import report
 from netwright.cli.export import export
 from netwright.cli.output import answer, prepare_streams, settle
 from netwright.cli.predict import predict
+from netwright.cli.profile import profile
 from netwright.cli.resume import resume
 from netwright.cli.search import search
 from netwright.cli.serve import serve
@@ -31,7 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-VERBS = (search, resume, show, predict, export, compress, serve, spaces, strategies, bench)
+VERBS = (search, resume, show, predict, export, compress, serve, profile, spaces, strategies, bench)
 
 for verb in VERBS:
     app.command()(verb)

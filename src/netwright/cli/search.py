@@ -62,6 +62,13 @@ def search(
     device: Annotated[
         str, typer.Option(metavar="D", help="cpu, cuda, cuda:1, mps; auto takes the best there is.")
     ] = "auto",
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|RUNTIME",
+            help="Where latency_ms is from: a profile of any device (netwright profile), or torch:4 here.",
+        ),
+    ] = None,
     out: Annotated[
         str | None, typer.Option(metavar="DIR", help="Where the study goes. Default: a new folder in runs/.")
     ] = None,
@@ -100,6 +107,7 @@ def search(
             asynchronous=asynchronous,
             seed=seed,
             device=device,
+            on=on,
             out=out,
             command=context.obj,
             watch=live,

@@ -270,6 +270,13 @@ class Profile:
             raise InputError(f"{what} is damaged: it lacks times of kernels that its networks have")
         return found
 
+    @cached_property
+    def digest(self) -> str:
+        """Equal for profiles that predict the same."""
+        # The error is worked out from times before they are rounded.
+        value = {name: part for name, part in self.to_value().items() if name != "error"}
+        return hashlib.sha256(strict_json.dumps(value, sort=True).encode()).hexdigest()
+
     def save(self, path: Path | str) -> None:
         """Writes the file as a whole or not at all."""
         path = Path(path)
@@ -371,7 +378,7 @@ class Correction:
         """
         plain = cls.none(rows.shape[1]).weights
         sums = rows @ plain
-        prior = plain * float(np.median(times / sums))
+        prior = plain * float(np.median(times / np.maximum(sums, 1e-9)))
         relative = rows / times[:, None]
         scale = np.sqrt((relative**2).mean(axis=0))
         scale[scale == 0] = 1

@@ -32,6 +32,8 @@ DRAWS, QUIET = 1500, 100
 """So many architectures are looked at for their kernels at most, and so many in a row without a new one at least."""
 MOST_KERNELS = 800
 """So many are timed at most, those met most often; the others are estimated from them."""
+COPIES = 6
+"""So often a kernel runs in one call, where a runtime can."""
 CARRIED = {"onnxruntime": ".onnx", "torch-exported": ".pt2"}
 """Runtimes of the script that is carried to a device, and the files that it opens."""
 
@@ -148,7 +150,7 @@ def profile(
     with place.runtime.running(place.number):
         if said is not None:
             said(f"writing {len(planned.kernels)} kernels for {place.runtime.name}", None)
-        programs = place.runtime.parts([kernel.network() for kernel in planned.kernels], place.number)
+        programs = place.runtime.parts([kernel.network() for kernel in planned.kernels], place.number, COPIES)
         for number, network in enumerate(planned.networks()):
             if said is not None:
                 said("writing whole networks", number / max(1, len(planned.wholes)))
@@ -196,19 +198,10 @@ def write_for_device(planned: Plan, folder: Path | str, on: str = "onnxruntime",
     from netwright.graphs import onnx_bytes
     from netwright.graphs.onnx_parts import onnx_parts
 
-    name = on.partition(":")[0]
-    if name not in CARRIED:
-        raise InputError(
-            f"the script for a device runs {' or '.join(CARRIED)}, not '{name}'",
-            hint="Give it: --device onnxruntime --for-device FOLDER",
-        )
-    RUNTIMES[name].require()
-    folder = Path(folder)
-    if folder.exists() and any(folder.iterdir()):
-        raise InputError(f"{folder} is not empty", hint="Name a new folder")
+    name, folder = check_folder(folder, on)
     parts = [kernel.network() for kernel in planned.kernels]
     wholes = planned.networks()
-    suffix = CARRIED[name]
+    suffix, copies = CARRIED[name], COPIES if name == "onnxruntime" else 1
     value: dict[str, Any] = {
         "kind": KIND,
         "format": FORMAT,
@@ -216,7 +209,10 @@ def write_for_device(planned: Plan, folder: Path | str, on: str = "onnxruntime",
         "host": {"on": name},
         "batch": planned.batch,
         "error": None,
-        "kernels": [{**kernel.to_value(), "file": f"kernels/{kernel.key}{suffix}"} for kernel in planned.kernels],
+        "kernels": [
+            {**kernel.to_value(), "file": f"kernels/{kernel.key}{suffix}", "copies": copies}
+            for kernel in planned.kernels
+        ],
         "networks": [
             {
                 "architecture": dict(architecture),
@@ -233,7 +229,7 @@ def write_for_device(planned: Plan, folder: Path | str, on: str = "onnxruntime",
     try:
         for sub in ("kernels", "networks"):
             (folder / sub).mkdir(parents=True, exist_ok=True)
-        models = onnx_parts(parts) if name == "onnxruntime" else [None] * len(parts)
+        models = onnx_parts(parts, [COPIES] * len(parts)) if name == "onnxruntime" else [None] * len(parts)
         for entry, model, (network, inputs) in zip(value["kernels"], models, parts, strict=True):
             _write(folder / entry["file"], model, network, inputs)
         for number, (entry, network) in enumerate(zip(value["networks"], wholes, strict=True)):
@@ -246,6 +242,21 @@ def write_for_device(planned: Plan, folder: Path | str, on: str = "onnxruntime",
     except OSError as error:
         raise ResourceError(f"cannot write {folder}: {error.strerror}") from None
     return len(parts) + len(wholes)
+
+
+def check_folder(folder: Path | str, on: str) -> tuple[str, Path]:
+    """The runtime and the folder of :func:`write_for_device`; InputError where they do not serve."""
+    name = on.partition(":")[0]
+    if name not in CARRIED:
+        raise InputError(
+            f"the script for a device runs {' or '.join(CARRIED)}, not '{name}'",
+            hint="Give it: --device onnxruntime --for-device FOLDER",
+        )
+    RUNTIMES[name].require()
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} is not an empty folder", hint="Name a new one")
+    return name, folder
 
 
 def _write(file: Path, model: bytes | None, network: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:

@@ -51,8 +51,11 @@ class Runtime(ABC):
     def program(self, network: nn.Module, inputs: Inputs, number: int) -> Program:
         """The network, in evaluation mode, ready to run on these inputs; CheckError where it cannot be written so."""
 
-    def parts(self, networks: Sequence[tuple[nn.Module, Inputs]], number: int) -> list[Program]:
-        """Programs of many small networks, for the shapes of their inputs alone."""
+    def parts(self, networks: Sequence[tuple[nn.Module, Inputs]], number: int, copies: int = 1) -> list[Program]:
+        """Programs of many small networks, for the shapes of their inputs alone.
+
+        A program may run a network ``copies`` times in one call; it answers with the time of one.
+        """
         return [self.program(network, inputs, number) for network, inputs in networks]
 
     @contextmanager
@@ -113,7 +116,7 @@ class Cuda(Runtime):
     processor = "cuda"
 
     def missing(self) -> str | None:
-        return None if torch.cuda.is_available() else "there is no CUDA device, or torch was built without CUDA"
+        return None if torch.cuda.is_available() else "no CUDA device"
 
     def program(self, network: nn.Module, inputs: Inputs, number: int) -> Program:
         device = torch.device("cuda", number)
@@ -160,19 +163,23 @@ class OnnxRuntime(Runtime):
             ) from error
         return self._session(model, inputs, number)
 
-    def parts(self, networks: Sequence[tuple[nn.Module, Inputs]], number: int) -> list[Program]:
+    def parts(self, networks: Sequence[tuple[nn.Module, Inputs]], number: int, copies: int = 1) -> list[Program]:
         from netwright.graphs.onnx_parts import onnx_parts
 
-        models = onnx_parts(networks)
-        return [self._session(model, inputs, number) for model, (_, inputs) in zip(models, networks, strict=True)]
+        # A call from Python takes as long as many a small network: several of them share one.
+        models = onnx_parts(networks, [copies] * len(networks))
+        return [
+            self._session(model, inputs * copies, number, copies)
+            for model, (_, inputs) in zip(models, networks, strict=True)
+        ]
 
-    def _session(self, model: bytes, inputs: Inputs, number: int) -> Program:
+    def _session(self, model: bytes, inputs: Inputs, number: int, copies: int = 1) -> Program:
         from netwright.graphs import OnnxSession
 
         session = OnnxSession(model, number)
         given = dict(zip(session.names, (value.numpy() for value in inputs), strict=True))
         run = session.session.run
-        return clocked(lambda: run(None, given))
+        return clocked(lambda: run(None, given), copies)
 
 
 @final
@@ -266,9 +273,9 @@ class Place:
         name, colon, rest = text.strip().partition(":")
         runtime = default_runtime() if name == "auto" else RUNTIMES.get(name)
         if runtime is None:
-            raise InputError(
-                f"'{name}' is nothing that networks can be timed on ({nearest(name, RUNTIMES)})", hint=_there()
-            )
+            close = nearest(name, RUNTIMES)
+            guess = f" ({close})" if close.startswith("did") else ""
+            raise InputError(f"networks cannot be timed on '{name}'{guess}", hint=_there())
         lowest = 0 if runtime.processor == "cuda" else 1
         number = lowest
         if colon:
@@ -289,11 +296,14 @@ def default_runtime() -> Runtime:
 
 
 def _there() -> str:
-    """All runtimes, and what those that are missing need."""
-    reasons = {name: runtime.missing() for name, runtime in RUNTIMES.items()}
-    here = ", ".join(name for name, reason in reasons.items() if reason is None)
-    lacking = "; ".join(f"{name} ({reason})" for name, reason in reasons.items() if reason is not None)
-    return f"Here there are: {here}" + (f". Not here: {lacking}" if lacking else "")
+    """All runtimes, and what brings those that are missing."""
+    here = ", ".join(name for name, runtime in RUNTIMES.items() if runtime.missing() is None)
+    lacking = [
+        f"{name} (pip install 'netwright[{runtime.extra}]')" if runtime.extra else f"{name} ({runtime.missing()})"
+        for name, runtime in RUNTIMES.items()
+        if runtime.missing() is not None
+    ]
+    return f"Here are: {here}" + (f". Not here: {', '.join(lacking)}" if lacking else "")
 
 
 def _version(package: str) -> str:

@@ -69,13 +69,14 @@ class Timing:
         return cls(*numbers)
 
 
-def clocked(run: Callable[[], object]) -> Program:
-    """A program by the clock of this process."""
+def clocked(run: Callable[[], object], copies: int = 1) -> Program:
+    """A program by the clock of this process; what it answers is for one of ``copies`` that a call runs."""
+    unit = 1e6 * copies
 
     def once() -> float:
         start = time.perf_counter_ns()
         run()
-        return (time.perf_counter_ns() - start) / 1e6
+        return (time.perf_counter_ns() - start) / unit
 
     return once
 
@@ -228,7 +229,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     runtime = plan["host"]["on"].partition(":")[0]
     opener, versions = _OPENERS[runtime]()
     parts = [*plan["kernels"], *plan["networks"]]
-    programs = [opener(folder / part["file"], part["inputs"], given.threads) for part in parts]
+    copies = [part.pop("copies", 1) for part in parts]
+    programs = [
+        opener(folder / part["file"], part["inputs"] * many, given.threads, many)
+        for part, many in zip(parts, copies, strict=True)
+    ]
     before = load()
 
     def said(part: float) -> None:
@@ -252,14 +257,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-_Opener = Callable[[Path, list[Any], int], Program]
+_Opener = Callable[[Path, list[Any], int, int], Program]
 
 
 def _onnxruntime() -> tuple[_Opener, dict[str, str]]:
     import numpy
     import onnxruntime
 
-    def opened(file: Path, inputs: list[Any], threads: int) -> Program:
+    def opened(file: Path, inputs: list[Any], threads: int, copies: int) -> Program:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -267,7 +272,7 @@ def _onnxruntime() -> tuple[_Opener, dict[str, str]]:
         session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         names = [each.name for each in session.get_inputs()]
         rows = {name: numpy.ones(shape, dtype) for name, (shape, dtype) in zip(names, inputs, strict=True)}
-        return clocked(lambda: session.run(None, rows))
+        return clocked(lambda: session.run(None, rows), copies)
 
     return opened, {"onnxruntime": onnxruntime.__version__}
 
@@ -275,7 +280,7 @@ def _onnxruntime() -> tuple[_Opener, dict[str, str]]:
 def _torch() -> tuple[_Opener, dict[str, str]]:
     import torch
 
-    def opened(file: Path, inputs: list[Any], threads: int) -> Program:
+    def opened(file: Path, inputs: list[Any], threads: int, copies: int) -> Program:
         torch.set_num_threads(threads)
         network: Any = torch.export.load(file).module()
         rows = [torch.ones(shape, dtype=getattr(torch, dtype)) for shape, dtype in inputs]
@@ -284,7 +289,7 @@ def _torch() -> tuple[_Opener, dict[str, str]]:
             with torch.inference_mode():
                 network(*rows)
 
-        return clocked(run)
+        return clocked(run, copies)
 
     return opened, {"torch": str(torch.__version__)}
 

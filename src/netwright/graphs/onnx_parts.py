@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import torch
@@ -17,19 +17,24 @@ TOGETHER = 100
 """So many are written at once: the time grows faster than their number beyond."""
 
 
-def onnx_parts(networks: Sequence[tuple[nn.Module, tuple[Tensor, ...]]]) -> list[bytes]:
+def onnx_parts(
+    networks: Sequence[tuple[nn.Module, tuple[Tensor, ...]]], copies: Sequence[int] | None = None
+) -> list[bytes]:
     """A model of each network, for inputs of exactly the shapes that are given with it.
 
-    Each answers with one tensor. CheckError where the exporter cannot follow one of them.
+    Each answers with one tensor; of which there are ``copies`` in a model, one after the other, it has as many times
+    the inputs, all those of the first copy first. CheckError where the exporter cannot follow one of them.
     """
     require_onnx()
-    found: list[bytes] = []
+    found: list[Any] = []
     for start in range(0, len(networks), TOGETHER):
         found += _written(networks[start : start + TOGETHER])
-    return found
+    for model, number in zip(found, copies or [1] * len(found), strict=True):
+        _multiply(model.graph, number)
+    return [model.SerializeToString() for model in found]
 
 
-def _written(networks: Sequence[tuple[nn.Module, tuple[Tensor, ...]]]) -> list[bytes]:
+def _written(networks: Sequence[tuple[nn.Module, tuple[Tensor, ...]]]) -> list[Any]:
     from onnx.utils import Extractor
 
     row = _Row(networks).eval()
@@ -52,7 +57,49 @@ def _written(networks: Sequence[tuple[nn.Module, tuple[Tensor, ...]]]) -> list[b
         raise CheckError(refusal("a part of a network has no ONNX model", {"torch.onnx": error})) from error
     forget_this_machine(model)
     extractor = Extractor(model)
-    return [extractor.extract_model(each, [f"output_{place}"]).SerializeToString() for place, each in enumerate(names)]
+    parts = [extractor.extract_model(each, [f"output_{place}"]) for place, each in enumerate(names)]
+    constants = {each.name: each for each in model.graph.initializer}
+    for place, part in enumerate(parts):
+        _answer(part.graph, f"output_{place}", constants)
+    return parts
+
+
+def _answer(graph: Any, output: str, constants: Mapping[str, Any]) -> None:
+    """Adds the node that answers where the exporter found that the answer is always the same."""
+    if any(output in node.output for node in graph.node):
+        return
+    if output not in constants:
+        raise CheckError(f"the ONNX exporter wrote nothing that answers {output}")
+    value = graph.initializer.add()
+    value.CopyFrom(constants[output])
+    value.name = f"{output}_value"
+    kept = [each for each in graph.initializer if each.name != output]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+    node = graph.node.add()
+    node.op_type, node.name = "Identity", f"{output}_is"
+    node.input.append(value.name)
+    node.output.append(output)
+
+
+def _multiply(graph: Any, copies: int) -> None:
+    """Adds copies of a graph to it, with inputs and outputs of their own and the same weights."""
+    nodes, inputs, outputs = list(graph.node), list(graph.input), list(graph.output)
+    own = {each.name for each in inputs} | {name for node in nodes for name in node.output}
+    del graph.value_info[:]
+    for number in range(1, copies):
+        names = {name: f"{name}_{number}" for name in own if name}
+        for node in nodes:
+            other = graph.node.add()
+            other.CopyFrom(node)
+            other.name = f"{node.name}_{number}"
+            other.input[:] = [names.get(name, name) for name in node.input]
+            other.output[:] = [names.get(name, name) for name in node.output]
+        for given, kept in ((inputs, graph.input), (outputs, graph.output)):
+            for each in given:
+                other = kept.add()
+                other.CopyFrom(each)
+                other.name = names.get(each.name, each.name)
 
 
 @final

@@ -12,7 +12,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from netwright.evaluators.base import Candidate, Evaluator, Heritage
 from netwright.metrics import BadResult, check_metrics
 from netwright.space import SearchSpace
 from netwright.trial import PROXY, Budget
+
+if TYPE_CHECKING:
+    from netwright.costs import Latency, Profile
 
 CHEAP = ("params", "macs")
 """What is known of every network without training, and is the answer to the budget ``"proxy"`` where no more is."""
@@ -83,7 +86,7 @@ class Evaluation:
 
     ``needed`` are the metrics that every answer holds, but that of the budget ``"proxy"``: proxies are no objective.
     An evaluator that knows nothing of proxies (no attribute ``answers_proxies``) is not asked for them: parameters and
-    MACs are the answer.
+    MACs are the answer. ``latency`` says where latencies are from, if they are asked for.
     """
 
     space: SearchSpace
@@ -92,6 +95,7 @@ class Evaluation:
     limits: tuple[Limit, ...]
     needed: tuple[str, ...]
     input_shape: tuple[int, ...] | None
+    latency: Latency | Profile | None = None
 
     def __call__(self, task: Task) -> Record:
         from netwright.executors import report
@@ -103,7 +107,7 @@ class Evaluation:
         costs = dict.fromkeys((*self.costs, *(CHEAP if alone else ())))
         missing = [name for name in costs if name not in metrics]
         if missing:
-            metrics |= measure_costs(self.space, self.input_shape, missing, architecture)
+            metrics |= measure_costs(self.space, self.input_shape, missing, architecture, self.latency)
         for limit in self.limits:
             if limit.broken(metrics) > 0:
                 return {"metrics": metrics, "infeasible": str(limit), "seconds": time.perf_counter() - began}
@@ -164,7 +168,11 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def measure_costs(
-    space: SearchSpace, input_shape: Sequence[int] | None, names: Sequence[str], architecture: Architecture
+    space: SearchSpace,
+    input_shape: Sequence[int] | None,
+    names: Sequence[str],
+    architecture: Architecture,
+    latency: Latency | Profile | None = None,
 ) -> dict[str, float]:
     """The named costs of an architecture, on the meta device where they allow it; a worker's function too."""
     from netwright.costs import measure
@@ -174,7 +182,8 @@ def measure_costs(
             f"the costs {', '.join(names)} need to know the shape of an input",
             hint="Give the evaluator an input_shape, or the space input_shape=(channels, height, width)",
         )
-    return {name: float(value) for name, value in measure(space, architecture, tuple(input_shape), names).items()}
+    found = measure(space, architecture, tuple(input_shape), names, latency=latency)
+    return {name: float(value) for name, value in found.items()}
 
 
 def as_evaluator(function: Callable[..., Any], metric: str) -> Evaluator:

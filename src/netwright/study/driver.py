@@ -276,12 +276,14 @@ class Driver:
             else:
                 self.waiting.setdefault(first, []).append(claim)
             return
-        self._measure(claim)
+        failure = self._measure(claim)
         broken = next((limit for limit in self.evaluation.limits if limit.broken(claim.costs) > 0), None)
         self._append([self._claimed(claim)])
         failpoint("after_claim")
         claim = self.history.adopt(number, proposal)
-        if broken is not None:
+        if failure is not None:
+            self._end([self._ended(claim, State.FAILED, dict(claim.costs), error=failure)])
+        elif broken is not None:
             self._end([self._ended(claim, State.INFEASIBLE, dict(claim.costs), note=str(broken))])
         else:
             self._submit(claim)
@@ -291,10 +293,13 @@ class Driver:
         claim.attempt += 1
         self._append([self._claimed(claim)])
 
-    def _measure(self, claim: Claim) -> None:
-        """Measures what may differ from time to time, such as latency, with the workers paused; once."""
+    def _measure(self, claim: Claim) -> Failure | None:
+        """Measures what may differ from time to time, such as latency, with the workers paused; once.
+
+        What cannot be measured is not worth a training: the failure is the trial's.
+        """
         if not self.settings.measured or self.feasibility is None:
-            return
+            return None
         from netwright.study.candidates import measure_costs
 
         pause = getattr(self.executor, "pause", nullcontext)
@@ -305,9 +310,14 @@ class Driver:
                 self.feasibility.input_shape,
                 self.settings.measured,
                 claim.proposal.architecture,
+                self.evaluation.latency,
             )
-            if future.exception() is None:
-                claim.costs = {**claim.costs, **future.result()}
+            error = future.exception()
+        if isinstance(error, TaskFailed):
+            return error.failure
+        if error is None:
+            claim.costs = {**claim.costs, **future.result()}
+        return None
 
     def _submit(self, claim: Claim) -> None:
         task = Task(

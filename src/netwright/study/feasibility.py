@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +15,9 @@ from netwright.errors import InfeasibleError
 from netwright.space import SearchSpace
 from netwright.study.candidates import Limit, measure_costs
 
+if TYPE_CHECKING:
+    from netwright.costs import Latency, Profile
+
 STATIC = ("params", "macs", "flops", "memory", "activations", "size_mb")
 """Costs that follow from the architecture alone: the same on every machine and at every time."""
 
@@ -20,6 +25,8 @@ STATIC = ("params", "macs", "flops", "memory", "activations", "size_mb")
 @dataclass
 class Feasibility:
     """Knows the static costs of architectures and which of them keep the limits.
+
+    With a profile as ``latency`` latencies are static, too.
 
     The network is built in ``executor``, not here: whatever a user's constructor does costs only the answer. An
     architecture whose costs cannot be measured passes, so that its own trial fails and says why.
@@ -30,15 +37,20 @@ class Feasibility:
     limits: tuple[Limit, ...]
     executor: Executor
     names: tuple[str, ...]
+    latency: Latency | Profile | None = None
     known: dict[Architecture, dict[str, float]] = field(default_factory=dict)
     refused: dict[str, bool] = field(default_factory=dict)
     fresh: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        # One function for all calls: an executor sends it to its worker, with space and profile, once.
+        self._measure = partial(measure_costs, self.space, self.input_shape, self.names, latency=self.latency)
 
     def costs(self, architecture: Architecture) -> dict[str, float]:
         """The static costs; empty where they cannot be measured."""
         found = self.known.get(architecture)
         if found is None:
-            future = self.executor.submit(measure_costs, self.space, self.input_shape, self.names, architecture)
+            future = self.executor.submit(self._measure, architecture)
             found = {} if future.exception() is not None else future.result()
             self.known[architecture] = found
         return found
@@ -105,7 +117,12 @@ class Feasibility:
         if nearest is None:
             raise InfeasibleError(f"{what} meets {asked}")
         costs = self.costs(nearest)
-        has = ", ".join(f"{limit.metric} {costs[limit.metric]:,.0f}" for limit in self.limits)
+        has = ", ".join(f"{limit.metric} {_number(costs[limit.metric])}" for limit in self.limits)
         raise InfeasibleError(
             f"{what} meets {asked}; the nearest has {has}", hint="Loosen the limit or widen the space"
         )
+
+
+def _number(value: float) -> str:
+    """Counts whole, and less than a thousand of anything with three digits."""
+    return f"{value:,.0f}" if value >= 1000 or value == int(value) else f"{value:.3g}"

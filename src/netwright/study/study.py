@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from netwright import strict_json
 from netwright.arguments import as_whole
+from netwright.costs.profiles import Profile
 from netwright.errors import InputError, Interrupted
 from netwright.evaluators.base import Evaluator
 from netwright.progress import Watch
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     import pandas
     import torch
 
+    from netwright.costs import Latency
     from netwright.statistics import Verdict
 
 FORMAT = 1
@@ -68,6 +70,10 @@ class Study:
         Whether a proposal that names a parent starts from its weights; None asks the evaluator.
     executor:
         ``"processes"`` (the default: a candidate can only hurt itself), ``"in_process"``, or an Executor.
+    latency:
+        Where ``latency_ms`` is from: a :class:`~netwright.costs.Latency` measures it here, before each training and
+        with the workers paused (None: on the usual runtime); a :class:`~netwright.costs.Profile` tells what it is on
+        another device, and what breaks a limit is not even proposed.
     trial_time_limit, memory_limit:
         Seconds and bytes that one trial may take.
     callbacks:
@@ -90,6 +96,7 @@ class Study:
         inherit: bool | None = None,
         executor: str | Any = None,
         device: str = "cpu",
+        latency: Latency | Profile | None = None,
         trial_time_limit: float | None = None,
         memory_limit: int | None = None,
         max_consecutive_failures: int = 10,
@@ -117,6 +124,10 @@ class Study:
         self.asynchronous = asynchronous
         self.inherit = bool(getattr(self.evaluator, "inherits", False)) if inherit is None else inherit
         self.device = device
+        self.latency = latency
+        self._latency_description = _latency_description(latency)
+        if isinstance(latency, Profile):
+            latency.check(space, self._input_shape())
         self.trial_time_limit = trial_time_limit
         self.memory_limit = memory_limit
         self.max_consecutive_failures = as_whole("max_consecutive_failures", max_consecutive_failures, 1)
@@ -180,7 +191,7 @@ class Study:
             max_consecutive_failures=self.max_consecutive_failures,
             device=self.device,
             grace=grace,
-            measured=tuple(name for name in self._costs() if name not in STATIC),
+            measured=tuple(name for name in self._costs() if name not in self._static),
         )
         with ExitStack() as stack:
             signals = stack.enter_context(Signals())
@@ -336,6 +347,8 @@ class Study:
 
     def _input_shape(self) -> tuple[int, ...] | None:
         shape = getattr(self.evaluator, "input_shape", None) or self.space.arguments.get("input_shape")
+        if shape is None and isinstance(self.latency, Profile):
+            shape = self.latency.space["input_shape"]
         return None if shape is None else tuple(shape)
 
     def _evaluation(self) -> Evaluation:
@@ -343,11 +356,17 @@ class Study:
         return Evaluation(
             self.space,
             self.evaluator,
-            tuple(name for name in costs if name in STATIC),
+            tuple(name for name in costs if name in self._static),
             self.limits,
             tuple(objective.metric for objective in self.objectives),
             self._input_shape(),
+            self.latency,
         )
+
+    @property
+    def _static(self) -> tuple[str, ...]:
+        """Costs that follow from the architecture alone."""
+        return (*STATIC, *(("latency_ms",) if isinstance(self.latency, Profile) else ()))
 
     def _has_run_out(self, settings: Settings) -> bool:
         limit = settings.max_trials
@@ -366,6 +385,7 @@ class Study:
             "asynchronous": self.asynchronous,
             "inherit": self.inherit,
             "data": getattr(self.evaluator, "fingerprint", None),
+            "latency": self._latency_description,
             "about": self._about,
         }
 
@@ -388,6 +408,7 @@ class Study:
                 "parallel",
                 "asynchronous",
                 "inherit",
+                "latency",
             )
             if _plain(stored.get(key)) != _plain(mine[key])
         ]
@@ -494,18 +515,32 @@ class _Entered:
     def feasibility(self, measured: Sequence[str]) -> Feasibility | None:
         """What knows costs in advance; None when no limit, objective or measurement needs it."""
         study = self.study
-        limits = tuple(limit for limit in study.limits if limit.metric in STATIC)
+        limits = tuple(limit for limit in study.limits if limit.metric in study._static)
         shape = study._input_shape()
         if shape is None or not (limits or measured):
             return None
         if self._feasibility is None:
-            names = tuple(name for name in study._costs() if name in STATIC)
+            names = tuple(name for name in study._costs() if name in study._static)
             executor = self.executor(1, "costs")
-            self._feasibility = Feasibility(study.space, shape, limits, executor, names)
+            self._feasibility = Feasibility(study.space, shape, limits, executor, names, study.latency)
         return self._feasibility
 
     def close(self) -> None:
         self.stack.close()
+
+
+def _latency_description(latency: Any) -> dict[str, Any] | None:
+    """Where latencies are from, as JSON; InputError for what gives none."""
+    if latency is None or isinstance(latency, Profile):
+        return None if latency is None else {"profile": latency.digest, "on": str(latency.host["on"])}
+    from netwright.costs import Latency
+
+    if not isinstance(latency, Latency):
+        raise InputError(
+            f"latency is a Latency or a Profile, found {latency!r:.60}",
+            hint="For example nw.costs.Latency(on='torch:2'), or nw.costs.Profile.load('phone.json')",
+        )
+    return {"on": latency.on, "batch": latency.batch, "repeats": latency.repeats}
 
 
 def _strategy(strategy: Strategy | str) -> Strategy:

@@ -22,12 +22,14 @@ from netwright.durations import parse_duration
 from netwright.errors import InfeasibleError, InputError, ResourceError, StoreError, nearest
 from netwright.progress import Phase, Progress, Watch
 from netwright.study import Study
+from netwright.tasks import profiles
 from netwright.tasks.outcome import Outcome
 from netwright.tasks.readers import Loaded, from_arrays, read
 from netwright.tasks.spaces import Found, find_again, find_space
 from netwright.trial import PROXY
 
 if TYPE_CHECKING:
+    from netwright.costs import Latency, Profile
     from netwright.evaluators.base import Evaluator
     from netwright.evaluators.train import Train
     from netwright.strategies.base import Strategy
@@ -86,6 +88,7 @@ def search(
     asynchronous: bool = False,
     seed: int = 0,
     device: str = "auto",
+    on: str | Latency | Profile | None = None,
     out: str | Path | None = None,
     command: str | None = None,
     watch: Watch | None = None,
@@ -97,7 +100,9 @@ def search(
 
     ``source`` is whatever :func:`netwright.tasks.readers.read` takes, or arrays with ``y``. With neither a time limit
     nor a number of trials the limit is ten minutes. For images with the default space, and where no constraint or
-    second objective is given, the network may use at most half the multiplications of the hand-made baseline.
+    second objective is given, the network may use at most half the multiplications of the hand-made baseline. ``on``
+    says where ``latency_ms`` is from, where that is a limit or an objective: a runtime of this host, or a profile (or
+    its file) of any device.
 
     Raises the errors of :mod:`netwright.errors`, each with one line that says what to do.
     """
@@ -117,6 +122,7 @@ def search(
     baseline = baseline or _baseline_name(loaded)
     constraints = dict(constraints or {})
     _check_metrics(constraints, objectives)
+    latency = _latency(on, found, shape, [*constraints, *(name for name, _ in objectives)])
     default_limit = loaded.kind == "images" and space is None and not constraints and len(objectives) == 1
     if default_limit:
         constraints = {"macs": _baseline_macs(baseline, shape, outputs) // 2}
@@ -147,6 +153,8 @@ def search(
         "trial_epochs": schedule.trial_epochs,
         "command": command,
     }
+    if latency is not None:
+        about["on"] = profiles.kept(latency, folder)
     preprocessing, train = _prepare(loaded, about, folder)
     about["preprocessing"] = preprocessing
     study = None
@@ -328,8 +336,18 @@ def outcome_of(study: Study, selected: Selected, about: Mapping[str, Any], folde
         kept=about.get("one_shot", {}).get("kept", {}),
         front=_front(folder) if len(about["objectives"]) > 1 else (),
         warnings=tuple(word for note in study.noted("health")[-1:] for word in note["words"]),
+        where=_where(about.get("on")),
         measured={name: selected.trial.metrics[name] for name in ("latency_ms",) if name in selected.trial.metrics},
     )
+
+
+def _where(on: Mapping[str, Any] | None) -> str:
+    """Where a latency was measured, for reading."""
+    from netwright.costs.runtimes import Place
+
+    if on is None or "profile" not in on:
+        return f"measured here, {Place.read('auto' if on is None else on['on'])}"
+    return f"by the profile of {on['processor']}, {on['on']}"
 
 
 def _front(folder: Path) -> tuple[str, ...]:
@@ -416,11 +434,31 @@ def _study(
         parallel=about["parallel"],
         asynchronous=about["asynchronous"],
         device=about["device"],
+        latency=profiles.again(about.get("on"), folder),
         name=about["name"],
         about=about,
         **options,
     )
     return study, supernet
+
+
+def _latency(
+    on: str | Latency | Profile | None, found: Found, shape: tuple[int, ...], asked: Sequence[str]
+) -> Latency | Profile | None:
+    """Where latencies are from; InputError where that does not fit, or nothing asks for them."""
+    from netwright.costs import Profile
+
+    if on is None:
+        return None
+    latency = profiles.read_on(on) if isinstance(on, str) else on
+    if isinstance(latency, Profile):
+        latency.check(found.space, shape)
+    if "latency_ms" not in asked:
+        raise InputError(
+            "--on says where latency is from, and nothing asks for it",
+            hint="Add --minimize latency_ms, or a limit such as --constraint latency_ms=5",
+        )
+    return latency
 
 
 def _judged(study: Study) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +12,12 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
+from torch import nn
 
-from netwright import strict_json
 from netwright.architecture import Answer, Architecture
-from netwright.costs import COSTS, Latency
+from netwright.costs import COSTS, Latency, Profile, profiling
+from netwright.costs.base import Example
+from netwright.costs.kernels import kernels_of
 from netwright.errors import InfeasibleError, Interrupted, NetwrightError, SpaceError
 from netwright.evaluators.base import Evaluator
 from netwright.evaluators.shared_weights import SharedWeights
@@ -34,10 +35,11 @@ from netwright.strategies.oneshot.ranked import Ranked
 from netwright.study import Study
 from netwright.study.examination import FEWEST, PROBES, examine
 from netwright.study.signals import Signals
-from netwright.supernet.operations import Measure, Operation, OperationTable
+from netwright.supernet.operations import Operation, OperationTable
 from netwright.supernet.penalties import Added, Lagrangian, Penalty
 from netwright.supernet.supernet import Supernet
 from netwright.supernet.superposition import unmixable
+from netwright.tasks.profiles import again
 
 FOLDER = "supernet"
 SUPERNET_SHARE = 0.3
@@ -57,10 +59,10 @@ EVALUATIONS = 1_000
 POPULATION, TOURNAMENT = 50, 10
 TABLES = ("params", "macs", "latency_ms")
 """Costs that are sums over operations, about."""
-WHOLE = 12
-"""So many whole networks are timed, to see what a table of operations leaves out."""
-ROUNDS, REPEATS, SECONDS = 5, 7, 4.0
-"""So often everything is timed, by the median of so many passes each time, and again until so much time is over."""
+WHOLE, SECONDS = 16, 10.0
+"""Where there is no profile of a space, one is made with so many whole networks, which are timed for about so long."""
+SAMPLES = 24
+"""On so many architectures a table of operations is set against a profile."""
 
 
 def plan(
@@ -187,7 +189,7 @@ def costs_in_loss(about: Mapping[str, Any], train: Train, folder: Path) -> Calla
             return Costs(())
         terms: list[tuple[OperationTable, Penalty]] = []
         for name, value in limits.items():
-            table = _table(name, supernet, train.data.input_shape, folder / FOLDER)
+            table = _table(name, supernet, train.data.input_shape, folder / FOLDER, again(about.get("on"), folder))
             if table.least() > value:
                 raise InfeasibleError(
                     f"No architecture of the space has {name} of at most {value:,.6g}; the least has about "
@@ -196,56 +198,57 @@ def costs_in_loss(about: Mapping[str, Any], train: Train, folder: Path) -> Calla
                 )
             terms.append((table, Lagrangian(value)))
         for name in small:
-            table = _table(name, supernet, train.data.input_shape, folder / FOLDER)
+            table = _table(name, supernet, train.data.input_shape, folder / FOLDER, again(about.get("on"), folder))
             terms.append((table, Added((table.least() + table.most()) / 2)))
         return Costs(terms)
 
     return make_costs
 
 
-def _table(name: str, supernet: Supernet, shape: Sequence[int], folder: Path) -> OperationTable:
-    """The table of operations of one cost; measured once, and kept beside the checkpoint."""
+def _table(
+    name: str, supernet: Supernet, shape: Sequence[int], folder: Path, latency: Latency | Profile | None
+) -> OperationTable:
+    """The table of operations of one cost."""
     if name == "params":
         return OperationTable.parameters(supernet)
     example = torch.zeros(1, *shape)
     if name == "macs":
         return OperationTable.measured(supernet, example, COSTS["macs"])
-    file = folder / f"{name}.json"
-    if file.exists():
-        return OperationTable.from_value(strict_json.loads(file.read_bytes(), what=str(file)), supernet)
-    with one_thread():
-        table = timed(supernet, example, Latency(repeats=REPEATS, warmup=2, on="torch"))
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_suffix(".tmp")
-    temporary.write_text(strict_json.dumps(table.to_value()), encoding="utf-8")
-    temporary.replace(file)
-    return table
+    return priced(supernet, example, _profile(supernet, shape, folder, latency))
 
 
-def timed(supernet: Supernet, example: torch.Tensor, latency: Measure, *, seconds: float = SECONDS) -> OperationTable:
+def _profile(supernet: Supernet, shape: Sequence[int], folder: Path, latency: Latency | Profile | None) -> Profile:
+    """The profile that is given; else one of this host, made once and kept beside the checkpoint."""
+    if isinstance(latency, Profile):
+        return latency
+    file = folder / "profile.json"
+    if not file.exists():
+        with one_thread():
+            made = profiling.profile(
+                supernet.space, shape, on="auto" if latency is None else latency.on, networks=WHOLE, seconds=SECONDS
+            )
+        made.save(file)
+    return Profile.load(file)
+
+
+def priced(supernet: Supernet, example: torch.Tensor, profile: Profile) -> OperationTable:
     """The table of operations of latencies, so that its sums are those of whole networks.
 
-    Everything is timed in several rounds, of which the least counts: other work on the machine makes an operation
-    slower, never faster, and rarely in all rounds; the rounds take at least ``seconds``, because a machine can be slow
-    for a while. What stands between the operations is in no table, and what runs in a network is not as fast as alone.
-    So the latencies of some whole networks are set against their sums, as a + b · sum: b is a factor of each operation,
-    a one more operation that always runs.
+    What an operation costs is what its kernels add to a network. What stands between the operations is in no table,
+    and what follows one at once may run together with it. So what the profile says of some whole networks is set
+    against their sums, as a + b · sum: b is a factor of each operation, a one more operation that always runs.
     """
+
+    def share(operation: nn.Module, inputs: Example) -> float:
+        counts = kernels_of(operation, inputs, profile.batch)
+        return max(0.0, sum(number * profile.share(kernel) for kernel, number in counts.items()))
+
+    table = OperationTable.measured(supernet, example, share)
     rng = np.random.default_rng(0)
-    drawn = [supernet.space.sample(rng) for _ in range(WHOLE)]
-    with torch.random.fork_rng(devices=[]):
-        networks = [supernet.space.build(architecture) for architecture in drawn]
-    rounds: list[list[Operation]] = []
-    whole: list[list[float]] = []
-    began = time.monotonic()
-    while len(rounds) < ROUNDS or time.monotonic() - began < seconds:
-        table = OperationTable.measured(supernet, example, latency)
-        rounds.append(list(table.operations))
-        whole.append([latency(network, (example,)) for network in networks])
-    least = [min(same, key=lambda each: each.cost) for same in zip(*rounds, strict=True)]
-    table = replace(table, operations=tuple(least))
-    between, factor = line([table.of(architecture) for architecture in drawn], np.min(whole, axis=0))
-    operations = tuple(replace(each, cost=each.cost * factor) for each in least)
+    drawn = [supernet.space.sample(rng) for _ in range(SAMPLES)]
+    whole = [profile(supernet.space, architecture) for architecture in drawn]
+    between, factor = line([table.of(architecture) for architecture in drawn], whole)
+    operations = tuple(replace(each, cost=each.cost * factor) for each in table.operations)
     return OperationTable(supernet.space, (*operations, Operation("", between, ({},))), table.weights)
 
 

@@ -30,6 +30,8 @@ class Outcome:
     saved: str | None = None
     limits: str | None = None
     measured: Mapping[str, float] = field(default_factory=dict)
+    where: str = "measured here"
+    """Where a latency is from."""
     warnings: tuple[str, ...] = ()
     kept: Mapping[str, Any] = field(default_factory=dict)
     """Answers that were not searched, because the method cannot learn them."""
@@ -95,9 +97,7 @@ class Outcome:
         if self.saved:
             lines.append(self.saved)
         if "latency_ms" in self.measured:
-            lines.append(
-                f"latency       {self.measured['latency_ms']:.3g} ms an example (eager, one thread, this host)"
-            )
+            lines.append(f"latency       {self.measured['latency_ms']:.3g} ms ({self.where})")
         if self.kept:
             answers = ", ".join(f"{name}={answer}" for name, answer in self.kept.items())
             lines.append(f"kept          {answers} (not searched: a mixture of weights cannot learn it)")
