@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,15 @@ def told() -> dict[str, dict[str, str]]:
     rows = re.findall(r"^\| `([\w-]+)` \| (.*) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     found = {name: rest.split(" | ") for name, rest in rows if name in SPACES}
     return {name: dict(zip(FORMATS, cells, strict=True)) for name, cells in found.items()}
+
+
+@pytest.fixture(autouse=True)
+def collecting_later() -> Iterator[None]:
+    """Exporters make many objects and little garbage; looking for it is a quarter of their time."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.mark.parametrize(("name", "kind"), CASES, ids=lambda one: one)

@@ -31,7 +31,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "zoph-rnn": {"vocabulary": 11, "hidden": 6},
     "proxyless": {**DIGITS, "widths": (4, 4, 4, 6, 6, 8, 8, 12, 16), "blocks": 2},
     "enas-macro": {**DIGITS, "channels": 4, "layers": 4},
-    "enas-micro": CELLS,
+    "enas-micro": {**CELLS, "cells": 1},
     "fbnet": {**DIGITS, "widths": (4, 4, 4, 6, 6, 8, 8, 12), "features": 16, "layers": 1},
     "mobilenetv3": {**DIGITS, "width": 0.1, "family": "small", "most": 1},
     "ofa": {**DIGITS, "widths": (0.1,), "depths": (1, 2)},
