@@ -127,7 +127,7 @@ def test_scoring_what_is_sampled_keeps_to_the_time(tmp_path):
     [
         ("gdas", {"constraints": {"params": 50}}, InfeasibleError, "params (≤|of at most) 50"),
         ("spos", {"constraints": {"params": 50}}, InfeasibleError, "params (≤|of at most) 50"),
-        ("gdas", {"constraints": {"latency_ms": 1e-6}}, InfeasibleError, "latency_ms"),
+        ("gdas", {"constraints": {"latency_ms": 1e-6}, "on": "torch"}, InfeasibleError, "latency_ms"),
         ("darts(order=3)", {}, InputError, "order is 1 or 2, found 3"),
         ("gdass", {}, InputError, "unknown strategy 'gdass'"),
         ("gdas(rate=1)", {}, InputError, "one-shot method 'gdas' has no argument 'rate'"),

@@ -15,6 +15,7 @@ from torch import nn
 
 from netwright.errors import CheckError, MissingExtra
 from netwright.graphs.exported import program, quiet
+from netwright.graphs.onnx_registry import operators_once
 from netwright.graphs.source import Example, two_rows
 from netwright.graphs.where import refusal
 
@@ -41,7 +42,7 @@ def onnx_bytes(
     twin = copy.deepcopy(network).cpu().eval()
     try:
         made = program(twin, pair) if made is None else made
-        with quiet(), torch.no_grad():
+        with quiet(), operators_once(), torch.no_grad():
             exported = torch.onnx.export(
                 made,
                 input_names=_names("input", len(pair)),

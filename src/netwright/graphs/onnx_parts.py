@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from netwright.errors import CheckError
 from netwright.graphs.exported import quiet
 from netwright.graphs.onnx_model import forget_this_machine, require_onnx
+from netwright.graphs.onnx_registry import operators_once
 from netwright.graphs.where import refusal
 
 TOGETHER = 100
@@ -40,7 +41,7 @@ def _written(networks: Sequence[tuple[nn.Module, tuple[Tensor, ...]]]) -> list[A
     row = _Row(networks).eval()
     names = [[f"input_{place}_{number}" for number in range(len(given))] for place, (_, given) in enumerate(networks)]
     try:
-        with quiet(), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        with quiet(), operators_once(), torch.no_grad(), torch.random.fork_rng(devices=[]):
             inputs = tuple(value for _, given in networks for value in given)
             program = torch.export.export(row, inputs, strict=False)
             exported = torch.onnx.export(

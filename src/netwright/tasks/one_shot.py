@@ -59,7 +59,7 @@ EVALUATIONS = 1_000
 POPULATION, TOURNAMENT = 50, 10
 TABLES = ("params", "macs", "latency_ms")
 """Costs that are sums over operations, about."""
-WHOLE, SECONDS = 16, 10.0
+WHOLE, SECONDS = 10, 6.0
 """Where there is no profile of a space, one is made with so many whole networks, which are timed for about so long."""
 SAMPLES = 24
 """On so many architectures a table of operations is set against a profile."""
