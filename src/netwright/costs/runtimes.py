@@ -226,10 +226,16 @@ class ExecuTorch(Runtime):
         with quiet(), torch.no_grad():
             lowered = to_edge_transform_and_lower(fixed(network, inputs), partitioner=[XnnpackPartitioner()])
             content = bytes(lowered.to_executorch().buffer)
-        method = Engine.get().load_program(content).load_method("forward")
+        program = Engine.get().load_program(content)
+        method = program.load_method("forward")
         assert method is not None
         rows = list(inputs)
-        return clocked(lambda: method.execute(rows))
+
+        def run(held: object = (content, program)) -> None:
+            # A method points into its program, and that into its bytes: both must stay.
+            method.execute(rows)
+
+        return clocked(run)
 
 
 def fixed(network: nn.Module, inputs: Inputs) -> torch.export.ExportedProgram:
