@@ -5,13 +5,17 @@ from __future__ import annotations
 import gc
 import importlib.util
 import re
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
+from torch.utils._pytree import tree_leaves
 
-from netwright.graphs import OnnxSession, onnx_bytes, write_program
+from netwright.export.checking import state_of
+from netwright.graphs import OnnxSession, onnx_bytes, write_program, write_source
 from netwright.graphs.comparing import compare
 from netwright.graphs.exported import program
 from netwright.graphs.source import two_rows
@@ -47,6 +51,16 @@ def test_a_space_is_exported_to_torch_and_onnx(name: str, kind: str, tmp_path: P
     assert write_program(network, x, tmp_path / "net.pt2", made) <= 1e-5
     session = OnnxSession(onnx_bytes(network, x, made=made))
     assert compare(network, (x,), lambda batch: session(batch[0].numpy())) <= 1e-4
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES, ids=lambda one: one)
+def test_a_space_is_exported_to_source(name: str, kind: str, tmp_path: Path) -> None:
+    """The file's network has the same weights by the same names, and answers as the space's own."""
+    network, x = make(name, kind)
+    (tmp_path / "model.py").write_text(write_source(network, x))
+    save_file(state_of(network), tmp_path / "weights.safetensors")
+    read = runpy.run_path(str(tmp_path / "model.py"))["load"](tmp_path)
+    assert compare(network, (x,), lambda batch: tree_leaves(read(*batch))) <= 1e-5
 
 
 def test_every_space_is_in_the_table() -> None:
