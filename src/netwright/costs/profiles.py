@@ -42,6 +42,10 @@ KNOWN = 0.5
 LEAST_PART = 0.1
 """A correction leaves at least this part of the sum of the kernels."""
 NEIGHBOURS = 3
+BLOCK = 8
+"""Channels."""
+MORE = 5
+"""Features that kernels of all classes have."""
 Floats = npt.NDArray[np.float64]
 
 
@@ -175,7 +179,7 @@ class Profile:
         judged = [place for place, whole in enumerate(self.wholes) if whole.uniform]
         if not judged:
             return None
-        sums = self._rows[:, 1 : 1 + len(_kinds())].sum(axis=1)
+        sums = self._rows[:, 1 : 1 + len(_classes())].sum(axis=1)
         return Error.between(sums[judged], self._times[judged])
 
     # Whose it is
@@ -321,25 +325,27 @@ class Profile:
         return np.array([whole.timing.median for whole in self.wholes])
 
     def _features(self, networks: Sequence[Mapping[Kernel, int]]) -> Floats:
-        """A row for each network: 1; for each kind the sum of times; for each kind how many; steps; megabytes."""
-        kinds = _kinds()
-        rows = np.zeros((len(networks), 1 + 2 * len(kinds) + 4))
+        """A row for each network: 1; for each class of kernels the sum of times, and how many; then what all kernels
+        have: steps, products, megabytes of parameters, of inputs and outputs of convolutions, of the others."""
+        classes = _classes()
+        rows = np.zeros((len(networks), 1 + 2 * len(classes) + MORE))
         rows[:, 0] = 1
         for row, counts in zip(rows, networks, strict=True):
             for kernel, number in counts.items():
-                place = 1 + kinds.index(kernel.kind)
+                place = 1 + classes.index(_class_of(kernel))
                 row[place] += number * self.time(kernel)
-                row[place + len(kinds)] += number
-                convolves = "convolution" in kernel.kind
-                row[-4] += number * (len(kernel.steps) - 1)
-                row[-3] += number * kernel.held / 1e6
-                row[-2 if convolves else -1] += number * kernel.moved / 1e6
+                row[place + len(classes)] += number
+                moved = kernel.moved / 1e6
+                inside, outside = (moved, 0.0) if "convolution" in kernel.kind else (0.0, moved)
+                row[-MORE:] += number * np.array(
+                    [len(kernel.steps) - 1, kernel.products / 1e6, kernel.held / 1e6, inside, outside]
+                )
         return rows
 
     @cached_property
     def _correction(self) -> Correction:
         if len(self.wholes) < FEWEST:
-            return Correction.none(1 + 2 * len(_kinds()) + 4)
+            return Correction.none(1 + 2 * len(_classes()) + MORE)
         return Correction.fitted(self._rows, self._times)
 
     @cached_property
@@ -358,7 +364,7 @@ class Correction:
     weights: Floats
 
     def __call__(self, rows: Floats) -> Floats:
-        sums = rows[:, 1 : 1 + len(_kinds())].sum(axis=1)
+        sums = rows[:, 1 : 1 + len(_classes())].sum(axis=1)
         found: Floats = np.maximum(rows @ self.weights, LEAST_PART * sums)
         return found
 
@@ -366,7 +372,7 @@ class Correction:
     def none(cls, width: int) -> Correction:
         """Which leaves the sum of the kernels as it is."""
         weights = np.zeros(width)
-        weights[1 : 1 + len(_kinds())] = 1
+        weights[1 : 1 + len(_classes())] = 1
         return cls(weights)
 
     @classmethod
@@ -440,10 +446,20 @@ def _sizes(kernel: Kernel) -> Floats:
     return np.array([1.0, len(kernel.steps), kernel.products / 1e6, kernel.moved / 1e6, kernel.held / 1e6])
 
 
-def _kinds() -> tuple[str, ...]:
+def _classes() -> tuple[str, ...]:
+    """What kernels are told apart by when their sum is corrected: see :func:`_class_of`."""
     from netwright.costs.kernels import KINDS
 
-    return KINDS
+    return tuple(
+        text for kind in KINDS for text in ((kind, f"{kind} by {BLOCK}") if "convolution" in kind else (kind,))
+    )
+
+
+def _class_of(kernel: Kernel) -> str:
+    """The kind; of convolutions whether runtimes can lay their channels out in blocks, and turn them round for it."""
+    shape = kernel.output[0]
+    blocked = "convolution" in kernel.kind and len(shape) > 1 and shape[1] % BLOCK == 0
+    return f"{kernel.kind} by {BLOCK}" if blocked else kernel.kind
 
 
 def identity(space: SearchSpace) -> str:
