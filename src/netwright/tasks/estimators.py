@@ -8,7 +8,7 @@ import tempfile
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -19,6 +19,9 @@ from netwright.tasks.job import search
 from netwright.tasks.outcome import Outcome
 from netwright.tasks.prediction import Predictor
 from netwright.tasks.preprocessing import is_frame, predictions, probabilities
+
+if TYPE_CHECKING:
+    from netwright.costs import Latency, Profile
 
 FORMATS = {".pt2": "torch", ".onnx": "onnx", ".xml": "openvino", ".pte": "executorch", "": "source"}
 """What a network is exported to, by how the name ends."""
@@ -42,6 +45,9 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         Worker processes; None is one a core.
     random_state:
         Fixes the split, the search and the training.
+    device, on:
+        Where networks train; and where ``latency_ms`` is from, if it is asked for: a runtime of this host, such as
+        ``"torch:2"``, or a profile, or its file.
     out:
         The folder of the study; None keeps it in a temporary one as long as the estimator lives.
 
@@ -66,6 +72,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         n_jobs: int | None = None,
         random_state: int | None = 0,
         device: str = "auto",
+        on: str | Latency | Profile | None = None,
         out: str | Path | None = None,
     ) -> None:
         self.time_limit = time_limit
@@ -79,6 +86,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.device = device
+        self.on = on
         self.out = out
 
     def fit(self, X: Any, y: Any, eval_set: tuple[Any, Any] | None = None) -> NeuralArchitectureSearch:
@@ -119,6 +127,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
             n_jobs=self.n_jobs,
             seed=0 if state is None else int(state),
             device=self.device,
+            on=self.on,
             out=out,
             X_test=X_test,
             y_test=y_test,
