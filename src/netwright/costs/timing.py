@@ -32,9 +32,11 @@ Program = Callable[[], float]
 
 COMMON = 8
 """So many programs say how slow a round was; of fewer nothing is taken out."""
-VISIT = 0.4
-"""A visit lasts about so many milliseconds, but has 2 to :data:`CALLS` calls beside the first one."""
-CALLS = 12
+WARM = 4
+"""The first calls of a visit, which do not count: they find in the caches what ran before."""
+VISIT = 4.0
+"""The others take about so many milliseconds together, but are 3 to :data:`CALLS`."""
+CALLS = 10
 LEAST, MOST = 7, 200
 """Rounds."""
 UNDISTURBED = 0.95
@@ -99,20 +101,21 @@ def in_rounds(
 ) -> list[Timing]:
     """The times of some programs that take turns for about ``seconds``, in ``least`` to ``most`` rounds.
 
-    A visit has one call that does not count, because the caches hold what ran before, and then some that do. ``said``
-    is told after each round which part of all is done.
+    A network that runs again and again finds its weights in the caches. So a visit has some calls that do not count,
+    and then some that do. ``said`` is told after each round which part of all is done.
     """
     counts = []
     for program in programs:
         program()
-        counts.append(max(2, min(CALLS, int(VISIT / max(1e-6, min(program(), program()))))))
+        counts.append(max(3, min(CALLS, int(VISIT / max(1e-6, min(program(), program()))))))
     order = random.Random(0)
     visits: list[list[list[tuple[float, bool]]]] = []
     began = time.monotonic()
     while programs and len(visits) < most and (len(visits) < least or time.monotonic() - began < seconds):
         visited: list[list[tuple[float, bool]]] = [[] for _ in programs]
         for place in order.sample(range(len(programs)), len(programs)):
-            programs[place]()
+            for _ in range(WARM):
+                programs[place]()
             visited[place] = [_called(programs[place]) for _ in range(counts[place])]
         visits.append(visited)
         if said is not None:
