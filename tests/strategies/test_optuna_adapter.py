@@ -220,10 +220,10 @@ def test_arguments_belong_to_a_name():
 
 
 def test_names_of_the_command_line():
-    """Four of them, which take the arguments of Optuna's class."""
+    """Each takes the arguments of its class in Optuna."""
     names = [name for name in STRATEGIES if name.startswith("optuna-")]
     assert names == ["optuna-cmaes", "optuna-gp", "optuna-nsga2", "optuna-nsga3", "optuna-tpe"]
-    assert [make(name).sampler for name in names] == ["cmaes", "gp", "nsga3", "tpe"]
+    assert [make(name).sampler for name in names] == ["cmaes", "gp", "nsga2", "nsga3", "tpe"]
     assert make("optuna-tpe(n_startup_trials=3)").arguments == {"n_startup_trials": 3}
     assert STRATEGIES["optuna-tpe"] is STRATEGIES["optuna-tpe"]
     assert STRATEGIES["optuna-tpe"].__doc__.startswith("Tree-structured Parzen estimator")
