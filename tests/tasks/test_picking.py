@@ -62,6 +62,23 @@ def test_the_front_as_a_table() -> None:
     ] == picking.front_table(STUDY)
 
 
+def test_the_best_is_what_the_search_chose() -> None:
+    """A cheaper network that scores as well, within the noise, is handed over: it is the one that is called so."""
+    study = {**STUDY, "study": {**STUDY["study"], "chosen": 2}}
+    assert 2 == picking.picked(study, "best")
+    assert [[], ["best", "knee"], ["fastest"]] == [row["known_as"] for row in picking.rows(study)]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "front", "name"), [(1, [1, 2, 3], "knee"), (2, [1, 2, 3], "fastest"), (1, [1], None)]
+)
+def test_another_network_of_the_front(chosen: int, front: list[int], name: str | None) -> None:
+    """By a name where one means another network than the chosen one; nothing where there is no other."""
+    study = shown(POINTS, front)
+    study["study"]["chosen"] = chosen
+    assert name == picking.another(study)
+
+
 def test_one_objective_has_no_front_to_show() -> None:
     """Nothing is added to what ``show`` prints then."""
     assert [] == picking.front_table({**STUDY, "study": {}})
@@ -98,9 +115,11 @@ def test_the_chosen_network_is_not_trained_again(two: tasks.Outcome) -> None:
 
 def test_what_is_chosen_is_on_the_front(two: tasks.Outcome) -> None:
     """A network that another one beats in accuracy and in size is never what a search with both hands over."""
-    assert two.best.number in tasks.show(two.out)["pareto"]
+    shown = tasks.show(two.out)
+    assert two.best.number in shown["pareto"]
+    assert two.best.number == shown["study"]["chosen"] == picking.picked(shown, "best")
     assert any("params" in line for line in two.front)
-    assert "--pick knee" in two.text()
+    assert (two.another is not None) == (f"--pick {two.another}" in two.text())
 
 
 def test_an_unfinished_search_has_nothing_to_pick(tmp_path: Path) -> None:

@@ -334,7 +334,7 @@ def outcome_of(study: Study, selected: Selected, about: Mapping[str, Any], folde
         saved=_saved(study),
         limits=_limits_text(about),
         kept=about.get("one_shot", {}).get("kept", {}),
-        front=_front(folder) if len(about["objectives"]) > 1 else (),
+        **(_front(folder) if len(about["objectives"]) > 1 else {}),
         warnings=tuple(word for note in study.noted("health")[-1:] for word in note["words"]),
         where=_where(about.get("on")),
         measured={name: selected.trial.metrics[name] for name in ("latency_ms",) if name in selected.trial.metrics},
@@ -350,11 +350,13 @@ def _where(on: Mapping[str, Any] | None) -> str:
     return f"by the profile of {on['processor']}, {on['on']}"
 
 
-def _front(folder: Path) -> tuple[str, ...]:
+def _front(folder: Path) -> dict[str, Any]:
+    """The front as an :class:`Outcome` has it."""
     from netwright.tasks.overview import show
-    from netwright.tasks.picking import front_table
+    from netwright.tasks.picking import another, front_table
 
-    return tuple(front_table(show(folder)))
+    shown = show(folder)
+    return {"front": tuple(front_table(shown)), "another": another(shown)}
 
 
 def _limits_text(about: Mapping[str, Any]) -> str | None:

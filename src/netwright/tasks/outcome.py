@@ -37,6 +37,8 @@ class Outcome:
     """Answers that were not searched, because the method cannot learn them."""
     front: tuple[str, ...] = ()
     """The front of a search with several objectives, as lines of text."""
+    another: str | None = None
+    """What to pick for another network of it."""
 
     def to_value(self) -> dict[str, Any]:
         """The JSON object of the command line."""
@@ -102,8 +104,8 @@ class Outcome:
             answers = ", ".join(f"{name}={answer}" for name, answer in self.kept.items())
             lines.append(f"kept          {answers} (not searched: a mixture of weights cannot learn it)")
         lines += [f"{'front' if place == 0 else '':13} {line}" for place, line in enumerate(self.front)]
-        if self.front:
-            lines.append(f"{'':13} another one of it: netwright export {self.out} --to source --pick knee")
+        if self.another is not None:
+            lines.append(f"{'':13} another one of it: netwright export {self.out} --to source --pick {self.another}")
         lines += [f"warning       {warning}" for warning in self.warnings]
         if self.limits:
             lines.append(f"limits        {self.limits}")

@@ -45,7 +45,7 @@ def show(folder: str | Path, *, events: list[Event] | None = None) -> dict[str, 
             "parallel": configuration.get("parallel"),
             "space": (configuration.get("space") or {}).get("name"),
             "metric": objectives[0].metric if objectives else None,
-            **_several(objectives),
+            **_several(objectives, history),
         },
         "trials": [trial.to_value() for trial in trials],
         "best": None if best is None else best.to_value(),
@@ -54,10 +54,16 @@ def show(folder: str | Path, *, events: list[Event] | None = None) -> dict[str, 
     }
 
 
-def _several(objectives: list[Objective]) -> dict[str, Any]:
-    """All objectives with their directions, where there are several."""
-    pairs = [[objective.metric, str(objective.direction)] for objective in objectives]
-    return {"objectives": pairs} if len(pairs) > 1 else {}
+def _several(objectives: list[Objective], history: History) -> dict[str, Any]:
+    """Where there are several objectives: all of them with their directions, and the trial whose network lies in
+    ``best``, which is another one than the best by the first objective where the scores cannot tell them apart."""
+    if len(objectives) < 2:
+        return {}
+    chosen = history.noted("verdict")
+    return {
+        "objectives": [[objective.metric, str(objective.direction)] for objective in objectives],
+        **({"chosen": chosen[-1]["trial"]} if chosen else {}),
+    }
 
 
 def _one_shot(history: History) -> dict[str, Any]:

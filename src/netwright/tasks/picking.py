@@ -28,9 +28,10 @@ SPEEDS = ("latency_ms", "macs", "params")
 def picked(value: Mapping[str, Any], pick: str | int) -> int:
     """The number of the trial that ``pick`` means in a study as :func:`~netwright.tasks.show` gives it.
 
-    ``"best"`` is the best by the first objective, ``"knee"`` the point of the front where a little more of one
-    objective begins to cost much of another (:func:`netwright.pareto.knee`), ``"fastest"`` the point of the front with
-    the least measured latency (or MACs where none was measured). InputError for anything else that is no trial.
+    ``"best"`` is the one that the search chose, or until then the best by the first objective; ``"knee"`` the point of
+    the front where a little more of one objective begins to cost much of another (:func:`netwright.pareto.knee`);
+    ``"fastest"`` the point of the front with the least measured latency (or MACs where none was measured). InputError
+    for anything else that is no trial.
     """
     if isinstance(pick, str) and pick not in PICKS and not pick.isdecimal():
         raise InputError(
@@ -40,7 +41,7 @@ def picked(value: Mapping[str, Any], pick: str | int) -> int:
     if value["best"] is None:
         raise InputError("no trial of the study has a score within the limits: there is nothing to pick")
     if pick == "best":
-        return int(value["best"]["number"])
+        return int(value["study"].get("chosen", value["best"]["number"]))
     if pick in ("knee", "fastest"):
         return _knee(value) if pick == "knee" else _fastest(value)
     number = int(pick)
@@ -125,6 +126,13 @@ def front_table(value: Mapping[str, Any]) -> list[str]:
         cells = [cell.rjust(width) for cell, width in zip(line[:-1], widths, strict=False)]
         lines.append("  ".join([*cells, line[-1]]).rstrip())
     return lines
+
+
+def another(value: Mapping[str, Any]) -> str | None:
+    """What to pick for another network of the front than the chosen one; None where there is none."""
+    chosen = picked(value, "best")
+    names = [name for name in ("knee", "fastest") if picked(value, name) != chosen]
+    return next(iter([*names, *(str(number) for number in value["pareto"] if number != chosen)]), None)
 
 
 def _knee(value: Mapping[str, Any]) -> int:
