@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from netwright.costs import ProcessMemory, peak_memory, process, size_mb
+from netwright.costs import Latency, ProcessMemory, peak_memory, process, require, size_mb
 from netwright.costs.energy import Counters, Energy, missing
 from netwright.errors import InputError
 from netwright.training.weights import save_weights
@@ -96,3 +96,13 @@ def test_absent_energy_says_why(tmp_path) -> None:
     (tmp_path / "intel-rapl:0" / "max_energy_range_uj").unlink()
     with pytest.raises(InputError, match=r"energy cannot be measured here: .*energy_uj cannot be read"):
         Counters.found(tmp_path)
+
+
+def test_what_cannot_be_measured_here_is_refused_beforehand() -> None:
+    """With the reason, and only where it is asked for."""
+    require(["params", "macs"], Latency(on="abacus"))
+    with pytest.raises(InputError, match="networks cannot be timed on 'abacus'"):
+        require(["params", "latency_ms"], Latency(on="abacus"))
+    if missing() is not None:
+        with pytest.raises(InputError, match="energy cannot be measured here: "):
+            require(["energy_j"])

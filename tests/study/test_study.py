@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from pathlib import Path
@@ -13,10 +14,11 @@ import pytest
 import torch
 
 from netwright.architecture import Architecture
+from netwright.costs import Latency
 from netwright.errors import InfeasibleError, InputError, NetwrightError, StoreError, StudyInUseError, TooManyFailures
 from netwright.evaluators.base import Candidate
 from netwright.executors import InProcess
-from netwright.space import SearchSpace
+from netwright.space import SearchSpace, choose
 from netwright.stores import Event, SQLiteStore, check, open_readonly
 from netwright.strategies import Evolution, Random
 from netwright.strategies.base import Strategy
@@ -443,3 +445,23 @@ def test_a_claimed_duplicate_that_never_ended_ends_after_a_resume(tmp_path: Path
         store.append([Event("claimed", {**body, "seed": trial_seed(1, 2), "clock": 0.0, "run": 1})])
     resumed = make(tmp_path / "study", strategy, parallel=1).run()
     assert ["finished", "finished", "reused"] == [str(trial.state) for trial in resumed.trials]
+
+
+def test_the_time_limit_holds_where_every_candidate_breaks_a_limit() -> None:
+    """They are measured one after the other and fill no worker: the clock is asked between them, too."""
+
+    class Slow(torch.nn.Module):
+        def __init__(self, input_shape: tuple[int, ...]) -> None:
+            super().__init__()
+            time.sleep(0.05)
+            self.layer = torch.nn.Linear(*input_shape, choose("width", *range(1, 100)))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.as_tensor(self.layer(x))
+
+    study = make(
+        space=SearchSpace(Slow, input_shape=(4,)), constraints={"latency_ms": 1e-9}, latency=Latency(on="torch")
+    )
+    study.run(time_limit=1.0)
+    assert {State.INFEASIBLE} == {trial.state for trial in study.trials}
+    assert len(study.trials) < 25

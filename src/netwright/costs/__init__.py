@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from netwright.costs.process import ProcessMemory
     from netwright.costs.profiles import Profile
     from netwright.costs.profiling import profile
-    from netwright.costs.registry import COSTS, measure
+    from netwright.costs.registry import COSTS, measure, require
     from netwright.costs.runtimes import RUNTIMES
     from netwright.costs.storage import size_mb
     from netwright.costs.weights import parameters
@@ -45,12 +45,13 @@ _WHERE = {
     "parameters": "weights",
     "peak_memory": "memory",
     "profile": "profiling",
+    "require": "registry",
     "size_mb": "storage",
 }
 
 __all__ = [
     "COSTS", "NAMES", "RUNTIMES", "Cost", "Energy", "Latency", "ProcessMemory", "Profile", "activation_memory",
-    "flops", "macs", "measure", "parameters", "peak_memory", "profile", "size_mb",
+    "flops", "macs", "measure", "parameters", "peak_memory", "profile", "require", "size_mb",
 ]  # fmt: skip
 
 

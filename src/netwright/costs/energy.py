@@ -35,6 +35,11 @@ class Energy:
     def __call__(self, network: nn.Module, example: Example) -> float:
         return self.counted(network, example, Counters.found())
 
+    def require(self) -> None:
+        """Raises InputError or MissingExtra where energy cannot be measured here."""
+        Counters.found()
+        Place.read(self.on)
+
     def counted(self, network: nn.Module, example: Example, counter: Callable[[], float]) -> float:
         """By a counter of joules, such as :class:`Counters`."""
         place, rows = Place.read(self.on), rows_of(as_inputs(example), self.batch)

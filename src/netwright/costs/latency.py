@@ -51,6 +51,10 @@ class Latency:
             "processor": place.runtime.host(),
         }
 
+    def require(self) -> None:
+        """Raises InputError or MissingExtra where nothing can be timed so on this host."""
+        Place.read(self.on)
+
     def __call__(self, network: nn.Module, example: Example) -> float:
         return self.timing(network, example).median
 

@@ -34,10 +34,14 @@ class ProcessMemory:
 
     batch: int = 1
 
-    def __call__(self, network: nn.Module, example: Example) -> float:
+    def require(self) -> None:
+        """Raises InputError where it cannot be measured here."""
         reason = missing()
         if reason is not None:
             raise InputError(f"the memory of a process cannot be measured here: {reason}", hint="Take memory instead")
+
+    def __call__(self, network: nn.Module, example: Example) -> float:
+        self.require()
         inputs = as_inputs(example)
         tensors = [*network.parameters(), *network.buffers()]
         if any(value.is_meta for value in (*tensors, *inputs)):

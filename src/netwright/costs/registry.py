@@ -44,6 +44,14 @@ MEASURED = ("latency_ms", "peak_memory", "energy_j")
 """Those that need a network with values and may differ from time to time."""
 
 
+def require(names: Iterable[str], latency: Latency | Profile | None = None) -> None:
+    """Raises InputError or MissingExtra, with the reason, where one of the named costs cannot be measured here."""
+    for name in names:
+        cost = latency if name == "latency_ms" and latency is not None else COSTS.get(name)
+        if isinstance(cost, Latency | ProcessMemory | Energy):
+            cost.require()
+
+
 def measure(
     space: SearchSpace,
     architecture: Architecture,

@@ -195,6 +195,10 @@ class Driver:
         for launched in range(_BURST):
             if len(self.running) >= self.settings.n_jobs:
                 return True
+            left = self.left()
+            if launched and (self.signals.count or (left is not None and left <= 0)):
+                # What breaks a measured limit fills no worker, and took its time.
+                return True
             if self.requeued:
                 claim = self.requeued.popleft()
                 self._claim_again(claim)

@@ -171,9 +171,11 @@ class Study:
         all its runs together; with neither it runs until the strategy has nothing left. ``n_jobs`` is the number of
         workers, at most ``parallel`` of them busy. ``stop`` is asked between trials.
 
-        Raises InfeasibleError when nothing meets the constraints, TooManyFailures, StudyInUseError, StoreError, and
-        Interrupted after a signal: everything that ended is kept, and the message says how to go on.
+        Raises InfeasibleError when nothing meets the constraints, InputError for a cost that cannot be measured on this
+        host, TooManyFailures, StudyInUseError, StoreError, and Interrupted after a signal: everything that ended is
+        kept, and the message says how to go on.
         """
+        from netwright.costs import require
         from netwright.durations import parse_duration
 
         if max_trials is not None:
@@ -201,6 +203,7 @@ class Study:
             assert entered is not None
             if self._has_run_out(settings):
                 return self
+            require(settings.measured, self.latency)
             feasibility = self.check_feasible(settings)
             space = (
                 self.space

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from netwright import costs
 from netwright.durations import parse_duration
 from netwright.errors import InfeasibleError, InputError, ResourceError, StoreError, nearest
 from netwright.progress import Phase, Progress, Watch
@@ -122,7 +123,9 @@ def search(
     baseline = baseline or _baseline_name(loaded)
     constraints = dict(constraints or {})
     _check_metrics(constraints, objectives)
-    latency = _latency(on, found, shape, [*constraints, *(name for name, _ in objectives)])
+    asked = [*constraints, *(name for name, _ in objectives)]
+    latency = _latency(on, found, shape, asked)
+    costs.require(asked, latency)
     default_limit = loaded.kind == "images" and space is None and not constraints and len(objectives) == 1
     if default_limit:
         constraints = {"macs": _baseline_macs(baseline, shape, outputs) // 2}
