@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from sklearn.datasets import load_digits
 
-from netwright.training import Recipe, correctness, fit, split
+from netwright.training import Recipe, credits, fit, split
 from netwright.zoo.baselines import baseline
 
 TARGETS = {"digits": 0.990, "fashion-mnist": 0.900}
@@ -59,7 +59,7 @@ def train(name, seed, X, y, X_test, y_test):
     network = one.build(X.shape[1:], 10)
     began = time.process_time()
     fit(network, X, y, Recipe(**one.recipe), seed=seed)
-    return correctness(network, X_test, y_test).mean(), time.process_time() - began
+    return credits(network, X_test, y_test).mean(), time.process_time() - began
 
 
 def show(task, name, results):

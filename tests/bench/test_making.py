@@ -20,7 +20,7 @@ from netwright.bench.making import functions, make_table, usual_recipe
 from netwright.errors import InputError, ResourceError
 from netwright.evaluators.tables import Table, open_table
 from netwright.training.data import Data
-from netwright.training.loop import correctness, train_network
+from netwright.training.loop import credits, train_network
 from netwright.training.recipes import Recipe
 from netwright.training.splits import split
 
@@ -128,7 +128,7 @@ def test_a_number_is_that_of_a_training_by_hand(made: tuple[Table, Path]) -> Non
             network = table.space.build(row)
             train_network(network, data, parts.train, RECIPE, seed=trial_seed(seed, 0), epochs=epochs)
             for name, part in (("val_accuracy", parts.validation), ("test_accuracy", parts.test)):
-                expected = correctness(network, data.X[part], data.y[part]).mean()
+                expected = credits(network, data.X[part], data.y[part]).mean()
                 assert pytest.approx(expected, rel=1e-6) == table.value(row, name, fidelity=epochs, seed=seed)
 
 

@@ -56,7 +56,7 @@ def test_digits() -> None:
     assert (
         loaded.data.X.shape,
         loaded.kind,
-        loaded.goal,
+        loaded.task,
         loaded.flip,
     ) == ((1797, 1, 8, 8), "images", "classification", False)
     assert tuple("0123456789") == loaded.data.classes
@@ -82,7 +82,7 @@ def test_digits_are_those_of_scikit_learn() -> None:
 def test_bundled_tables(name: str, goal: str, features: int) -> None:
     """scikit-learn's bundled tables are read by name."""
     loaded = read(name)
-    assert ("tables", goal, features) == (loaded.kind, loaded.goal, loaded.data.X.shape[1])
+    assert ("tables", goal, features) == (loaded.kind, loaded.task, loaded.data.X.shape[1])
 
 
 def test_fashion_mnist_is_looked_for_where_the_user_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,12 +188,12 @@ def test_other_separators(tmp_path: Path, separator: str) -> None:
 def test_the_target_of_a_table_says_the_task(values: list[Any], goal: str) -> None:
     """Few distinct strings, booleans or whole numbers are classes, the rest is to be regressed."""
     y = np.array(values * 50)[:50]
-    assert goal == from_arrays(np.arange(100.0).reshape(50, 2), y).goal
+    assert goal == from_arrays(np.arange(100.0).reshape(50, 2), y).task
 
 
 def test_whole_numbers_of_images_are_always_classes() -> None:
     """A hundred characters are a hundred classes."""
-    assert from_arrays(np.ones((200, 4, 4)), np.arange(200) % 100).goal == "classification"
+    assert from_arrays(np.ones((200, 4, 4)), np.arange(200) % 100).task == "classification"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from netwright.errors import InputError
-from netwright.training import Data, Recipe, correctness, fit, predict, train_network
+from netwright.training import Data, Recipe, credits, fit, predict, train_network
 from netwright.training.loop import learning_rate
 
 SGD = Recipe(epochs=2, batch_size=8, lr=0.05)
@@ -141,7 +141,7 @@ def test_a_line_is_learned():
     network = linear()
     fitted = fit(network, X, y, Recipe(epochs=30, batch_size=32, lr=0.5, weight_decay=0.0))
     assert fitted.metrics["train_loss"] < 0.2
-    assert correctness(network, X, y).mean() > 0.95
+    assert credits(network, X, y).mean() > 0.95
 
 
 def test_the_same_seed_gives_the_same_weights_whatever_ran_before():
@@ -243,7 +243,7 @@ def test_early_stopping_keeps_the_best_epoch():
     scores = [report.metrics["val_accuracy"] for report in fitted.curve]
     assert fitted.epochs == scores.index(max(scores)) + 1 + 4 < 50
     assert max(scores) == fitted.metrics["val_accuracy"]
-    assert max(scores) == pytest.approx(correctness(network, X[:20], y[:20]).mean())
+    assert max(scores) == pytest.approx(credits(network, X[:20], y[:20]).mean())
 
 
 def test_a_last_batch_of_one_is_left_out():
@@ -418,7 +418,8 @@ def test_a_regression_is_scored_in_the_targets_own_units(columns):
     # Of all numbers of all columns together.
     rmse = root_mean_squared_error(truth.ravel(), outputs.ravel())
     assert fitted.metrics["val_rmse"] == pytest.approx(rmse, rel=1e-3)
-    assert correctness(network, X[150:], y[150:], fitted=fitted).mean() == pytest.approx(rmse**2, rel=1e-3)
+    weighted = r2_score(truth, outputs, multioutput="variance_weighted")
+    assert credits(network, X[150:], y[150:], fitted=fitted).mean() == pytest.approx(weighted, abs=1e-4)
 
 
 def test_a_constant_target_has_no_spread_to_divide_by():
@@ -444,11 +445,11 @@ def test_a_finalist_trains_on_its_indices_alone():
     assert torch.equal(values(theirs), values(ours))
 
 
-def test_correctness_is_one_an_example():
+def test_credits_is_one_an_example():
     """1 where the largest logit is the class, else 0."""
     network = nn.Identity()
     logits = np.array([[2, 1], [0, 3], [5, 4]], np.float32)
-    assert [1.0, 1.0, 0.0] == correctness(network, logits, np.array([0, 1, 1])).tolist()
+    assert [1.0, 1.0, 0.0] == credits(network, logits, np.array([0, 1, 1])).tolist()
 
 
 def test_predict_leaves_the_mode_as_it_was():

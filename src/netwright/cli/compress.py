@@ -31,13 +31,13 @@ def compress(
     """
     from netwright.tasks.compressing import compress as run
     from netwright.tasks.compressing import table
-    from netwright.tasks.job import configuration
+    from netwright.tasks.job import configuration, goal_of
 
     found = run(folder, shares=_shares(prune), picks=_listed(pick), distill=distill)
     if json:
         answer_json({"networks": [one.to_value() for one in found]})
         return
-    metric = "accuracy" if configuration(folder)["classes"] is not None else "r2"
+    metric = goal_of(configuration(folder)).shown
     answer("\n".join([*table(found, metric), "", f"in           {plain(folder)}/compressed"]))
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from netwright.errors import InputError
 from netwright.evaluators.base import Candidate, OfData
 from netwright.training.data import Data
+from netwright.training.goals import GOALS
 from netwright.training.inheritance import inherit
 from netwright.training.loop import fit
 from netwright.training.metrics import Direction, direction
@@ -23,7 +24,8 @@ from netwright.training.weights import load_weights
 class Train(OfData):
     """Trains a candidate on ``split.train`` and scores it on ``split.validation``.
 
-    Answers with ``val_accuracy`` (``val_r2`` and ``val_rmse`` for regression), ``val_loss``, ``train_loss``,
+    Answers with the metrics of the data's goal (``val_accuracy``; ``val_r2`` and ``val_rmse`` for regression; see
+    :mod:`netwright.training.goals`), ``val_loss``, ``train_loss``,
     ``epochs`` (trained now) and ``lineage_epochs`` (with those of the ancestors whose weights were the start). The
     same of the kept epoch are reported after each epoch.
 
@@ -61,7 +63,7 @@ class Train(OfData):
                 f"the data have {data.input_shape} and {data.classes}"
             )
         if recipe is None:
-            recipe = Recipe.regression() if data.task == "regression" else Recipe.tables()
+            recipe = Recipe.tables() if data.classes is not None else Recipe.regression()
             recipe = Recipe.images() if len(data.input_shape) == 3 else recipe
         self.data, self.test, self.split = data, test, split
         self.keep, self.inherit_factor = keep, inherit_factor
@@ -71,13 +73,12 @@ class Train(OfData):
     @property
     def metric(self) -> str:
         """The metric that a search improves where nothing else is asked for."""
-        return "val_r2" if self.data.task == "regression" else "val_accuracy"
+        return GOALS[self.data.task].metric
 
     @property
     def metrics(self) -> dict[str, Direction]:
         """The names of what it answers with, and the direction in which each is better."""
-        scores = ("val_r2", "val_rmse") if self.data.task == "regression" else ("val_accuracy",)
-        names = (*scores, "val_loss", "train_loss", "epochs", "lineage_epochs")
+        names = (*GOALS[self.data.task].metrics, "val_loss", "train_loss", "epochs", "lineage_epochs")
         return {name: direction(name) for name in names}
 
     def budget(self, candidate: Candidate) -> int:
@@ -109,6 +110,7 @@ class Train(OfData):
             if loaded.previous:
                 extra["inherited_previous_copy"] = 1.0
         X, y, X_validation, y_validation = self._tensors(candidate.device)
+        weights = None if self.data.weights is None else np.asarray(self.data.weights[self.split.train])
         fitted = fit(
             network,
             X,
@@ -121,6 +123,7 @@ class Train(OfData):
             device=candidate.device,
             report=lambda step, metrics: candidate.report(step, **metrics),
             task=self.data.task,
+            weights=weights,
         )
         if self.keep:
             candidate.keep(network.state_dict())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
+
+from netwright.training.goals import GOALS
 
 Array = np.ndarray[Any, Any]
 
@@ -27,20 +29,21 @@ class Examples:
 
     ``inputs`` are compared, row by row, with the network's own answers. ``calibration`` is of the part that the
     network was trained on; by ``selection`` a way to quantise is chosen, and ``test`` says what it is worth: no
-    choice has seen it. ``task`` says how: accuracy, or R².
+    choice has seen it. ``task`` is the goal: see :mod:`netwright.training.goals`.
     """
 
     inputs: Array
     calibration: Array | None = None
     selection: Rows | None = None
     test: Rows | None = None
-    task: Literal["classification", "regression"] = "classification"
+    task: str = "classification"
+
+    @property
+    def metric(self) -> str:
+        """What :meth:`score` gives."""
+        goal = GOALS[self.task]
+        return goal.shown if goal.way == "maximize" else f"minus {goal.credit}"
 
     def score(self, outputs: Array, rows: Rows) -> float:
-        """The accuracy of ``outputs`` (N, classes), or the mean R² of numbers (N, K), on these rows."""
-        if self.task == "classification":
-            return float((outputs.argmax(1) == rows.y).mean())
-        wanted = rows.y.reshape(len(rows), -1).astype(np.float64)
-        errors = ((outputs.reshape(wanted.shape) - wanted) ** 2).sum(0)
-        spread = ((wanted - wanted.mean(0)) ** 2).sum(0)
-        return float(np.where(spread > 0, 1 - errors / np.where(spread > 0, spread, 1.0), errors == 0).mean())
+        """What outputs are worth on these rows, more is better: accuracy, R², …"""
+        return float(GOALS[self.task].credits(outputs, rows.y).mean())

@@ -81,7 +81,8 @@ class Quantised:
 
     def lines(self) -> dict[str, str]:
         """What is told of it, by what it is about; every figure that falls short says by how much."""
-        unit, scale = ("points", 100.0) if self.metric == "accuracy" else ("of R²", 1.0)
+        units = {"accuracy": ("points", 100.0), "accuracy of labels": ("points", 100.0), "r2": ("of R²", 1.0)}
+        unit, scale = units.get(self.metric, (self.metric.removeprefix("minus "), 1.0))
         lost = f"{self.lost * scale:.2f} {unit} lost" if self.lost > 0 else "nothing lost"
         if self.lost > WANTED_LOSS:
             lost += f", {(self.lost - WANTED_LOSS) * scale:.2f} more than the {WANTED_LOSS * scale:g} wanted"
@@ -156,7 +157,7 @@ def quantise(model: bytes, examples: Examples) -> Quantised:
         size=len(content),
         times={batch: _times(plain, small, rows.X, batch) for batch in BATCHES},
         calibrated=len(examples.calibration),
-        metric="accuracy" if examples.task == "classification" else "r2",
+        metric=examples.metric,
         host=_host(),
     )
 

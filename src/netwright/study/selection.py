@@ -216,6 +216,8 @@ class _Selection:
                 return self._run(margin)
 
     def _run(self, margin: float) -> Selected:
+        from netwright.training.goals import GOALS
+
         entered = self.study._entered
         assert entered is not None
         self.folder = entered.weights.parent / "finals"
@@ -231,8 +233,8 @@ class _Selection:
         outside = time.monotonic() - began
         rival = self._scored(self.baseline.name, rivals, twins, self._baseline_costs())
         difference = paired_bootstrap(winner.examples, rival.examples)
-        metric = "accuracy" if self.train.data.task == "classification" else "R²"
-        judged = verdict(difference, margin, metric=metric, theirs=f"the baseline {self.baseline.name}")
+        credit = GOALS[self.train.data.task].credit
+        judged = verdict(difference, margin, metric=credit, theirs=f"the baseline {self.baseline.name}")
         first = next(records[training.key] for training in refits if training.key in records)
         selected = Selected(
             trial,
@@ -381,15 +383,19 @@ class _Selection:
         trainings: Sequence[Training],
         costs: Mapping[str, float],
     ) -> Scored:
+        from netwright.training.goals import GOALS
+
         kept = [training for training in trainings if training.key in records]
         files = [self.folder / records[training.key]["file"] for training in kept]
         examples = np.stack([np.load(file.with_suffix(".npy"), allow_pickle=False) for file in files])
         interval = score_interval(examples)
+        shown = GOALS[self.train.data.task].shown_score
+        low, high = sorted((shown(interval.low), shown(interval.high)))
         return Scored(
             name,
-            float(examples.mean()),
-            interval.low,
-            min(1.0, interval.high),  # neither an accuracy nor an R² is more
+            shown(float(examples.mean())),
+            low,
+            high,
             int(costs["params"]),
             int(costs["macs"]),
             float(sum(records[training.key]["seconds"] for training in kept)),
@@ -403,7 +409,7 @@ class _Selection:
         from netwright.costs import COSTS
 
         with torch.device("meta"):
-            network = self.baseline.build(self.train.data.input_shape, self.train.data.outputs)
+            network = self.baseline.build(self.train.data.input_shape, self.train.data.outputs, self.train.data.facts)
             example = torch.zeros(1, *self.train.data.input_shape)
         return {name: float(COSTS[name](network, example)) for name in ("params", "macs")}
 
@@ -519,7 +525,7 @@ def standard_error(accuracy: float, train: Train, examples: int) -> float:
 
     With one right and one wrong answer more than there were (Laplace): a perfect score on few examples is no proof.
     """
-    if train.data.task == "regression":
+    if train.data.task != "classification":
         return 0.0
     share = (accuracy * examples + 1) / (examples + 2)
     return float((share * (1 - share) / (examples + 2)) ** 0.5)
@@ -546,14 +552,15 @@ def train_final(
     """One training from scratch, in a worker: its score, the score of each example, and the file of its weights."""
     import torch
 
-    from netwright.training.loop import correctness, predict, train_network
+    from netwright.training.goals import GOALS
+    from netwright.training.loop import predict, train_network
     from netwright.training.weights import save_weights
     from netwright.zoo import baselines
 
     data, split = train.data, train.split
     torch.manual_seed(training.seed)
     if training.architecture is None:
-        network = baselines.baseline(baseline).build(data.input_shape, data.outputs)
+        network = baselines.baseline(baseline).build(data.input_shape, data.outputs, data.facts)
         recipe = train.recipe
     else:
         network = space.build(training.architecture)
@@ -566,16 +573,14 @@ def train_final(
         judges = data.subset(split.selection)
     fitted = train_network(network, data, indices, recipe, seed=training.seed, device=device, epochs=training.epochs)
     network.to("cpu")
-    examples = correctness(network, judges.X, judges.y, fitted=fitted)
-    if data.task == "regression":
-        loss = float(examples.mean())
-        # A part of the squared error's share in R²: the mean over the examples is R² itself.
-        truth = np.asarray(judges.y, dtype=np.float64).reshape(len(judges), -1)
-        examples = 1.0 - examples / max(float(truth.var(0).mean()), 1e-12)
+    goal = GOALS[data.task]
+    outputs, targets = predict(network, judges.X), np.asarray(judges.y)
+    if goal.standardised:
+        loss = float(np.mean((outputs.reshape(targets.shape) * fitted.scale + fitted.center - targets) ** 2))
+        outputs = outputs.astype(np.float64).reshape(targets.shape) * fitted.scale + fitted.center
     else:
-        outputs = torch.from_numpy(predict(network, judges.X))
-        classes = torch.from_numpy(np.asarray(judges.y))
-        loss = float(torch.nn.functional.cross_entropy(outputs, classes))
+        loss = float(goal.loss(torch.from_numpy(outputs), torch.from_numpy(targets)))
+    examples = goal.credits(outputs, targets)
     path = Path(file)
     path.parent.mkdir(parents=True, exist_ok=True)
     digest = save_weights(path, network.state_dict())

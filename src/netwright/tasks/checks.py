@@ -109,6 +109,30 @@ def as_array(X: Any, name: str = "X") -> np.ndarray:
     return result
 
 
+def batch(X: Any, name: str = "X") -> np.ndarray:
+    """``X`` as an array of two to four dimensions with at least one value a row, which fits into memory."""
+    array = as_array(X.to_numpy() if is_frame(X) else X, name)
+    if array.ndim < 2:
+        raise DataError(
+            f"Expected 2D array, got {array.ndim}D array instead: {name} has shape {array.shape}",
+            hint=f"Reshape your data: {name}.reshape(-1, 1) for a single feature",
+        )
+    if array.ndim > 4:
+        raise DataError(
+            f"{name} has {array.ndim} dimensions, shape {array.shape}",
+            hint="Expected a table (N, F) or images (N, H, W), (N, C, H, W) or (N, H, W, C)",
+        )
+    if 0 in array.shape[1:]:
+        raise DataError(f"{name} has 0 feature(s) (shape={array.shape}) while a minimum of 1 is required.")
+    check_memory(len(array), int(np.prod(array.shape[1:], dtype=np.int64)), name)
+    return array
+
+
+def is_frame(X: Any) -> bool:
+    """Whether ``X`` is a data frame of pandas or polars, without importing either."""
+    return type(X).__module__.partition(".")[0] in ("pandas", "polars") and hasattr(X, "columns")
+
+
 def numbers(array: np.ndarray, name: str = "X") -> np.ndarray:
     """``array`` with a dtype of real numbers; an array of objects is converted when each of them is a number."""
     if array.dtype.kind in "biuf":

@@ -147,15 +147,14 @@ class _Work:
 
         from netwright.architecture import Architecture
         from netwright.export import read_manifest
-        from netwright.tasks.spaces import find_again
+        from netwright.tasks.spaces import find_again, like
         from netwright.training.recipes import Recipe
 
         about = read_manifest(package)["extra"]
-        like = {"kind": about["kind"], "input_shape": tuple(about["input_shape"]), "outputs": about["outputs"]}
         architecture = Architecture.from_json((package / "architecture.json").read_bytes())
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            network = find_again(about["space"], **like).space.build(architecture)
+            network = find_again(about["space"], **like(about)).space.build(architecture)
         self._fit(network, Recipe(**about["recipe"]), taught=True)
         return self._kept(f"{pick}-taught", network, architecture, "trained with the found network as its teacher")
 
@@ -204,30 +203,28 @@ class _Work:
 
         from netwright.costs import COSTS
         from netwright.statistics import score_interval
-        from netwright.training.loop import correctness
+        from netwright.training.goals import GOALS
+        from netwright.training.loop import predict
 
         train, data = self.train, self.train.data
         judges = train.test if train.test is not None else data.subset(train.split.test)
-        if data.task == "regression":
-            truth = np.asarray(judges.y, dtype=np.float64)
-            examples = 1.0 - self._squared(network, judges) / max(float(truth.var()), 1e-12)
-        else:
-            examples = correctness(network, judges.X, judges.y)
+        goal = GOALS[data.task]
+        outputs = predict(network, judges.X)
+        if goal.standardised:
+            outputs = self._in_unit_of_data(outputs)
+        examples = goal.credits(outputs, np.asarray(judges.y))
         interval = score_interval(examples[None])
         example = torch.zeros(1, *data.input_shape)
         costs = {cost: float(COSTS[cost](network, example)) for cost in SHOWN}
-        return Small(name, folder, float(examples.mean()), interval.low, min(1.0, interval.high), costs)
+        low, high = sorted((goal.shown_score(interval.low), goal.shown_score(interval.high)))
+        return Small(name, folder, goal.shown_score(float(examples.mean())), low, high, costs)
 
-    def _squared(self, network: nn.Module, judges: Any) -> np.ndarray[Any, Any]:
-        """Squared errors in the unit of the data: what the network answers is standardised once more."""
-        from netwright.training.loop import predict
-
+    def _in_unit_of_data(self, outputs: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Outputs (N,) in the unit of the data: what the network answers is standardised once more."""
         ours = self.about["preprocessing"]["target"]
         theirs = self.manifest["extra"]["preprocessing"]["target"]
-        outputs = predict(network, judges.X).astype(np.float64).reshape(len(judges))
-        answers = (outputs * theirs["std"] + theirs["mean"] - ours["mean"]) / ours["std"]
-        errors: np.ndarray[Any, Any] = (answers - np.asarray(judges.y, dtype=np.float64).reshape(len(judges))) ** 2
-        return errors
+        numbers = outputs.astype(np.float64).reshape(len(outputs))
+        return np.asarray((numbers * theirs["std"] + theirs["mean"] - ours["mean"]) / ours["std"])
 
 
 def without_channels(network: nn.Module, example: torch.Tensor, share: float) -> nn.Module:

@@ -15,10 +15,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from netwright.errors import DataError, InputError
+from netwright.tasks.checks import is_frame
 from netwright.tasks.job import search
 from netwright.tasks.outcome import Outcome
 from netwright.tasks.prediction import Predictor
-from netwright.tasks.preprocessing import is_frame, predictions, probabilities
+from netwright.tasks.preprocessing import predictions, probabilities
 
 if TYPE_CHECKING:
     from netwright.costs import Latency, Profile

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from netwright.errors import DataError, MissingExtra
-from netwright.tasks.checks import check_memory, one_line, slabs
+from netwright.tasks.checks import as_array, batch, check_finite, check_memory, numbers, one_line, slabs
 
 CHANNELS = (1, 2, 3, 4)
 """A dimension of this length at the second or last place of an array is taken for the channels of images."""
@@ -87,8 +87,24 @@ def learn(X: np.ndarray, rows: np.ndarray | None = None) -> dict[str, Any]:
     return {"shape": [channels, height, width], "mean": mean.tolist(), "std": std.tolist()}
 
 
-def apply(constants: Mapping[str, Any], X: np.ndarray) -> np.ndarray:
+def take(X: Any, name: str = "X") -> np.ndarray:
+    """Images of a user as (N, C, H, W), checked: (N, H, W), (N, H, W, C), (N, C, H, W), or rows of square ones."""
+    array = numbers(batch(X, name), name)
+    check_finite(array, name)
+    return unflatten(array, name) if array.ndim == 2 else channels_first(array, name)
+
+
+def describe(constants: Mapping[str, Any]) -> str:
+    """How raw rows become inputs of the network."""
+    mean, std = (", ".join(f"{value:.6g}" for value in constants[name]) for name in ("mean", "std"))
+    shape = ", ".join(map(str, constants["shape"]))
+    return f"images (N, {shape}) standardised: (x - mean) / std with mean {mean}, std {std} per channel"
+
+
+def apply(constants: Mapping[str, Any], X: Any) -> np.ndarray:
     """Images as inputs of a network: float32 (N, C, H, W), each channel with mean 0 and deviation 1 in training."""
+    X = as_array(X)
+    check_finite(X)
     X = fit_shape(X, constants["shape"])
     width = int(np.prod(X.shape[1:], dtype=np.int64))
     check_memory(len(X), width)
@@ -198,6 +214,3 @@ def _header(path: Path) -> tuple[str, tuple[int, int]]:
         raise DataError(f"{path} is an image of too many pixels", hint="Resize it") from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise DataError(f"{path} is damaged or cut off: {one_line(error)}", hint="Replace or remove it") from None
-
-
-__all__ = ["apply", "channels_first", "fit_shape", "learn", "read_files", "read_folder", "unflatten", "visible"]

@@ -24,9 +24,10 @@ from netwright.errors import InfeasibleError, InputError, ResourceError, StoreEr
 from netwright.progress import Phase, Progress, Watch
 from netwright.study import Study
 from netwright.tasks import profiles
+from netwright.tasks.kinds import KINDS
 from netwright.tasks.outcome import Outcome
 from netwright.tasks.readers import Loaded, from_arrays, read
-from netwright.tasks.spaces import Found, find_again, find_space
+from netwright.tasks.spaces import Found, find_again, find_space, like
 from netwright.trial import PROXY
 
 if TYPE_CHECKING:
@@ -36,7 +37,10 @@ if TYPE_CHECKING:
     from netwright.strategies.base import Strategy
     from netwright.strategies.oneshot.one_shot import OneShot
     from netwright.study.selection import Selected
+    from netwright.training.data import Data
+    from netwright.training.goals import Goal
     from netwright.training.recipes import Recipe
+    from netwright.training.splits import Split
 
 DEFAULT_TIME_LIMIT = 600.0
 """Seconds of a search that was given no limit at all."""
@@ -45,7 +49,10 @@ SEARCH_SHARE = 0.5
 TARGET_TRIALS = 20
 """As many full trials a search plans for; inherited weights make it about twice as many."""
 WRITING_SECONDS = 5.0
-METRICS = {"accuracy": "val_accuracy", "r2": "val_r2", "rmse": "val_rmse", "loss": "val_loss"}
+METRICS = {
+    "accuracy": "val_accuracy", "r2": "val_r2", "rmse": "val_rmse", "perplexity": "val_perplexity",
+    "mase": "val_mase", "loss": "val_loss",
+}  # fmt: skip
 """Names that users know, and the metric that a trial reports on its validation data."""
 
 
@@ -117,8 +124,10 @@ def search(
         loaded = read(source, target=target, task=task)
     else:
         loaded = from_arrays(source, y, X_test=X_test, y_test=y_test, task=task)
-    shape, outputs = loaded.data.input_shape, loaded.data.outputs
-    found = find_space(space, kind=loaded.kind, input_shape=shape, outputs=outputs)
+    parts = loaded.split(seed)
+    loaded = loaded.learned_on(parts.development)
+    shape, outputs, facts = loaded.data.input_shape, loaded.data.outputs, loaded.data.facts
+    found = find_space(space, kind=loaded.kind, input_shape=shape, outputs=outputs, facts=facts)
     objectives = _objectives(loaded, metric, maximize, minimize)
     baseline = baseline or _baseline_name(loaded)
     constraints = dict(constraints or {})
@@ -128,7 +137,7 @@ def search(
     costs.require(asked, latency)
     default_limit = loaded.kind == "images" and space is None and not constraints and len(objectives) == 1
     if default_limit:
-        constraints = {"macs": _baseline_macs(baseline, shape, outputs) // 2}
+        constraints = {"macs": _baseline_macs(baseline, loaded.data) // 2}
     device = _device(device)
     jobs = _jobs(n_jobs, parallel)
     folder, fresh = _new_folder(out, loaded.name)
@@ -158,8 +167,8 @@ def search(
     }
     if latency is not None:
         about["on"] = profiles.kept(latency, folder)
-    preprocessing, train = _prepare(loaded, about, folder)
-    about["preprocessing"] = preprocessing
+    about["preprocessing"] = loaded.preprocessing
+    train = _prepare(loaded, parts, about, folder)
     study = None
     try:
         if _is_one_shot(strategy):
@@ -216,13 +225,9 @@ def resume(
     return _run(study, supernet, found, train, about, folder, began, limit, max_trials, jobs, watch, more)
 
 
-def opened(
-    about: Mapping[str, Any], folder: Path, **options: bool
-) -> tuple[Found, Train, Study, OneShot | None]:
+def opened(about: Mapping[str, Any], folder: Path, **options: bool) -> tuple[Found, Train, Study, OneShot | None]:
     """The space, the evaluator and the study of a search that was begun, and its supernet, if it has one."""
-    found = find_again(
-        about["space"], kind=about["kind"], input_shape=tuple(about["input_shape"]), outputs=about["outputs"]
-    )
+    found = find_again(about["space"], **like(about))
     train = evaluator_of(about, folder)
     study, supernet = _study(about, found, train, folder, about["strategy"], **options)
     return found, train, study, supernet
@@ -244,6 +249,14 @@ def configuration(folder: str | Path, *, accept_loss: bool = False) -> dict[str,
             hint="Run the script again: with the same folder it goes on",
         )
     return about
+
+
+def goal_of(about: Mapping[str, Any]) -> Goal:
+    """What a search predicts; former versions kept the number of classes alone."""
+    from netwright.training.goals import GOALS
+
+    usual = "regression" if about["classes"] is None else "classification"
+    return GOALS[about.get("goal", usual)]
 
 
 def _run(
@@ -323,7 +336,7 @@ def outcome_of(study: Study, selected: Selected, about: Mapping[str, Any], folde
     states = [str(trial.state) for trial in trials]
     return Outcome(
         out=folder,
-        metric="accuracy" if about["classes"] is not None else "r2",
+        metric=goal_of(about).shown,
         winner=selected.winner,
         baseline=selected.baseline,
         best=selected.trial,
@@ -523,14 +536,8 @@ def _check_strategy(strategy: Any) -> None:
         make(strategy)
 
 
-def _prepare(loaded: Loaded, about: dict[str, Any], folder: Path) -> tuple[dict[str, Any], Train]:
-    """Splits, learns the constants without the test part, and keeps the data beside the study."""
-    from netwright.training.splits import split
-
-    y = loaded.raw.y
-    own_test = {"test": 0.0} if loaded.raw_test is not None else {}
-    parts = split(y, about["seed"], stratify=loaded.labels is not None, **own_test)
-    loaded = loaded.learned_on(parts.development)
+def _prepare(loaded: Loaded, parts: Split, about: dict[str, Any], folder: Path) -> Train:
+    """Keeps the data, whose constants are learned without the test part, and their split beside the study."""
     data = loaded.data.save(folder / "data")
     test = loaded.test
     if test is not None:
@@ -538,6 +545,7 @@ def _prepare(loaded: Loaded, about: dict[str, Any], folder: Path) -> tuple[dict[
     about["input_shape"] = list(data.input_shape)
     about["outputs"] = data.outputs
     about["classes"] = None if data.classes is None else len(data.classes)
+    about["goal"] = data.task
     np.savez(
         folder / "data" / "split.npz",
         train=parts.train,
@@ -551,7 +559,7 @@ def _prepare(loaded: Loaded, about: dict[str, Any], folder: Path) -> tuple[dict[
         "selection": len(parts.selection),
         "test": len(test) if test is not None else len(parts.test),
     }
-    return loaded.preprocessing, evaluator_of(about, folder)
+    return evaluator_of(about, folder)
 
 
 def evaluator_of(about: Mapping[str, Any], folder: Path) -> Train:
@@ -618,7 +626,7 @@ def _baseline_epoch_seconds(baseline: str, loaded: Loaded, device: str) -> float
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        network = baselines.baseline(baseline).build(data.input_shape, data.outputs)
+        network = baselines.baseline(baseline).build(data.input_shape, data.outputs, data.facts)
         count = min(len(data), 6 * recipe.batch_size)
         X, y = np.asarray(data.X[:count]), np.asarray(data.y[:count])
         fit(network, X, y, recipe, epochs=1, device=device, task=data.task)
@@ -634,29 +642,31 @@ def _baseline_epoch_seconds(baseline: str, loaded: Loaded, device: str) -> float
 
 
 def _baseline_name(loaded: Loaded) -> str:
-    if loaded.kind == "tables":
-        return "tables"
+    known = KINDS[loaded.kind].baseline
+    if known is not None:
+        return known
     return "digits" if min(loaded.data.input_shape[1:]) <= 12 else "images"
 
 
-def _baseline_macs(name: str, input_shape: tuple[int, ...], outputs: int) -> int:
+def _baseline_macs(name: str, data: Data) -> int:
     import torch
 
     from netwright.costs import COSTS
     from netwright.zoo import baselines
 
     with torch.device("meta"):
-        network = baselines.baseline(name).build(input_shape, outputs)
-        example = torch.zeros(1, *input_shape)
+        network = baselines.baseline(name).build(data.input_shape, data.outputs, data.facts)
+        example = torch.zeros(1, *data.input_shape)
     return int(COSTS["macs"](network, example))
 
 
 def _objectives(
     loaded: Loaded, metric: str | None, maximize: str | Sequence[str], minimize: str | Sequence[str]
 ) -> list[list[str]]:
+    from netwright.training.goals import GOALS
     from netwright.training.metrics import METRICS as KNOWN
 
-    classification = loaded.labels is not None
+    goal = GOALS[loaded.task]
     known = {**{name: KNOWN[METRICS[name]] for name in METRICS}, **KNOWN}
     ways: dict[str, str] = {}
     for way, names in (("maximize", maximize), ("minimize", minimize)):
@@ -668,12 +678,11 @@ def _objectives(
         raise InputError(f"unknown metric '{metric}'", hint=_sentence(nearest(metric, known)))
     first = METRICS.get(metric, metric) if metric else None
     if first is None and not any(name.startswith("val_") for name in ways):
-        first = "val_accuracy" if classification else "val_r2"
-    wrong = {"val_r2", "val_rmse"} if classification else {"val_accuracy"}
+        first = goal.metric
+    wrong = {name for other in GOALS.values() for name in other.metrics} - set(goal.metrics)
     for name in [*ways, *([first] if first else [])]:
         if name in wrong:
-            kind = "classification" if classification else "regression"
-            raise InputError(f"the metric '{name}' is not one of {kind}, which the data are")
+            raise InputError(f"the metric '{name}' is not one of {goal.name}, which the data are for")
     if first is not None:
         ways = {first: ways.get(first, KNOWN[first]), **ways}
     ordered = sorted(ways.items(), key=lambda pair: not pair[0].startswith("val_"))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from netwright.errors import DataError
-from netwright.tasks.checks import as_array, check_finite, shorten
+from netwright.errors import DataError, InputError
+from netwright.tasks.checks import as_array, check_finite, is_frame, shorten
 
-Goal = Literal["classification", "regression"]
+Goal = Literal["classification", "regression", "labels"]
 
 FEW = 20
 """Up to so many different whole numbers in the target of a table are taken for classes."""
@@ -22,14 +24,20 @@ class Labels:
     """The target of every row: ``y`` int64 codes into ``classes``, or float64 numbers when ``classes`` is None.
 
     ``classes`` is an array of the labels as they were given (integers, strings or booleans), in increasing order.
+    ``goal`` is given where there may be several labels at once (``y`` is then (N, K), a column of 0 and 1 each), or
+    where targets follow from the rows themselves (``y`` is then (N,) without meaning). ``weights`` say how much a row
+    counts in training.
     """
 
     y: np.ndarray
     classes: np.ndarray | None
+    goal: str | None = None
+    weights: np.ndarray | None = None
 
     @property
-    def goal(self) -> Goal:
-        return "regression" if self.classes is None else "classification"
+    def task(self) -> str:
+        """One of :data:`netwright.training.goals.GOALS`."""
+        return self.goal or ("regression" if self.classes is None else "classification")
 
     @property
     def names(self) -> tuple[str, ...] | None:
@@ -38,7 +46,14 @@ class Labels:
 
 
 def read_labels(
-    y: Any, *, rows: int, goal: Goal | None, few: int | None = FEW, name: str = "y", X: str = "X"
+    y: Any,
+    *,
+    rows: int,
+    goal: Goal | None,
+    few: int | None = FEW,
+    name: str = "y",
+    X: str = "X",
+    weights: Any = None,
 ) -> Labels:
     """``y`` checked and coded.
 
@@ -50,11 +65,14 @@ def read_labels(
         raise DataError(
             f"requires {name} to be passed, but the target {name} is None", hint=f"Pass {name}, one value a row"
         )
+    if goal == "labels":
+        return _several(y, rows, name, X, weights)
     values = _flat(as_array(_plain(y), name), name)
     if len(values) != rows:
         raise DataError(
             f"{X} has {rows:,} rows and {name} has {len(values):,} values", hint="Give one target to every row"
         )
+    counts = None if weights is None else read_weights(weights, rows)
     if values.dtype.kind == "O":
         values = _settle(values, name)
     check_finite(values, name)
@@ -71,7 +89,7 @@ def read_labels(
                 f"{name} has the same value, {shorten(values[0])}, in all {rows:,} rows",
                 hint="There is nothing to learn",
             )
-        return Labels(numbers, None)
+        return Labels(numbers, None, weights=counts)
     if values.dtype.kind == "f":
         broken = np.flatnonzero(values != np.floor(values))
         if len(broken):
@@ -83,11 +101,82 @@ def read_labels(
         values = values.astype(np.int64)
     classes, codes = np.unique(values, return_inverse=True)
     _check_members(classes, np.bincount(codes), rows, name)
-    return Labels(codes.astype(np.int64), classes)
+    return Labels(codes.astype(np.int64), classes, weights=counts)
+
+
+def read_weights(weights: Any, rows: int) -> np.ndarray:
+    """How much each row counts in training, checked: ``"balanced"`` is not one, see :func:`balanced`."""
+    values = _flat(as_array(_plain(weights), "sample_weight"), "sample_weight")
+    if len(values) != rows:
+        raise DataError(f"X has {rows:,} rows and sample_weight has {len(values):,} values")
+    if values.dtype.kind not in "biuf":
+        raise DataError(f"sample_weight holds {shorten(values[0])}, expected numbers")
+    check_finite(values, "sample_weight")
+    if (values < 0).any() or not (values > 0).any():
+        raise DataError("sample_weight has to be at least 0 everywhere, and above 0 somewhere")
+    return values.astype(np.float32)
+
+
+def balanced(labels: Labels, weights: Mapping[Any, float] | None = None) -> Labels:
+    """The same labels, each row counting as its class asks: all classes alike, or as ``weights`` has it by class.
+
+    InputError where there are no classes, or where ``weights`` names one that is not there.
+    """
+    if labels.task != "classification" or labels.classes is None:
+        raise InputError(f"class_weight is for classes, and the goal is {labels.task}")
+    if weights is None:
+        counts = np.bincount(labels.y, minlength=len(labels.classes))
+        each = len(labels.y) / (len(labels.classes) * np.maximum(counts, 1))
+    else:
+        known = labels.classes.tolist()
+        unknown = [name for name in weights if name not in known]
+        if unknown:
+            raise InputError(f"class_weight names the class {shorten(unknown[0])}, which y has not")
+        each = np.array([float(weights.get(name, 1.0)) for name in known])
+    own = np.ones(len(labels.y)) if labels.weights is None else labels.weights
+    return dataclasses.replace(labels, weights=(own * each[labels.y]).astype(np.float32))
+
+
+def _several(y: Any, rows: int, name: str, X: str, weights: Any) -> Labels:
+    """Any number of labels a row: a matrix of 0 and 1 (its columns are named by them), or collections."""
+    if is_frame(y):
+        classes = np.array([str(column) for column in y.columns])
+        matrix = y.to_numpy()
+    elif isinstance(y, list | tuple) and all(isinstance(each, set | frozenset | list | tuple) for each in y):
+        binary = {value for each in y for value in each} <= {0, 1} and len({len(each) for each in y}) == 1
+        if binary and not any(isinstance(each, set | frozenset) for each in y):
+            matrix = np.array([list(each) for each in y])
+            classes = np.arange(matrix.shape[1])
+        else:
+            classes = np.array(sorted({value for each in y for value in each}))
+            matrix = np.array([[value in set(each) for value in classes.tolist()] for each in y], dtype=np.int64)
+    else:
+        matrix = as_array(y, name)
+        classes = np.arange(matrix.shape[1] if matrix.ndim == 2 else 0)
+    if matrix.ndim != 2 or len(matrix) != rows or not len(classes):
+        raise DataError(
+            f"{name} of shape {matrix.shape} does not give {rows:,} rows their labels",
+            hint="Give a matrix of 0 and 1, a column a label, or a collection of labels for each row",
+        )
+    if not np.isin(matrix, (0, 1)).all():
+        raise DataError(f"{name} holds other values than 0 and 1", hint="Give a column of 0 and 1 for each label")
+    same = np.flatnonzero((matrix == matrix[:1]).all(0))
+    if len(same):
+        raise DataError(
+            f"the label {shorten(classes[same[0]])} has one value in all {rows:,} rows",
+            hint="Leave it out: there is nothing to learn",
+        )
+    counts = None if weights is None else read_weights(weights, rows)
+    return Labels(matrix.astype(np.float64), classes, "labels", counts)
 
 
 def code(y: Any, labels: Labels, *, rows: int, name: str = "y_test", X: str = "X_test") -> np.ndarray:
     """``y`` of a test part in the codes of ``labels``; raises DataError for a class that the training part has not."""
+    if labels.task == "labels":
+        matrix = np.asarray(_several_of(y, labels), dtype=np.float64)
+        if matrix.shape != (rows, len(labels.names or ())) or not np.isin(matrix, (0, 1)).all():
+            raise DataError(f"{name} of shape {matrix.shape} does not give {rows:,} rows their labels, 0 or 1 each")
+        return matrix
     values = _flat(as_array(_plain(y), name), name)
     if len(values) != rows:
         raise DataError(
@@ -114,6 +203,16 @@ def code(y: Any, labels: Labels, *, rows: int, name: str = "y_test", X: str = "X
     return codes.astype(np.int64)
 
 
+def _several_of(y: Any, labels: Labels) -> Any:
+    """Labels of a test part as a matrix in the columns of ``labels``."""
+    assert labels.classes is not None
+    if is_frame(y):
+        return y.to_numpy()
+    if isinstance(y, list | tuple) and any(isinstance(each, set | frozenset) for each in y):
+        return [[value in each for value in labels.classes.tolist()] for each in y]
+    return as_array(y, "y_test")
+
+
 def _plain(y: Any) -> Any:
     """Lists as arrays of objects, so that numbers among strings stay numbers; pandas as numpy; others as they are."""
     if isinstance(y, list | tuple):
@@ -121,7 +220,7 @@ def _plain(y: Any) -> Any:
             return np.array(y, dtype=object)
         except ValueError:
             return y
-    return y.to_numpy() if type(y).__module__.partition(".")[0] == "pandas" else y
+    return y.to_numpy() if type(y).__module__.partition(".")[0] in ("pandas", "polars") else y
 
 
 def _flat(values: np.ndarray, name: str) -> np.ndarray:

@@ -39,18 +39,16 @@ def make(
     training part. The rest is :func:`netwright.bench.making.make_table`.
     """
     from netwright.bench.making import make_table
-    from netwright.training.splits import split
 
     if watch is not None:
         watch(Progress(phase="prepare", metric="", message="reading the data"))
     loaded = read(source, target=target, task=task)
     own_test = loaded.raw_test is not None
     test = 0.0 if own_test else TEST
-    y, stratify = loaded.raw.labels.y, loaded.labels is not None
-    parts = split(y, 0, test=test, selection=0.0, validation=VALIDATION / (1 - test), stratify=stratify)
+    parts = loaded.split(0, test=test, selection=0.0, validation=VALIDATION / (1 - test))
     loaded = loaded.learned_on(parts.train)
     data = loaded.data
-    found = find_space(space, kind=loaded.kind, input_shape=data.input_shape, outputs=data.outputs)
+    found = find_space(space, kind=loaded.kind, input_shape=data.input_shape, outputs=data.outputs, facts=data.facts)
     return make_table(
         found.space,
         data,

@@ -37,7 +37,7 @@ class Predictor:
         Raises InputError for a folder without a finished search, and for files that are not those that were written.
         """
         from netwright.export import load_network, load_state, read_manifest
-        from netwright.tasks.spaces import find_again, find_space
+        from netwright.tasks.spaces import find_again, find_space, like
 
         best = Path(folder) / "best"
         if not best.is_dir():
@@ -50,9 +50,8 @@ class Predictor:
         manifest = read_manifest(best)
         about = manifest["extra"]
         shape = tuple(about["input_shape"])
-        like = {"kind": about["kind"], "input_shape": shape, "outputs": about["outputs"]}
         try:
-            found = find_again(about["space"], **like) if space is None else find_space(space, **like)
+            found = find_again(about["space"], **like(about)) if space is None else find_space(space, **like(about))
         except NetwrightError:
             if space is not None:
                 raise

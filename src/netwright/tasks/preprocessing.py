@@ -8,37 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from netwright.errors import DataError, InputError
-from netwright.tasks import images, tables
-from netwright.tasks.checks import as_array, check_finite
+from netwright.errors import InputError
+from netwright.tasks import targets
+from netwright.tasks.kinds import KINDS, Kind, kind_of
 from netwright.tasks.labels import Labels
-from netwright.tasks.tables import Table
 
 if TYPE_CHECKING:
     from netwright.training.data import Data
 
 FORMAT = 1
 
-Kind = Literal["images", "tables"]
-
 
 @dataclass(frozen=True)
 class Raw:
-    """Rows as they were read, checked but not scaled: images (N, C, H, W) of any real dtype, or a Table."""
+    """Rows as they were read, checked but not scaled, in the container of their kind: an array of images (N, C, H, W)
+    of any real dtype, a Table, …"""
 
-    X: np.ndarray | Table
+    X: Any
     labels: Labels
 
     def __len__(self) -> int:
         return len(self.X)
 
     @property
-    def kind(self) -> Kind:
-        return "tables" if isinstance(self.X, Table) else "images"
+    def kind(self) -> str:
+        return kind_of(self.X)
 
     @property
     def y(self) -> np.ndarray:
@@ -51,97 +49,87 @@ def fit_preprocessing(raw: Raw, indices: np.ndarray | None = None, *, target: st
 
     ======== ==================================================================================================
     format   1
-    kind     "images" or "tables"
-    inputs   of images ``shape, mean, std``; of tables ``numbers, categories`` (see ``images.learn, tables.learn``)
-    target   ``name``, and ``classes`` (as they were given) or ``mean`` and ``std`` of the numbers to predict
+    kind     one of ``netwright.tasks.kinds.KINDS``
+    inputs   what the kind's ``learn`` gives; of images ``shape, mean, std``; of tables ``numbers, categories``
+    target   ``name``, and ``classes`` or ``labels`` (as they were given), or ``mean`` and ``std`` of numbers
     ======== ==================================================================================================
     """
     rows = None if indices is None else np.asarray(indices)
     if rows is not None and not len(rows):
         raise InputError("preprocessing cannot be learned on no rows at all")
-    inputs = tables.learn(raw.X, rows) if isinstance(raw.X, Table) else images.learn(raw.X, rows)
-    classes = raw.labels.classes
-    about: dict[str, Any] = {"name": target}
-    if classes is None:
-        chosen = raw.y if rows is None else raw.y[rows]
-        std = float(chosen.std())
-        about.update(mean=float(chosen.mean()), std=std if std > 0 else 1.0)
-    else:
-        about["classes"] = classes.tolist()
-    return {"format": FORMAT, "kind": raw.kind, "inputs": inputs, "target": about}
+    inputs = KINDS[raw.kind].learn(raw.X, rows)
+    return {
+        "format": FORMAT,
+        "kind": raw.kind,
+        "inputs": inputs,
+        "target": {"name": target, **targets.learn(raw.labels, rows)},
+    }
 
 
 def apply(preprocessing: Mapping[str, Any], X: Any) -> np.ndarray:
-    """New rows as inputs of the network, float32: ``X`` is an array, a list, a tensor, a data frame or a Raw's ``X``.
+    """New rows as inputs of the network, float32: in any form that users have them, or a Raw's ``X``.
 
-    Raises DataError for NaN and infinity in an array, another number of features, another size of images, or a
-    column that is not there.
+    Raises DataError for NaN and infinity in an array, another number of features, another size of images, a column
+    that is not there, …
     """
-    _check_format(preprocessing)
-    inputs = preprocessing["inputs"]
-    if isinstance(X, Table):
-        return tables.apply(inputs, X)
-    if is_frame(X) and preprocessing["kind"] == "tables":
-        return tables.apply(inputs, tables.from_frame(X))
-    array = as_array(X)
-    if preprocessing["kind"] == "images":
-        check_finite(array)
-        return images.apply(inputs, array)
-    if array.ndim == 1:
-        raise DataError(
-            f"Expected 2D array, got 1D array instead: X has shape {array.shape}",
-            hint="Reshape your data: X.reshape(1, -1) for one row, X.reshape(-1, 1) for one column",
+    return kind(preprocessing).apply(preprocessing["inputs"], X)
+
+
+def kind(preprocessing: Mapping[str, Any]) -> Kind:
+    """The kind of the data that these constants are of."""
+    if preprocessing.get("format") != FORMAT:
+        raise InputError(
+            f"preprocessing of format {preprocessing.get('format')!r}, this version reads {FORMAT}",
+            hint="Use the version of netwright that wrote it",
         )
-    return tables.apply(inputs, tables.from_matrix(array.reshape(len(array), -1)))
+    return KINDS[preprocessing["kind"]]
+
+
+def facts(preprocessing: Mapping[str, Any]) -> dict[str, Any]:
+    """What a network for these data has to know beside the shape of its input."""
+    return kind(preprocessing).facts(preprocessing["inputs"])
 
 
 def to_data(preprocessing: Mapping[str, Any], raw: Raw) -> Data:
     """``raw`` as data to train on. Numbers to predict are standardised; :func:`predictions` undoes it."""
     from netwright.training.data import Data
 
-    X = apply(preprocessing, raw.X)
-    if raw.labels.classes is not None:
-        return Data(X=X, y=raw.y.astype(np.int64), classes=raw.labels.names)
-    about = preprocessing["target"]
-    return Data(X=X, y=((raw.y - about["mean"]) / about["std"]).astype(np.float32), classes=None)
+    constants, labels = preprocessing["inputs"], raw.labels
+    own = kind(preprocessing).maybe("targets")
+    y = targets.encode(preprocessing["target"], labels) if own is None else own(constants, raw.X)
+    classes = labels.names
+    if labels.task == "tokens":
+        classes = tuple(constants["tokens"])
+    return Data(
+        X=apply(preprocessing, raw.X),
+        y=y,
+        classes=classes,
+        goal=None if labels.task in ("classification", "regression") else labels.task,
+        facts=facts(preprocessing),
+        weights=labels.weights,
+    )
 
 
 def probabilities(preprocessing: Mapping[str, Any], outputs: np.ndarray) -> np.ndarray:
-    """The softmax of the outputs of a classifier (N, classes), float64."""
-    _check_format(preprocessing)
-    shifted = outputs.astype(np.float64) - outputs.max(1, keepdims=True)
-    weights = np.exp(shifted)
-    return np.asarray(weights / weights.sum(1, keepdims=True))
+    """Those of a classifier's outputs (N, classes), float64; of labels, which do not exclude each other, one each."""
+    return targets.probabilities(preprocessing["target"], outputs)
 
 
 def predictions(preprocessing: Mapping[str, Any], outputs: np.ndarray) -> np.ndarray:
     """What the outputs of a network mean: labels as they were given, or numbers in the target's own unit."""
-    _check_format(preprocessing)
-    about = preprocessing["target"]
-    if "classes" in about:
-        labels: np.ndarray = np.asarray(about["classes"])[outputs.argmax(1)]
-        return labels
-    numbers: np.ndarray = outputs.reshape(len(outputs)).astype(np.float64) * about["std"] + about["mean"]
-    return numbers
+    return targets.decode(preprocessing["target"], outputs)
 
 
 def answers(preprocessing: Mapping[str, Any], outputs: np.ndarray) -> dict[str, Any]:
-    """The same as a JSON object: ``predictions``, and of a classifier ``classes`` and ``probabilities``."""
+    """The same as a JSON object: ``predictions``, and where there are ``classes`` or ``labels`` those and the
+    ``probabilities``."""
+    own = kind(preprocessing).maybe("answers")
+    if own is not None:
+        made: dict[str, Any] = own(preprocessing, outputs)
+        return made
     value: dict[str, Any] = {"predictions": predictions(preprocessing, outputs).tolist()}
-    if "classes" in preprocessing["target"]:
-        value["classes"] = list(preprocessing["target"]["classes"])
-        value["probabilities"] = probabilities(preprocessing, outputs).tolist()
+    for name in ("classes", "labels"):
+        if name in preprocessing["target"]:
+            value[name] = list(preprocessing["target"][name])
+            value["probabilities"] = probabilities(preprocessing, outputs).tolist()
     return value
-
-
-def is_frame(X: Any) -> bool:
-    """Whether ``X`` is a pandas data frame, without importing pandas."""
-    return type(X).__module__.partition(".")[0] == "pandas" and hasattr(X, "columns")
-
-
-def _check_format(preprocessing: Mapping[str, Any]) -> None:
-    if preprocessing.get("format") != FORMAT:
-        raise InputError(
-            f"preprocessing of format {preprocessing.get('format')!r}, this version reads {FORMAT}",
-            hint="Use the version of netwright that wrote it",
-        )

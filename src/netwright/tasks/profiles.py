@@ -52,11 +52,13 @@ def subject(
         if input_shape is not None or outputs is not None:
             raise InputError("--data says what the inputs and outputs are", hint="Leave --input and --outputs out")
         loaded = read(data, target=target, task=task)
-        shape, outputs = tuple(loaded.data.input_shape), loaded.data.outputs
-        return Subject(name, find_space(space, kind=loaded.kind, input_shape=shape, outputs=outputs).space, shape)
-    known = zoo.SPACES.get(space) if isinstance(space, str) else None
+        known = loaded.data
+        shape = tuple(known.input_shape)
+        found = find_space(space, kind=loaded.kind, input_shape=shape, outputs=known.outputs, facts=known.facts)
+        return Subject(name, found.space, shape)
+    entry = zoo.SPACES.get(space) if isinstance(space, str) else None
     if input_shape is None:
-        network = known.network if known is not None else space
+        network = entry.network if entry is not None else space
         usual = inspect.signature(network).parameters.get("input_shape") if callable(network) else None
         if usual is None or usual.default is inspect.Parameter.empty or usual.default is None:
             raise InputError(
@@ -66,7 +68,7 @@ def subject(
         input_shape = usual.default
         outputs = _usual_outputs(network) if outputs is None else outputs
     shape = tuple(int(size) for size in input_shape)
-    kind = known.kind if known is not None else ("images" if len(shape) == 3 else "tables")
+    kind = entry.kind if entry is not None else ("images" if len(shape) == 3 else "tables")
     found = find_space(space, kind=kind, input_shape=shape, outputs=OUTPUTS if outputs is None else outputs)
     return Subject(name, found.space, shape)
 

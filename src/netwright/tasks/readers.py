@@ -24,29 +24,32 @@ import numpy as np
 
 from netwright.errors import DataError, InputError, nearest
 from netwright.tasks import images, tables
-from netwright.tasks.checks import as_array, check_finite, check_memory, numbers, one_line, shorten
+from netwright.tasks.checks import as_array, check_memory, is_frame, one_line, shorten
 from netwright.tasks.idx import find_pair, is_idx, labels_beside, read_idx
+from netwright.tasks.kinds import KINDS, Source, kind_of
 from netwright.tasks.labels import FEW, Goal, Labels, code, read_labels
-from netwright.tasks.preprocessing import Kind, Raw, apply, fit_preprocessing, is_frame, to_data
+from netwright.tasks.preprocessing import Raw, apply, fit_preprocessing, to_data
 from netwright.tasks.tables import Table
 
 if TYPE_CHECKING:
     from netwright.training.data import Data
+    from netwright.training.splits import Split
 
 MIN_ROWS = 8
 """With fewer rows there is nothing to search, select and test on."""
 
-TASKS: dict[str, tuple[Kind | None, Goal | None]] = {
+_WORDS = (("image", "images"), ("table", "tables"), ("series", "series"))
+_GOALS: tuple[tuple[str, Goal], ...] = (
+    ("classification", "classification"), ("regression", "regression"), ("multilabel", "labels"),
+)  # fmt: skip
+
+TASKS: dict[str, tuple[str | None, Goal | None]] = {
     "auto": (None, None),
-    "images": ("images", None),
-    "tables": ("tables", None),
-    "classification": (None, "classification"),
-    "regression": (None, "regression"),
-    "image-classification": ("images", "classification"),
-    "image-regression": ("images", "regression"),
-    "table-classification": ("tables", "classification"),
-    "table-regression": ("tables", "regression"),
+    **{word: (None, goal) for word, goal in _GOALS},
+    **{kind: (kind, None) for _, kind in _WORDS},
+    **{f"{word}-{suffix}": (kind, goal) for word, kind in _WORDS for suffix, goal in _GOALS},
 }
+"""What a task fixes: the kind of the data and what is predicted; None where the data decide."""
 
 BUNDLED = ("digits", "breast_cancer", "diabetes", "iris", "wine", "fashion-mnist")
 
@@ -79,17 +82,31 @@ class Loaded:
         return replace(self, rows=np.asarray(rows))
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> str:
         return self.raw.kind
 
     @property
-    def goal(self) -> Goal:
-        return self.raw.labels.goal
+    def task(self) -> str:
+        """What is predicted: one of :data:`netwright.training.goals.GOALS`."""
+        return self.raw.labels.task
 
     @property
     def labels(self) -> np.ndarray | None:
         """The classes as they were given, in the order of the codes; None for regression."""
         return self.raw.labels.classes
+
+    def split(self, seed: int, **fractions: float) -> Split:
+        """The split of ``raw``; without a test part where the source has one of its own."""
+        from netwright.training.splits import split
+
+        own_test = self.raw_test is not None
+        special = KINDS[self.kind].maybe("split")
+        if special is not None:
+            made: Split = special(self.raw.X, seed, own_test)
+            return made
+        if own_test:
+            fractions = {**fractions, "test": 0.0}
+        return split(self.raw.y, seed, stratify=self.task == "classification", **fractions)
 
     @cached_property
     def preprocessing(self) -> dict[str, Any]:
@@ -137,14 +154,16 @@ def from_arrays(
     name: str = "data",
     flip: bool | None = None,
     target: str | None = None,
+    weights: Any = None,
 ) -> Loaded:
     """A data set of arrays, lists, torch tensors, or a data frame and its target.
 
     (N, H, W), (N, C, H, W) and (N, H, W, C) are images, (N, F) is a table; rows of pixels are images when ``task``
-    says so. Missing values are allowed in data frames alone. ``flip`` None: colour images may be mirrored.
+    says so, and arrays are of other kinds when it does. Missing values are allowed in data frames alone. ``flip``
+    None: colour images may be mirrored. ``weights`` (N,) say how much a row counts in training.
     """
     kind, goal = parse_task(task)
-    return _from_arrays(X, y, X_test, y_test, kind, goal, name=name, flip=flip, target=target)
+    return _from_arrays(X, y, X_test, y_test, kind, goal, name=name, flip=flip, target=target, weights=weights)
 
 
 def read_new(source: str | os.PathLike[str], preprocessing: dict[str, Any]) -> np.ndarray:
@@ -161,7 +180,11 @@ def read_new(source: str | os.PathLike[str], preprocessing: dict[str, Any]) -> n
         X: Any = (loaded.raw_test or loaded.raw).X
     else:
         path = Path(text)
+        own = KINDS[preprocessing["kind"]].maybe("read_new")
         try:
+            if own is not None:
+                _check_exists(path)
+                return apply(preprocessing, own(path))
             X = _read_inputs(path, preprocessing)
         except OSError as error:
             raise DataError(f"cannot read {error.filename or path}: {error.strerror or one_line(error)}") from None
@@ -171,7 +194,7 @@ def read_new(source: str | os.PathLike[str], preprocessing: dict[str, Any]) -> n
     return apply(preprocessing, X)
 
 
-def parse_task(task: str) -> tuple[Kind | None, Goal | None]:
+def parse_task(task: str) -> tuple[str | None, Goal | None]:
     """What a name of ``TASKS`` fixes: the kind of data and what is predicted, None where the data decide."""
     if task not in TASKS:
         raise InputError(f"unknown task {shorten(task)}", hint=_sentence(nearest(str(task), TASKS)))
@@ -183,21 +206,26 @@ def _from_arrays(
     y: Any,
     X_test: Any,
     y_test: Any,
-    kind: Kind | None,
+    kind: str | None,
     goal: Goal | None,
     *,
     name: str,
     flip: bool | None = None,
     target: str | None = None,
     names: tuple[str, str, str, str] = ("X", "y", "X_test", "y_test"),
+    weights: Any = None,
 ) -> Loaded:
-    inputs = _inputs(X, kind, names[0])
+    inputs = KINDS[kind or _kind_of_rows(X)].take(X, names[0])
+    known = KINDS[kind_of(inputs)]
     count = len(inputs)
-    shape = inputs.shape if not isinstance(inputs, Table) else (count, len(inputs.names))
     if count < MIN_ROWS:
+        shape = getattr(inputs, "shape", (count,))
         raise DataError(f"{names[0]} has {count} sample(s) (shape={shape}) while a minimum of {MIN_ROWS} is required.")
-    few = FEW if isinstance(inputs, Table) else None
-    labels = read_labels(y, rows=count, goal=goal, few=few, name=names[1], X=names[0])
+    if known.goal is not None:
+        raw = Raw(inputs, Labels(np.zeros(count), None, known.goal))
+        return Loaded(raw, name, None, False, target)
+    few = None if known.name == "images" else FEW
+    labels = read_labels(y, rows=count, goal=goal, few=few, name=names[1], X=names[0], weights=weights)
     raw = Raw(inputs, labels)
     raw_test = None
     if (X_test is None) != (y_test is None):
@@ -208,60 +236,32 @@ def _from_arrays(
     if X_test is not None:
         raw_test = _test_part(X_test, y_test, raw, names)
     if flip is None:
-        flip = not isinstance(inputs, Table) and inputs.shape[1] == 3
+        flip = known.name == "images" and inputs.shape[1] == 3
     return Loaded(raw, name, raw_test, flip, target)
 
 
-def _inputs(X: Any, kind: Kind | None, name: str) -> np.ndarray | Table:
-    """``X`` as images (N, C, H, W) or a Table, checked; what it is, is read off its shape unless ``kind`` says it."""
-    if isinstance(X, Table):
-        return X
-    if is_frame(X):
-        if kind == "images":
-            return _inputs(X.to_numpy(), kind, name)
-        table = tables.from_frame(X, name)
-        if not table.names:
-            raise DataError(f"{name} has 0 feature(s) (shape={X.shape}) while a minimum of 1 is required.")
-        return table
-    array = as_array(X, name)
-    if array.ndim < 2:
-        raise DataError(
-            f"Expected 2D array, got {array.ndim}D array instead: {name} has shape {array.shape}",
-            hint=f"Reshape your data: {name}.reshape(-1, 1) for a single feature",
-        )
-    if array.ndim > 4:
-        raise DataError(
-            f"{name} has {array.ndim} dimensions, shape {array.shape}",
-            hint="Expected a table (N, F) or images (N, H, W), (N, C, H, W) or (N, H, W, C)",
-        )
-    if 0 in array.shape[1:]:
-        raise DataError(f"{name} has 0 feature(s) (shape={array.shape}) while a minimum of 1 is required.")
-    width = int(np.prod(array.shape[1:], dtype=np.int64))
-    check_memory(len(array), width, name)
-    if kind == "tables" or (kind is None and array.ndim == 2):
-        return tables.from_matrix(array.reshape(len(array), width), name)
-    array = numbers(array, name)
-    check_finite(array, name)
-    if array.ndim == 2:
-        return images.unflatten(array, name)
-    return images.channels_first(array, name)
+def _kind_of_rows(X: Any) -> str:
+    """What rows are taken for where no task says it: arrays of more than two dimensions are images, others a table."""
+    if isinstance(X, Table) or is_frame(X):
+        return "tables"
+    return "images" if as_array(X).ndim > 2 else "tables"
 
 
 def _test_part(X_test: Any, y_test: Any, raw: Raw, names: tuple[str, str, str, str]) -> Raw:
-    inputs = _inputs(X_test, raw.kind, names[2])
+    inputs = KINDS[raw.kind].take(X_test, names[2])
     if not len(inputs):
         raise DataError(f"{names[2]} has 0 sample(s)", hint="Leave it out, and a part of the data is held out instead")
     if isinstance(inputs, Table) and isinstance(raw.X, Table):
         same = inputs.names == raw.X.names
     else:
-        same = inputs.shape[1:] == raw.X.shape[1:]
+        same = raw.kind != "images" or inputs.shape[1:] == raw.X.shape[1:]
     if not same:
         raise DataError(f"{names[2]} of shape {inputs.shape} does not fit {names[0]} of shape {raw.X.shape}")
     y = code(y_test, raw.labels, rows=len(inputs), name=names[3], X=names[2])
-    return Raw(inputs, Labels(y, raw.labels.classes))
+    return Raw(inputs, Labels(y, raw.labels.classes, raw.labels.goal))
 
 
-def _bundled(name: str) -> Callable[[Kind | None, Goal | None], Loaded] | None:
+def _bundled(name: str) -> Callable[[str | None, Goal | None], Loaded] | None:
     plain = name.lower()
     if plain in ("fashion-mnist", "fashion_mnist"):
         return _fashion_mnist
@@ -273,7 +273,7 @@ def _bundled(name: str) -> Callable[[Kind | None, Goal | None], Loaded] | None:
     return None
 
 
-def _digits(kind: Kind | None, goal: Goal | None) -> Loaded:
+def _digits(kind: str | None, goal: Goal | None) -> Loaded:
     """1,797 digits of 8×8 pixels from 0 to 16, as scikit-learn gives them."""
     from sklearn.datasets import load_digits
 
@@ -282,7 +282,7 @@ def _digits(kind: Kind | None, goal: Goal | None) -> Loaded:
     return _from_arrays(X, bunch.target, None, None, kind, goal, name="digits", flip=False)
 
 
-def _bundled_table(name: str, kind: Kind | None, goal: Goal | None) -> Loaded:
+def _bundled_table(name: str, kind: str | None, goal: Goal | None) -> Loaded:
     from sklearn import datasets
 
     bunch = getattr(datasets, f"load_{name}")()
@@ -296,7 +296,7 @@ def _bundled_table(name: str, kind: Kind | None, goal: Goal | None) -> Loaded:
     return _from_arrays(table, y, None, None, kind, goal, name=name)
 
 
-def _fashion_mnist(kind: Kind | None, goal: Goal | None) -> Loaded:
+def _fashion_mnist(kind: str | None, goal: Goal | None) -> Loaded:
     places = [Path("/usr/share/datasets/fashion-mnist")]
     if os.environ.get("NETWRIGHT_DATA"):
         places.insert(0, Path(os.environ["NETWRIGHT_DATA"]) / "fashion-mnist")
@@ -309,9 +309,16 @@ def _fashion_mnist(kind: Kind | None, goal: Goal | None) -> Loaded:
     )
 
 
-def _read_path(path: Path, target: str | None, kind: Kind | None, goal: Goal | None) -> Loaded:
+def _read_path(path: Path, target: str | None, kind: str | None, goal: Goal | None) -> Loaded:
     _check_exists(path)
     name = path.resolve().name
+    own = None if kind is None else KINDS[kind].maybe("read")
+    if own is not None:
+        source: Source = own(path, target)
+        return _from_arrays(
+            source.X, source.y, source.X_test, source.y_test, kind, goal, name=path.stem, target=target,
+            names=(str(path), f"the target {shorten(target)}" if target else "y", "the test part", "its target"),
+        )  # fmt: skip
     if path.is_dir():
         _no_target(target, path)
         if find_pair(path, "train"):
@@ -337,7 +344,7 @@ def _read_path(path: Path, target: str | None, kind: Kind | None, goal: Goal | N
         )
     _no_target(target, path)
     if suffix == ".npz":
-        arrays = _read_npz(path, ("X", "y"), ("X_test", "y_test"))
+        arrays = read_npz(path, ("X", "y"), ("X_test", "y_test"))
         return _from_arrays(
             arrays["X"], arrays["y"], arrays.get("X_test"), arrays.get("y_test"), kind, goal, name=path.stem
         )
@@ -367,14 +374,12 @@ def _read_inputs(path: Path, preprocessing: dict[str, Any]) -> np.ndarray | Tabl
     if suffix in (".csv", ".tsv"):
         return tables.from_frame(tables.read_csv(path), str(path))
     if suffix == ".npz":
-        arrays = _read_npz(path, (), ("X", "X_test"))
+        arrays = read_npz(path, (), ("X", "X_test"))
         if not arrays:
             raise DataError(f"{path} has neither an array 'X' nor 'X_test'")
         return _plain_inputs(arrays["X_test"] if "X_test" in arrays else arrays["X"])
     if suffix == ".npy":
-        check_memory(1, path.stat().st_size // 4, str(path))
-        with path.open("rb") as file:
-            return _plain_inputs(_load(path, file))
+        return _plain_inputs(read_array(path))
     if is_idx(path):
         return read_idx(path)
     if preprocessing["kind"] == "images" and suffix in (
@@ -429,7 +434,7 @@ def _no_target(target: str | None, source: object) -> None:
         raise InputError(f"--target names a column of a CSV file, {source} is none", hint="Leave it out")
 
 
-def _no_tables(kind: Kind | None, path: Path) -> None:
+def _no_tables(kind: str | None, path: Path) -> None:
     if kind == "tables":
         raise DataError(f"{path} is a folder of images, not a table", hint="Use task='auto'")
 
@@ -439,7 +444,7 @@ def _no_images(preprocessing: dict[str, Any], path: Path) -> None:
         raise DataError(f"{path} is a folder, the network was trained on a table", hint="Give a CSV or .npz file")
 
 
-def _read_idx_folder(folder: Path, kind: Kind | None, goal: Goal | None, *, name: str) -> Loaded:
+def _read_idx_folder(folder: Path, kind: str | None, goal: Goal | None, *, name: str) -> Loaded:
     train = find_pair(folder, "train")
     test = find_pair(folder, "t10k") or find_pair(folder, "test")
     assert train is not None
@@ -476,7 +481,7 @@ def _read_image_folder(folder: Path, goal: Goal | None, *, name: str) -> Loaded:
     return _from_arrays(X, y, None, None, "images", goal, name=name, names=(str(folder), "the class", "", ""))
 
 
-def _read_npz(path: Path, needed: tuple[str, ...], optional: tuple[str, ...]) -> dict[str, np.ndarray]:
+def read_npz(path: Path, needed: tuple[str, ...], optional: tuple[str, ...]) -> dict[str, np.ndarray]:
     """The named arrays of an archive; nothing is unpickled. Raises DataError when it is damaged or one is not there."""
     with path.open("rb") as file:
         archive = _load(path, file)
@@ -495,6 +500,13 @@ def _read_npz(path: Path, needed: tuple[str, ...], optional: tuple[str, ...]) ->
             announced = sum(member.file_size for member in archive.zip.infolist())
             check_memory(1, announced // 4, str(path))
             return {name: _member(archive, name, path) for name in chosen}
+
+
+def read_array(path: Path) -> np.ndarray:
+    """The array of an .npy file; nothing is unpickled."""
+    check_memory(1, path.stat().st_size // 4, str(path))
+    with path.open("rb") as file:
+        return np.asarray(_load(path, file))
 
 
 def _load(path: Path, file: IO[bytes]) -> Any:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from netwright.errors import DataError, InputError, MissingExtra, NetwrightError
-from netwright.tasks.preprocessing import answers, apply
+from netwright.tasks.preprocessing import answers, apply, kind
 from netwright.tasks.tables import from_records
 
 if TYPE_CHECKING:
@@ -172,7 +172,9 @@ def _input(preprocessing: Mapping[str, Any]) -> str:
     if preprocessing["kind"] == "tables":
         names = [entry["name"] for part in ("numbers", "categories") for entry in inputs[part]]
         return f"lists of {len(names)} values, or objects with {', '.join(names)}"
-    return f"images of the shape ({', '.join(map(str, inputs['shape']))}), with the values of the training data"
+    if preprocessing["kind"] == "images":
+        return f"images of the shape ({', '.join(map(str, inputs['shape']))}), with the values of the training data"
+    return kind(preprocessing).describe(inputs)
 
 
 def _array(rows: list[Any]) -> np.ndarray[Any, Any]:

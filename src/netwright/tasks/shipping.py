@@ -15,6 +15,7 @@ from netwright.architecture import Architecture
 from netwright.errors import NetwrightError
 from netwright.tasks.checks import shorten
 from netwright.tasks.outcome import Outcome
+from netwright.tasks.preprocessing import kind
 from netwright.tasks.spaces import Found
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def _examples(folder: Path, package: Path) -> Examples | None:
 
     def rows(source: Data, indices: np.ndarray[Any, Any]) -> Rows:
         y = np.asarray(source.y[indices])
-        if data.classes is None:
+        if data.task == "regression":
             # What the network answers is standardised once more than what it was given.
             y = (y.astype(np.float64) * ours["std"] + ours["mean"] - theirs["mean"]) / theirs["std"]
         return Rows(np.asarray(source.X[indices], dtype=np.float32), y)
@@ -165,16 +166,15 @@ def _training(package: Path) -> Training | None:
     """How the network is trained again; None for a package of a version that did not keep it."""
     from netwright.export import Training, load_network, read_manifest
     from netwright.export.training import initial_values
-    from netwright.tasks.spaces import find_again
+    from netwright.tasks.spaces import find_again, like
 
     manifest = read_manifest(package)
     about = manifest["extra"]
     if "recipe" not in about:
         return None
-    like = {"kind": about["kind"], "input_shape": tuple(about["input_shape"]), "outputs": about["outputs"]}
     source = type(load_network(package, manifest))
     try:
-        space = find_again(about["space"], **like).space
+        space = find_again(about["space"], **like(about)).space
     except NetwrightError:
         # The source's own first values have to serve.
         return Training(about["recipe"])
@@ -197,24 +197,15 @@ def _in_own_unit(preprocessing: Mapping[str, Any], fitted: Mapping[str, Any]) ->
 
 def _data_facts(preprocessing: Mapping[str, Any]) -> dict[str, str]:
     """What the network takes and what its outputs mean, as rows of the card."""
-    facts, target = {"Input": _input(preprocessing)}, preprocessing["target"]
-    if "classes" in target:
-        names = [shorten(name) for name in target["classes"]]
+    facts, target = {"Input": kind(preprocessing).describe(preprocessing["inputs"])}, preprocessing["target"]
+    named = target.get("classes", target.get("labels"))
+    if named is not None:
+        names = [shorten(name) for name in named]
         rest = f", … ({len(names):,} in all, see manifest.json)" if len(names) > CLASSES else ""
         facts["Classes, in the order of the outputs"] = ", ".join(names[:CLASSES]) + rest
-    else:
+    elif "mean" in target:
         facts["Output"] = f"the number predicted is output * {target['std']:.6g} + {target['mean']:.6g}"
     return facts
-
-
-def _input(preprocessing: Mapping[str, Any]) -> str:
-    """How raw rows become inputs of the network."""
-    inputs = preprocessing["inputs"]
-    if preprocessing["kind"] == "tables":
-        return "table columns encoded as in manifest.json (numbers standardised, categories as columns of 0 and 1)"
-    mean, std = (", ".join(f"{value:.6g}" for value in inputs[name]) for name in ("mean", "std"))
-    shape = ", ".join(map(str, inputs["shape"]))
-    return f"images (N, {shape}) standardised: (x - mean) / std with mean {mean}, std {std} per channel"
 
 
 def _search_facts(selected: Selected, about: Mapping[str, Any]) -> dict[str, str]:

@@ -9,14 +9,14 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 from netwright import zoo
 from netwright.errors import InputError, NetwrightError, SpaceError, nearest
 from netwright.space import SearchSpace, arguments_for
-
-DEFAULTS = {"images": "compact-images", "tables": "compact-tables"}
+from netwright.tasks.kinds import KINDS
+from netwright.tasks.preprocessing import facts
 
 
 @dataclass(frozen=True)
@@ -28,20 +28,27 @@ class Found:
     starts: tuple[Mapping[str, Any], ...] = field(default=())
 
 
-def find_space(name: Any, *, kind: str, input_shape: tuple[int, ...], outputs: int) -> Found:
+def find_space(
+    name: Any,
+    *,
+    kind: str,
+    input_shape: tuple[int, ...],
+    outputs: int,
+    facts: Mapping[str, Any] = MappingProxyType({}),
+) -> Found:
     """The space that ``name`` means for such data.
 
     ``name`` is None (the default of the kind), a name of :data:`netwright.zoo.SPACES`, ``FILE.py:Network``, a network
-    written in the words, or a SearchSpace. Networks are made with those of ``input_shape``, ``classes`` and
-    ``outputs`` that their signature names.
+    written in the words, or a SearchSpace. Networks are made with those of ``input_shape``, ``classes``, ``outputs``
+    and the ``facts`` about the data (a text has a ``vocabulary``) that their signature names.
     """
-    given = {"input_shape": tuple(input_shape), "classes": outputs, "outputs": outputs}
+    given = {**facts, "input_shape": tuple(input_shape), "classes": outputs, "outputs": outputs}
     if isinstance(name, SearchSpace):
         return Found(name, {"object": name.name})
     if callable(name):
         return Found(_space(name, given), {"object": getattr(name, "__name__", type(name).__name__)})
     if name is None:
-        name = DEFAULTS[kind]
+        name = KINDS[kind].space
     if not isinstance(name, str):
         raise InputError(f"a space is a name, FILE.py:Network, a network or a SearchSpace, found {name!r}")
     if ".py" in name:
@@ -61,14 +68,32 @@ def find_space(name: Any, *, kind: str, input_shape: tuple[int, ...], outputs: i
     return Found(space, {"name": name}, starts)
 
 
-def find_again(origin: Mapping[str, Any], *, kind: str, input_shape: tuple[int, ...], outputs: int) -> Found:
+def like(about: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of :func:`find_space` and :func:`find_again` for the data of a study or a package."""
+    return {
+        "kind": about["kind"],
+        "input_shape": tuple(about["input_shape"]),
+        "outputs": about["outputs"],
+        "facts": facts(about["preprocessing"]),
+    }
+
+
+def find_again(
+    origin: Mapping[str, Any],
+    *,
+    kind: str,
+    input_shape: tuple[int, ...],
+    outputs: int,
+    facts: Mapping[str, Any] = MappingProxyType({}),
+) -> Found:
     """The space of a study that goes on; InputError where it cannot be found or is another by now."""
     if "object" in origin:
         raise InputError(
             f"the space '{origin['object']}' was given as an object, and only its own script has it",
             hint="Run the script again: with the same folder it goes on",
         )
-    found = find_space(origin.get("name") or origin["file"], kind=kind, input_shape=input_shape, outputs=outputs)
+    name = origin.get("name") or origin["file"]
+    found = find_space(name, kind=kind, input_shape=input_shape, outputs=outputs, facts=facts)
     if found.origin.get("sha256") != origin.get("sha256"):
         raise InputError(
             f"{origin['file'].rpartition(':')[0]} has changed since the study was made",

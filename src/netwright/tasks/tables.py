@@ -8,12 +8,22 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from netwright.errors import DataError, MissingExtra, nearest
-from netwright.tasks.checks import check_finite, check_memory, numbers, one_line, shorten, slabs
+from netwright.tasks.checks import (
+    as_array,
+    batch,
+    check_finite,
+    check_memory,
+    is_frame,
+    numbers,
+    one_line,
+    shorten,
+    slabs,
+)
 
 CATEGORIES = 32
 """At most so many values of a category get a column of their own; the rest share the absence of all of them."""
@@ -27,6 +37,8 @@ class Table:
     number_names: tuple[str, ...]
     categories: tuple[np.ndarray, ...] = ()
     category_names: tuple[str, ...] = ()
+
+    kind: ClassVar[str] = "tables"
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -58,7 +70,9 @@ def from_matrix(X: np.ndarray, name: str = "X") -> Table:
 
 
 def from_frame(frame: Any, what: str = "X") -> Table:
-    """A pandas data frame as a table. Missing values stay missing; infinite ones raise DataError with their row."""
+    """A data frame as a table. Missing values stay missing; infinite ones raise DataError with their row."""
+    if type(frame).__module__.partition(".")[0] == "polars":
+        frame = _pandas(frame)
     names = [str(name) for name in frame.columns]
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
@@ -78,6 +92,15 @@ def from_frame(frame: Any, what: str = "X") -> Table:
             )
         columns.append(column)
     return _assemble(names, columns)
+
+
+def _pandas(frame: Any) -> Any:
+    """A polars data frame as one of pandas, column by column."""
+    try:
+        import pandas
+    except ImportError:
+        raise MissingExtra("pandas", "data", "Reading a data frame of polars") from None
+    return pandas.DataFrame({name: frame[name].to_list() for name in frame.columns})
 
 
 def from_records(records: Sequence[Mapping[str, Any]], what: str = "X") -> Table:
@@ -183,9 +206,28 @@ def width(constants: Mapping[str, Any]) -> int:
     return columns + sum(len(entry["values"]) for entry in constants["categories"])
 
 
-def apply(constants: Mapping[str, Any], table: Table) -> np.ndarray:
-    """The table as inputs of a network: float32 (N, width); columns are found by name, or by place in a plain array."""
-    table = _arrange(constants, table)
+def take(X: Any, name: str = "X") -> Table:
+    """A table of a user, checked: a data frame, an array (N, F), lists of rows."""
+    if isinstance(X, Table):
+        return X
+    if not is_frame(X):
+        array = batch(X, name)
+        width = int(np.prod(array.shape[1:], dtype=np.int64))
+        return from_matrix(array.reshape(len(array), width), name)
+    table = from_frame(X, name)
+    if not table.names:
+        raise DataError(f"{name} has 0 feature(s) (shape={X.shape}) while a minimum of 1 is required.")
+    return table
+
+
+def describe(constants: Mapping[str, Any]) -> str:
+    """How raw rows become inputs of the network."""
+    return "table columns encoded as in manifest.json (numbers standardised, categories as columns of 0 and 1)"
+
+
+def apply(constants: Mapping[str, Any], X: Any) -> np.ndarray:
+    """A table as inputs of a network: float32 (N, width); columns are found by name, or by place in a plain array."""
+    table = _arrange(constants, _new(X))
     rows = len(table)
     check_memory(rows, width(constants))
     result = np.empty((rows, width(constants)), dtype=np.float32)
@@ -206,6 +248,21 @@ def apply(constants: Mapping[str, Any], table: Table) -> np.ndarray:
             result[:, count] = column == value
             count += 1
     return result
+
+
+def _new(X: Any) -> Table:
+    """Rows to predict as a table."""
+    if isinstance(X, Table):
+        return X
+    if is_frame(X):
+        return from_frame(X)
+    array = as_array(X)
+    if array.ndim == 1:
+        raise DataError(
+            f"Expected 2D array, got 1D array instead: X has shape {array.shape}",
+            hint="Reshape your data: X.reshape(1, -1) for one row, X.reshape(-1, 1) for one column",
+        )
+    return from_matrix(array.reshape(len(array), -1))
 
 
 def _numeric(column: np.ndarray) -> bool:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from netwright.training.augmentation import augment
     from netwright.training.data import Data
     from netwright.training.inheritance import Inherited, inherit
-    from netwright.training.loop import Fitted, correctness, fit, predict, train_network
+    from netwright.training.loop import Fitted, credits, fit, predict, train_network
     from netwright.training.metrics import METRICS, direction
     from netwright.training.recipes import Recipe
     from netwright.training.splits import Split, split
@@ -24,7 +24,7 @@ _WHERE = {
     "Recipe": "recipes",
     "Split": "splits",
     "augment": "augmentation",
-    "correctness": "loop",
+    "credits": "loop",
     "direction": "metrics",
     "fit": "loop",
     "inherit": "inheritance",
@@ -45,7 +45,7 @@ __all__ = [
     "Recipe",
     "Split",
     "augment",
-    "correctness",
+    "credits",
     "direction",
     "fit",
     "inherit",

@@ -39,7 +39,7 @@ class Teacher:
         if y.is_floating_point():
             lesson = functional.mse_loss(outputs, said)
         else:
-            learnt, known = ((each / self.temperature).log_softmax(1) for each in (outputs, said))
+            learnt, known = ((each / self.temperature).log_softmax(-1) for each in (outputs, said))
             lesson = functional.kl_div(learnt, known, reduction="batchmean", log_target=True) * self.temperature**2
         return (1 - self.weight) * loss + self.weight * lesson
 

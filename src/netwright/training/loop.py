@@ -10,24 +10,23 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from netwright.errors import InputError
 from netwright.training.augmentation import augment
 from netwright.training.data import Data
 from netwright.training.distillation import Teacher
+from netwright.training.goals import Goal, goal
 from netwright.training.recipes import Recipe
 from netwright.trial import Report
 
-Task = Literal["classification", "regression"]
 Reporter = Callable[[int, Mapping[str, float]], None]
 Array = np.ndarray[Any, Any]
-Loss = Callable[[Tensor, Tensor], Tensor]
+Loss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 EVALUATION_BATCH = 256
 
@@ -63,16 +62,18 @@ def fit(
     seed: int = 0,
     device: str | torch.device = "cpu",
     report: Reporter | None = None,
-    task: Task | None = None,
+    task: str | None = None,
     teacher: Teacher | None = None,
+    weights: Array | Tensor | None = None,
 ) -> Fitted:
-    """Trains ``network`` in place on all of ``X`` (N, …) and ``y`` (N,) or, for regression, also (N, K).
+    """Trains ``network`` in place on all of ``X`` (N, …) and ``y``, which are as ``task`` has them.
 
     The batches, the augmentation and dropout follow ``seed`` alone, whatever ran before in this process, and the
     global generator is left as it was; on the CPU the same seed gives the same weights for the same number of
-    threads. ``epochs`` replaces the recipe's. ``task`` is read off ``y`` where it is not given. ``report`` is called
+    threads. ``epochs`` replaces the recipe's. ``task`` is one of :data:`netwright.training.goals.GOALS`; where it is
+    not given, whole numbers in ``y`` are classes and others numbers to predict. ``report`` is called
     after each epoch, counted from 1; what it raises ends the training. With a ``teacher`` its answers are a part of the
-    loss.
+    loss. ``weights`` (N,) say how much an example counts in it; their mean is taken for 1.
 
     A batch for which memory is missing is tried again in micro-batches of half the size, and so is all that follows;
     their gradients are added with their right weights, so the effective batch stays the same. Only BatchNorm sees a
@@ -96,8 +97,9 @@ def fit(
         raise InputError(f"training needs as many targets as inputs and at least one, found {len(inputs)} inputs "
                          f"and {len(targets)} targets")  # fmt: skip
     task = task or ("regression" if targets.is_floating_point() else "classification")
-    judge = _judge(task, recipe, targets)
+    judge = _judge(goal(task), recipe, targets)
     targets = judge.prepare(targets)
+    counts = None if weights is None else _weights(weights, len(inputs), device)
     validation: tuple[Tensor, Tensor] | None = None
     if X_validation is not None and y_validation is not None:
         validation = _tensor(X_validation, device), _targets(y_validation, device)
@@ -107,7 +109,7 @@ def fit(
         _arrange(network, layout)
         steps = epochs * _steps(len(inputs), recipe.batch_size)
         trainer = _Trainer(network, recipe, judge.loss, layout, device, steps, teacher)
-        curve, best = _epochs(trainer, inputs, targets, judge, validation, epochs, seed, report)
+        curve, best = _epochs(trainer, inputs, targets, counts, judge, validation, epochs, seed, report)
     if best is not None:
         network.load_state_dict(best.state)
     _arrange(network, torch.contiguous_format)
@@ -161,33 +163,32 @@ def train_network(
 ) -> Fitted:
     """Trains ``network`` on the examples ``indices`` of ``data`` without validation: for finalists and baselines."""
     X, y = np.asarray(data.X[indices]), np.asarray(data.y[indices])
+    weights = None if data.weights is None else np.asarray(data.weights[indices])
     return fit(
-        network, X, y, recipe, epochs=epochs, seed=seed, device=device, report=report, task=data.task, teacher=teacher
-    )
+        network, X, y, recipe, epochs=epochs, seed=seed, device=device, report=report, task=data.task, teacher=teacher,
+        weights=weights,
+    )  # fmt: skip
 
 
-def correctness(
+def credits(
     network: nn.Module,
     X: Array | Tensor,
     y: Array | Tensor,
     *,
+    task: str | None = None,
     fitted: Fitted | None = None,
     device: str = "cpu",
 ) -> Array:
-    """For each example 1.0 where the class is right, else 0.0; for regression the squared error (mean over columns).
+    """What each example counts for, (N,) float64, more is better: see :meth:`netwright.training.goals.Goal.credits`.
 
-    ``y`` of whole numbers means classes. For regression ``fitted`` gives the target's own units back.
+    ``task`` is read off ``y`` as :func:`fit` does. ``fitted`` gives the targets' own unit back.
     """
-    outputs = predict(network, X, device=device).astype(np.float64)
+    outputs = predict(network, X, device=device)
     truth = np.asarray(y)
-    if np.issubdtype(truth.dtype, np.integer):
-        return np.asarray(outputs.argmax(1) == truth, dtype=np.float64)
-    truth = truth.reshape(len(truth), -1).astype(np.float64)
-    outputs = outputs.reshape(len(outputs), -1)
-    if fitted is not None:
-        outputs = outputs * fitted.scale + fitted.center
-    errors: Array = ((outputs - truth) ** 2).mean(1)
-    return errors
+    judged = goal(task or ("classification" if np.issubdtype(truth.dtype, np.integer) else "regression"))
+    if fitted is not None and judged.standardised:
+        outputs = outputs.astype(np.float64).reshape(truth.shape) * fitted.scale + fitted.center
+    return judged.credits(outputs, truth)
 
 
 def learning_rate(schedule: str, peak: float, step: int, steps: int) -> float:
@@ -225,6 +226,7 @@ def _epochs(
     trainer: _Trainer,
     inputs: Tensor,
     targets: Tensor,
+    counts: Tensor | None,
     judge: _Judge,
     validation: tuple[Tensor, Tensor] | None,
     epochs: int,
@@ -246,7 +248,7 @@ def _epochs(
             x = inputs[batch]
             if recipe.augment:
                 x = augment(x, recipe, noise)
-            total += trainer.step(x, targets[batch]) * len(batch)
+            total += trainer.step(x, targets[batch], None if counts is None else counts[batch]) * len(batch)
             seen += len(batch)
         loss = float(total) / seen
         if not math.isfinite(loss):
@@ -260,9 +262,10 @@ def _epochs(
         if report is not None:
             report(epoch, metrics)
         if patience is not None:
-            if best is None or metrics[judge.score] > best.score:
+            score = judge.score(metrics)
+            if best is None or score > best.score:
                 state = {name: tensor.detach().clone() for name, tensor in trainer.network.state_dict().items()}
-                best = _Best(metrics[judge.score], epoch, state)
+                best = _Best(score, epoch, state)
             elif epoch - best.step >= patience:
                 break
     return curve, best
@@ -303,13 +306,13 @@ class _Trainer:
             self.half = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
         self.scaler = torch.amp.GradScaler("cuda", enabled=self.half is torch.float16)
 
-    def step(self, x: Tensor, y: Tensor) -> Tensor:
-        """One step on a batch; its mean loss, still on the device."""
+    def step(self, x: Tensor, y: Tensor, counts: Tensor | None = None) -> Tensor:
+        """One step on a batch whose examples count so much each; its mean loss, still on the device."""
         rate = learning_rate(self.recipe.schedule, self.recipe.lr, self.taken, self.steps)
         self.taken += 1
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        loss = self._gradients(x, y)
+        loss = self._gradients(x, y, counts)
         if self.recipe.clip is not None:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip)
@@ -317,11 +320,11 @@ class _Trainer:
         self.scaler.update()
         return loss
 
-    def _gradients(self, x: Tensor, y: Tensor) -> Tensor:
+    def _gradients(self, x: Tensor, y: Tensor, counts: Tensor | None) -> Tensor:
         while True:
             self.optimizer.zero_grad(set_to_none=True)
             try:
-                return self._accumulate(x, y)
+                return self._accumulate(x, y, counts)
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error) or min(self.micro, len(x)) < 2:
                     raise
@@ -331,31 +334,32 @@ class _Trainer:
             if x.device.type == "cuda":
                 torch.cuda.empty_cache()
 
-    def _accumulate(self, x: Tensor, y: Tensor) -> Tensor:
+    def _accumulate(self, x: Tensor, y: Tensor, counts: Tensor | None) -> Tensor:
         if len(x) <= self.micro:
-            return self._backward(x, y, 1.0)
+            return self._backward(x, y, counts, 1.0)
         parts = math.ceil(len(x) / self.micro)
+        all_counts = [None] * parts if counts is None else counts.tensor_split(parts)
         losses = [
-            self._backward(xs, ys, len(xs) / len(x))
-            for xs, ys in zip(x.tensor_split(parts), y.tensor_split(parts), strict=True)
+            self._backward(xs, ys, ws, len(xs) / len(x))
+            for xs, ys, ws in zip(x.tensor_split(parts), y.tensor_split(parts), all_counts, strict=True)
         ]
         return torch.stack(losses).sum()
 
-    def _backward(self, x: Tensor, y: Tensor, weight: float) -> Tensor:
+    def _backward(self, x: Tensor, y: Tensor, counts: Tensor | None, weight: float) -> Tensor:
         x = _laid_out(x, self.layout)
         if self.half is None:
-            loss = self._loss(x, y)
+            loss = self._loss(x, y, counts)
         else:
             with torch.autocast("cuda", dtype=self.half):
-                loss = self._loss(x, y)
+                loss = self._loss(x, y, counts)
         if weight != 1.0:
             loss = loss * weight
         torch.autograd.backward(self.scaler.scale(loss))
         return loss.detach()
 
-    def _loss(self, x: Tensor, y: Tensor) -> Tensor:
+    def _loss(self, x: Tensor, y: Tensor, counts: Tensor | None) -> Tensor:
         outputs = self.network(x)
-        loss = self.loss(outputs, y)
+        loss = self.loss(outputs, y, counts)
         return loss if self.teacher is None else self.teacher.mixed(loss, outputs, x, y)
 
 
@@ -380,34 +384,32 @@ def optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 @dataclass(frozen=True)
 class _Judge:
-    """How outputs are compared with targets; ``score`` is the metric by which an epoch is better."""
+    """How outputs are compared with targets, which training has standardised where the goal says so."""
 
-    task: Task
-    loss: Loss
-    score: str
+    goal: Goal
+    smoothing: float
     center: Tensor
     scale: Tensor
 
     def prepare(self, targets: Tensor) -> Tensor:
-        return targets if self.task == "classification" else (targets - self.center) / self.scale
+        return (targets - self.center) / self.scale if self.goal.standardised else targets
+
+    def loss(self, outputs: Tensor, targets: Tensor, counts: Tensor | None) -> Tensor:
+        return self.goal.loss(outputs, targets, self.smoothing, counts)
+
+    def score(self, metrics: Mapping[str, float]) -> float:
+        """By which an epoch is better: more."""
+        value = metrics[self.goal.metric]
+        return value if self.goal.way == "maximize" else -value
 
 
-def _judge(task: Task, recipe: Recipe, targets: Tensor) -> _Judge:
+def _judge(goal: Goal, recipe: Recipe, targets: Tensor) -> _Judge:
     one = torch.ones((), device=targets.device)
-    if task == "classification":
-        smoothing = recipe.label_smoothing
-
-        def cross_entropy(outputs: Tensor, classes: Tensor) -> Tensor:
-            return functional.cross_entropy(outputs, classes, label_smoothing=smoothing)
-
-        return _Judge(task, cross_entropy, "val_accuracy", 0 * one, one)
+    if not goal.standardised:
+        return _Judge(goal, recipe.label_smoothing, 0 * one, one)
     center = targets.mean(0)
     scale = targets.std(0, correction=0)
-    return _Judge(task, _mean_squared_error, "val_r2", center, torch.where(scale > 0, scale, torch.ones_like(scale)))
-
-
-def _mean_squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
-    return functional.mse_loss(outputs.reshape(targets.shape), targets)
+    return _Judge(goal, 0.0, center, torch.where(scale > 0, scale, torch.ones_like(scale)))
 
 
 def _validate(
@@ -415,32 +417,7 @@ def _validate(
 ) -> dict[str, float]:
     with _evaluating(network, torch.inference_mode()):
         outputs = _outputs(network, inputs, EVALUATION_BATCH, layout).float()
-        return scores(outputs, targets, judge.task, center=judge.center, scale=judge.scale)
-
-
-def scores(
-    outputs: Tensor, targets: Tensor, task: Task, *, center: Tensor | float = 0.0, scale: Tensor | float = 1.0
-) -> dict[str, float]:
-    """What a network's outputs are worth: ``val_accuracy`` and ``val_loss``, or ``val_r2``, ``val_rmse`` and that.
-
-    The outputs of a network for regression are in standardised units: ``outputs * scale + center`` are the targets'.
-    """
-    if task == "classification":
-        loss = functional.cross_entropy(outputs, targets)
-        return {"val_accuracy": float((outputs.argmax(1) == targets).float().mean()), "val_loss": float(loss)}
-    return _regression(outputs, targets, center, scale)
-
-
-def _regression(outputs: Tensor, targets: Tensor, center: Tensor | float, scale: Tensor | float) -> dict[str, float]:
-    """R² is the mean over columns; of a constant column it is 0 (or 1 where every answer is exact), as in sklearn."""
-    loss = _mean_squared_error(outputs, (targets - center) / scale)
-    outputs = outputs.reshape(targets.shape) * scale + center
-    errors = ((outputs - targets) ** 2).reshape(len(targets), -1).sum(0)
-    spread = ((targets - targets.mean(0)) ** 2).reshape(len(targets), -1).sum(0)
-    exact = (errors == 0).to(errors.dtype)
-    r2 = torch.where(spread > 0, 1 - errors / torch.where(spread > 0, spread, 1.0), exact)
-    rmse = (errors.sum() / targets.numel()).sqrt()
-    return {"val_r2": float(r2.mean()), "val_rmse": float(rmse), "val_loss": float(loss)}
+        return judge.goal.scores(outputs, targets, judge.center, judge.scale)
 
 
 def _outputs(network: nn.Module, inputs: Tensor, batch_size: int, layout: torch.memory_format) -> Tensor:
@@ -538,3 +515,13 @@ def _targets(values: Array | Tensor, device: torch.device) -> Tensor:
         values = torch.from_numpy(array)
     dtype = torch.float32 if values.is_floating_point() else torch.int64
     return values.to(device=device, dtype=dtype)
+
+
+def _weights(values: Array | Tensor, count: int, device: torch.device) -> Tensor:
+    """How much each example counts, with mean 1; InputError where they do not fit."""
+    weights = _tensor(values, device)
+    if weights.shape != (count,) or not bool((weights >= 0).all()) or float(weights.sum()) <= 0:
+        raise InputError(
+            f"weights are {count:,} numbers of at least 0 and not all 0, found a tensor of shape {tuple(weights.shape)}"
+        )
+    return weights / weights.mean()

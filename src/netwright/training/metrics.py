@@ -12,6 +12,8 @@ METRICS: dict[str, Direction] = {
     "val_accuracy": "maximize",
     "val_r2": "maximize",
     "val_rmse": "minimize",
+    "val_perplexity": "minimize",
+    "val_mase": "minimize",
     "val_loss": "minimize",
     "train_loss": "minimize",
     "params": "minimize",

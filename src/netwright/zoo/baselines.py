@@ -5,9 +5,11 @@ They are pinned: a search that is better than a baseline that moved has shown no
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor, nn
@@ -57,18 +59,47 @@ class Perceptron(nn.Module):
         return outputs
 
 
+class SeriesConvolutions(nn.Module):
+    """The fully convolutional network of Wang, Yan and Oates (IJCNN 2017), narrower: on (N, channels, length)."""
+
+    def __init__(self, input_shape: tuple[int, ...], outputs: int, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        sizes = (input_shape[0], *widths)
+        body: list[nn.Module] = []
+        for (before, after), kernel in zip(pairwise(sizes), (8, 5, 3), strict=True):
+            body += [
+                nn.ConstantPad1d(((kernel - 1) // 2, kernel // 2), 0.0),
+                nn.Conv1d(before, after, kernel, bias=False),
+                nn.BatchNorm1d(after),
+                nn.ReLU(),
+            ]
+        self.body = nn.Sequential(*body)
+        self.head = nn.Linear(sizes[-1], outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs: Tensor = self.head(self.body(x).mean(2))
+        return outputs
+
+
 @dataclass(frozen=True)
 class Baseline:
-    """A hand-made network and the fields of the training recipe (``Recipe(**baseline.recipe)``) that go with it."""
+    """A hand-made network and the fields of the training recipe (``Recipe(**baseline.recipe)``) that go with it.
+
+    ``make`` takes the shape of an input, the number of outputs, and by their names those facts about the data that its
+    signature asks for.
+    """
 
     name: str
     description: str
-    make: Callable[[tuple[int, ...], int], nn.Module] = field(repr=False)
+    make: Callable[..., nn.Module] = field(repr=False)
     recipe: Mapping[str, Any]
 
-    def build(self, input_shape: tuple[int, ...], outputs: int) -> nn.Module:
+    def build(
+        self, input_shape: tuple[int, ...], outputs: int, facts: Mapping[str, Any] = MappingProxyType({})
+    ) -> nn.Module:
         """The network with fresh weights for inputs of this shape (without the batch) and so many outputs."""
-        return self.make(tuple(input_shape), outputs)
+        asked = inspect.signature(self.make).parameters
+        return self.make(tuple(input_shape), outputs, **{name: facts[name] for name in facts if name in asked})
 
 
 def _digits(input_shape: tuple[int, ...], outputs: int) -> nn.Module:
@@ -81,6 +112,10 @@ def _images(input_shape: tuple[int, ...], outputs: int) -> nn.Module:
 
 def _tables(input_shape: tuple[int, ...], outputs: int) -> nn.Module:
     return Perceptron(input_shape, outputs, (128, 128))
+
+
+def _series(input_shape: tuple[int, ...], outputs: int) -> nn.Module:
+    return SeriesConvolutions(input_shape, outputs, (64, 128, 64))
 
 
 BASELINES: Mapping[str, Baseline] = {
@@ -114,12 +149,22 @@ BASELINES: Mapping[str, Baseline] = {
                 "weight_decay": 1e-2, "clip": 1.0,
             },
         ),
+        Baseline(
+            "series",
+            "convolutions 64, 128, 64 over time (kernels 8, 5, 3, BatchNorm, ReLU), global average",
+            _series,
+            {
+                # Sets of series are small: more epochs of small batches.
+                "epochs": 100, "batch_size": 16, "optimizer": "adamw", "lr": 3e-3, "schedule": "one_cycle",
+                "weight_decay": 1e-2, "clip": 1.0,
+            },
+        ),
     )
 }  # fmt: skip
 
 
 def baseline(name: str) -> Baseline:
-    """The pinned baseline of this name: ``digits``, ``images`` or ``tables``."""
+    """The pinned baseline of this name."""
     try:
         return BASELINES[name]
     except KeyError:

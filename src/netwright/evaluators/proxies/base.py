@@ -195,6 +195,9 @@ def usual_loss(outputs: Tensor, targets: Tensor) -> Tensor:
         return functional.mse_loss(outputs.reshape(targets.shape), targets)
     if targets.dtype not in (torch.int64, torch.uint8):
         raise InputError(f"targets are classes (torch.int64) or floating-point values, found {targets.dtype}")
+    if outputs.dim() > 2 and wanted == answers[:-1] != (answers[0], *answers[2:]):
+        outputs = outputs.movedim(-1, 1)  # scores of tokens come last, torch wants them second
+        answers = tuple(outputs.shape)
     if outputs.dim() < 2 or wanted != (answers[0], *answers[2:]):
         raise InputError(f"the network answers with scores of shape {answers}, and the classes are of shape {wanted}")
     known = targets[targets != IGNORED]

@@ -324,7 +324,7 @@ def taught(outputs: Tensor, lesson: Tensor, targets: Tensor) -> Tensor:
     """
     if targets.is_floating_point():
         return functional.mse_loss(outputs, lesson)
-    return functional.cross_entropy(outputs, lesson.softmax(1))
+    return functional.cross_entropy(outputs.movedim(-1, 1), lesson.softmax(-1).movedim(-1, 1))
 
 
 @contextmanager

@@ -15,7 +15,6 @@ from typing import Any, final
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from netwright.architecture import Architecture
 from netwright.arguments import as_whole
@@ -31,6 +30,7 @@ from netwright.supernet.supernet import Supernet
 from netwright.training.augmentation import augment
 from netwright.training.data import Data
 from netwright.training.devices import device_here
+from netwright.training.goals import GOALS
 from netwright.training.recipes import Recipe
 from netwright.training.splits import Split, split
 
@@ -178,13 +178,13 @@ class OneShot:
 
     @cached_property
     def center(self) -> Any:
-        """The mean of the targets in regression, 0 for classes: the supernet answers in standardised units."""
-        return self._targets.mean(0) if self.data.task == "regression" else 0.0
+        """The mean of the targets where they are standardised, as in regression, else 0."""
+        return self._targets.mean(0) if GOALS[self.data.task].standardised else 0.0
 
     @cached_property
     def scale(self) -> Any:
-        """Their deviation, 1 for classes."""
-        if self.data.task != "regression":
+        """Their deviation, 1 where they are not standardised."""
+        if not GOALS[self.data.task].standardised:
             return 1.0
         deviation = self._targets.std(0)
         return np.where(deviation > 0, deviation, 1.0)
@@ -364,14 +364,12 @@ class OneShot:
             )
 
     def _course(self) -> Course:
-        smoothing = self.recipe.label_smoothing
+        judged, smoothing = GOALS[self.data.task], self.recipe.label_smoothing
         usual = self.method.batch_size if self._own_batch is None else self.batch_size
         scale = min(1.0, self.batch_size / usual) if self._options["optimizer"] is None else 1.0
 
         def loss(outputs: Tensor, targets: Tensor) -> Tensor:
-            if targets.is_floating_point():
-                return functional.mse_loss(outputs.reshape(targets.shape), targets)
-            return functional.cross_entropy(outputs, targets, label_smoothing=smoothing)
+            return judged.loss(outputs, targets, smoothing)
 
         farther = min(FARTHEST, max(1.0, self.method.published_steps / self.all_steps))
         return Course(
@@ -396,7 +394,7 @@ class OneShot:
         made = []
         for part in parts:
             y = np.array(self.data.y[np.sort(part)])
-            if self.data.task == "regression":
+            if GOALS[self.data.task].standardised:
                 y = ((y - self.center) / self.scale).astype(np.float32)
             X = torch.from_numpy(np.array(self.data.X[np.sort(part)], dtype=np.float32))
             made.append((X.to(self.device), torch.from_numpy(y).to(self.device)))
