@@ -218,7 +218,6 @@ ODD = {
         "a": lambda: nn.Sequential(nn.ReLU(), nn.Conv2d(4, 4, 1, bias=False), nn.BatchNorm2d(4, affine=False)),
         "b": lambda: nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4, affine=False)),
     },
-    "outcomes of different sizes": {"a": nn.Identity, "b": lambda: nn.AdaptiveAvgPool2d(1)},
     "nothing alone": {"none": nasbench201.Zero, "zero": nasbench201.Zero},
 }
 

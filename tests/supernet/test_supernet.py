@@ -420,7 +420,7 @@ class Unlike(nn.Module):
 @pytest.mark.parametrize(
     ("what", "words"),
     [
-        ("candidates", "decision 'op' cannot be mixed: 'a' gives 2×3×4×4, 'b' gives 2×5×4×4. All that is mixed"),
+        ("candidates", "decision 'op' cannot be mixed: 'a' gives 2×3×4×4, 'b' gives 2×5×4×4. All must give"),
         ("states", "decision 'pick' cannot be mixed: state 0 gives 2×3×4×4, state 1 gives 2×2×4×4"),
         ("picked", "decision 'pick' cannot be mixed: picking (0,) gives 2×3×4×4, picking (1,) gives 2×2×4×4"),
         ("blocks", "decision 'depth' cannot be mixed: a length of 0 gives 2×3×4×4, a length of 1 gives 2×2×4×4"),
@@ -461,3 +461,30 @@ def test_of_unlike_candidates_on_connections_the_inner_decision_is_named(laid_ou
     ways = {decision.name: Way((0, 1), torch.full((2,), 0.5)) for decision in supernet.space.decisions}
     with pytest.raises(SpaceError, match="decision 'edge1' cannot be mixed: 'a' gives 2×3×4×4, 'b' gives 2×5×4×4"):
         supernet.mixed(ways)(torch.randn(2, 3, 4, 4))
+
+
+class Narrow(nn.Module):
+    """Candidates of which torch would add one to every column, or to every channel, of the other."""
+
+    def __init__(self, images):
+        super().__init__()
+        self.op = nw.one_of(
+            "op", **{name: lambda w=w: nn.Conv2d(3, w, 1) if images else nn.Linear(3, w) for name, w in OF_WIDTHS}
+        )
+
+    def forward(self, x):
+        return self.op(x)
+
+
+OF_WIDTHS = (("one", 1), ("ten", 10))
+
+
+@pytest.mark.parametrize(("shape", "shapes"), [((2, 3), ("2×1", "2×10")), ((2, 3, 4, 4), ("2×1×4×4", "2×10×4×4"))])
+@pytest.mark.parametrize("laid_out", [False, True])
+def test_candidates_are_not_broadcast_in_a_mixture(shape, shapes, laid_out):
+    """A sum that is wider than one of its candidates stands for no network of the space."""
+    supernet = Supernet(nw.SearchSpace(Narrow, images=len(shape) == 4))
+    supernet.board.laid_out = laid_out
+    words = "decision 'op' cannot be mixed: 'one' gives {}, 'ten' gives {}".format(*shapes)
+    with pytest.raises(SpaceError, match=re.escape(words)):
+        supernet.mixed({"op": Way((0, 1), torch.full((2,), 0.5))})(torch.randn(shape))

@@ -393,6 +393,9 @@ def _together(weights: Sequence[Tensor | None]) -> Tensor | None:
 
 def _sum(outcomes: Sequence[Any], weights: Sequence[Tensor | None]) -> Any:
     first = outcomes[0]
+    shapes = {outcome.shape for outcome in outcomes if isinstance(outcome, Tensor)}
+    if len(shapes) > 1:
+        raise RuntimeError(f"a sum of tensors of unlike shapes: {', '.join(str(tuple(shape)) for shape in shapes)}")
     alike = all(
         isinstance(outcome, Tensor) and outcome.shape == first.shape and outcome.dtype == first.dtype
         for outcome in outcomes

@@ -29,7 +29,7 @@ _POOLS: Mapping[int, Callable[..., Tensor]] = {
     3: functional.max_pool3d,
 }
 _SIDES = {nn.Conv1d: (16,), nn.Conv2d: (16, 16), nn.Conv3d: (16, 16, 16), nn.Linear: ()}
-_HINT = "Use darts, or drnas without its progressive scheme: they mix all channels."
+_HINT = "Use darts or plain drnas: they mix all channels."
 
 
 @final

@@ -357,7 +357,7 @@ def _refuse_unlike(name: str, option: Callable[[int], str], positions: Sequence[
             raise SpaceError(
                 f"decision '{name}' cannot be mixed: {option(positions[0])} gives {_shape(outcomes[0])}, "
                 f"{option(position)} gives {_shape(outcome)}",
-                hint="All that is mixed must give tensors of the same shape.",
+                hint="All must give the same shape: expand what is smaller.",
             )
 
 
@@ -367,9 +367,8 @@ def _state(index: int) -> str:
 
 def _addable(a: Any, b: Any) -> bool:
     if isinstance(a, Tensor) and isinstance(b, Tensor):
-        if a.shape == b.shape:
-            return True
-        return all(x == y or 1 in (x, y) for x, y in zip(reversed(a.shape), reversed(b.shape), strict=False))
+        # Torch would add (N, 1) to (N, 10), but a mixture that is wider than its candidates stands for none of them.
+        return a.shape == b.shape
     if isinstance(a, tuple | list) and isinstance(b, tuple | list):
         return len(a) == len(b) and all(map(_addable, a, b))
     return not isinstance(a, Tensor | tuple | list) and not isinstance(b, Tensor | tuple | list)
