@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import final
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from torch import nn
 import netwright as nw
 from netwright.errors import InputError, SpaceError, StoreError
 from netwright.strategies.oneshot import DARTS, GDAS, METHODS, SPOS, OneShot, Ranked, make
+from netwright.strategies.oneshot.method import Method
 from netwright.training.data import Data
 from netwright.training.recipes import Recipe
 from netwright.training.weights import save_weights
@@ -275,6 +278,37 @@ def test_a_space_that_a_method_cannot_take_is_refused_before_training():
 
     with pytest.raises(SpaceError, match="'width'"):
         OneShot(nw.SearchSpace(Wide), "fairnas", data()).fit()
+
+
+@final
+class Noting(Method):
+    """Takes no steps, and notes which it was asked for."""
+
+    epochs, batch_size, halves, period = 30, 16, False, 2
+
+    def __init__(self):
+        self.asked = []
+
+    def start(self, supernet, course):
+        pass
+
+    def step(self, number, train, valid):
+        self.asked.append(number)
+        return torch.zeros(())
+
+
+def test_steps_are_timed_all_along_the_course():
+    """In each third of it one that is not counted, and then as many as it takes until their costs begin anew."""
+    method = Noting()
+    one_shot = OneShot(space(), method, data())
+    assert one_shot.seconds_a_step() > 0
+    assert [part * one_shot.all_steps + step for part in (1 / 6, 1 / 2, 5 / 6) for step in range(3)] == method.asked
+    assert one_shot.steps == 0
+
+
+def test_proxyless_is_timed_with_a_step_of_its_numbers():
+    """Of so many steps one is of the numbers."""
+    assert make("proxyless(every=3)").period == 3
 
 
 def test_names_stand_for_methods_with_arguments():

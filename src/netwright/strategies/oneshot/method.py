@@ -119,6 +119,11 @@ class Method(ABC):
     stateful: Mapping[str, Stateful] = {}
     """Once it has started: all that a checkpoint must hold besides the weights of the supernet, by names of its own."""
 
+    @property
+    def period(self) -> int:
+        """After so many steps what a step costs begins anew: one of them may be dearer than the others."""
+        return 1
+
     @abstractmethod
     def start(self, supernet: Supernet, course: Course) -> None:
         """Called once before the first step; forgets what was before. SpaceError for a space that it cannot search."""

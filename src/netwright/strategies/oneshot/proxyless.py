@@ -60,6 +60,10 @@ class Proxyless(Method):
         self.rule, self.lr, self.alpha_lr, self.every, self.warm_up = rule, lr, alpha_lr, every, warm_up
         self.samples, self.decay = samples, decay
 
+    @property
+    def period(self) -> int:
+        return self.every
+
     def start(self, supernet: Supernet, course: Course) -> None:
         self._supernet, self._course = supernet, course
         self.relaxation = self._gates = Gates(supernet, seed=course.seed)
