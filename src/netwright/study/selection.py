@@ -31,6 +31,7 @@ from netwright.trial import PROXY, Objective, State, Trial
 if TYPE_CHECKING:
     from netwright.evaluators.train import Train
     from netwright.space import SearchSpace
+    from netwright.training.goals import Goal
 
 MARGIN = 0.01
 """Two scores are called equal when the interval of their difference lies within ± this (one point of accuracy)."""
@@ -101,12 +102,15 @@ class Scored:
 
 @dataclass(frozen=True)
 class Selected:
-    """What selection found: the winner, its refitted weights, its score beside the baseline's, the verdict."""
+    """What selection found: the winner, its refitted weights, its score beside the baseline's, the verdict.
+
+    The baseline and the difference are None where nothing was retrained: see :func:`so_far`.
+    """
 
     trial: Trial
     winner: Scored
-    baseline: Scored
-    difference: Difference
+    baseline: Scored | None
+    difference: Difference | None
     verdict: Verdict
     weights: Path
     fitted: Mapping[str, Any]
@@ -162,6 +166,48 @@ def select(
     """
     run = _Selection(study, baseline, plan, epochs, n_jobs, deadline, watch, trial)
     return run.run(margin)
+
+
+def so_far(study: Study) -> Selected | None:
+    """The best trial's network as the search trained it, judged on the test data: for a search that was stopped.
+
+    Nothing is trained, and nothing is compared with a baseline. None where no trial has a score and weights yet.
+    """
+    from netwright.evaluators.train import Train
+    from netwright.training.goals import GOALS
+    from netwright.training.loop import predict
+
+    train: Any = getattr(study.evaluator, "train", study.evaluator)
+    trial, weights = study.best, study.weights()
+    if trial is None or weights is None or not isinstance(train, Train):
+        return None
+    data, split = train.data, train.split
+    goal = GOALS[data.task]
+    judges = train.test if train.test is not None else data.subset(split.test)
+    learned = np.asarray(data.y[split.train], dtype=np.float64)
+    center, scale = np.zeros(1), np.ones(1)
+    if goal.standardised:
+        center, scale = np.atleast_1d(learned.mean(0)), np.atleast_1d(learned.std(0))
+        scale = np.where(scale > 0, scale, 1.0)
+    targets = np.asarray(judges.y)
+    outputs = predict(study.network(trial.number), judges.X)
+    if goal.standardised:
+        outputs = outputs.astype(np.float64).reshape(targets.shape) * scale + center
+    examples = goal.credits(outputs, targets)[None]
+    epochs = int(trial.metrics.get("lineage_epochs", trial.metrics.get("epochs", 1)))
+    text = f"Stopped early: the network of trial {trial.number}, {epochs} epochs; no baseline was trained beside it."
+    return Selected(
+        trial=trial,
+        winner=_scored_of("so far", examples, (), trial.metrics, trial.seconds, goal),
+        baseline=None,
+        difference=None,
+        verdict=Verdict("undecided", text),
+        weights=weights,
+        fitted={"center": center.tolist(), "scale": scale.tolist(), "epochs": epochs},
+        plan=Plan(1, 0, 0, epochs),
+        ranking=(),
+        outside=0.0,
+    )
 
 
 class _Selection:
@@ -388,20 +434,9 @@ class _Selection:
         kept = [training for training in trainings if training.key in records]
         files = [self.folder / records[training.key]["file"] for training in kept]
         examples = np.stack([np.load(file.with_suffix(".npy"), allow_pickle=False) for file in files])
-        interval = score_interval(examples)
-        shown = GOALS[self.train.data.task].shown_score
-        low, high = sorted((shown(interval.low), shown(interval.high)))
-        return Scored(
-            name,
-            shown(float(examples.mean())),
-            low,
-            high,
-            int(costs["params"]),
-            int(costs["macs"]),
-            float(sum(records[training.key]["seconds"] for training in kept)),
-            tuple(training.seed for training in kept),
-            examples,
-        )
+        seconds = float(sum(records[training.key]["seconds"] for training in kept))
+        seeds = tuple(training.seed for training in kept)
+        return _scored_of(name, examples, seeds, costs, seconds, GOALS[self.train.data.task])
 
     def _baseline_costs(self) -> dict[str, float]:
         import torch
@@ -429,6 +464,21 @@ class _Selection:
                 message=f"{done} of {count} trained",
             )
         )
+
+
+def _scored_of(
+    name: str,
+    examples: np.ndarray[Any, Any],
+    seeds: tuple[int, ...],
+    costs: Mapping[str, float],
+    seconds: float,
+    goal: Goal,
+) -> Scored:
+    """A network's score from the credits (seeds, examples), in the unit that people read."""
+    interval = score_interval(examples)
+    low, high = sorted((goal.shown_score(interval.low), goal.shown_score(interval.high)))
+    score = goal.shown_score(float(examples.mean()))
+    return Scored(name, score, low, high, int(costs["params"]), int(costs["macs"]), seconds, seeds, examples)
 
 
 def ranked(study: Study) -> list[Trial]:

@@ -286,12 +286,21 @@ class Study:
         if trial is None:
             raise InputError("no trial has a score yet" if number is None else f"no trial {number} has ended")
         network = self.space.build(trial.architecture)
-        kept = self._history.weights.get(self._history.source.get(trial.number, trial.number))
-        if kept is not None and self.folder is not None:
+        file = self.weights(trial.number)
+        if file is not None:
             from netwright.training.weights import load_weights
 
-            network.load_state_dict(dict(load_weights(self.folder / "weights" / kept["file"], kept["sha256"]).state))
+            network.load_state_dict(dict(load_weights(file, self._kept(trial.number)["sha256"]).state))
         return network
+
+    def weights(self, number: int | None = None) -> Path | None:
+        """The file of a trial's weights (the best's by default), None where the search kept none."""
+        trial = self.best if number is None else self._history.trials.get(number)
+        kept = {} if trial is None else self._kept(trial.number)
+        return self.folder / "weights" / kept["file"] if kept and self.folder is not None else None
+
+    def _kept(self, number: int) -> Mapping[str, Any]:
+        return self._history.weights.get(self._history.source.get(number, number), {})
 
     def verdict(self, **options: Any) -> Verdict:
         """Retrains the finalists and the pinned baseline, and compares them on data that the search never saw.

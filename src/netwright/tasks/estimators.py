@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 import shutil
 import tempfile
+import warnings
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,9 +15,9 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from netwright.errors import DataError, InputError
+from netwright.errors import DataError, InfeasibleError, InputError, NetwrightError
 from netwright.tasks.checks import is_frame
-from netwright.tasks.job import search
+from netwright.tasks.job import search, so_far
 from netwright.tasks.outcome import Outcome
 from netwright.tasks.prediction import Predictor
 from netwright.tasks.preprocessing import predictions, probabilities
@@ -113,7 +114,8 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         else:
             out = Path(self.out)
         X_test, y_test = eval_set if eval_set is not None else (None, None)
-        self.study_: Outcome = search(
+        self.study_: Outcome = _searched(
+            out,
             X,
             y,
             task=self._task(),
@@ -129,7 +131,6 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
             seed=0 if state is None else int(state),
             device=self.device,
             on=self.on,
-            out=out,
             X_test=X_test,
             y_test=y_test,
         )
@@ -219,6 +220,20 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "best_")
+
+
+def _searched(out: Path, X: Any, y: Any, **arguments: Any) -> Outcome:
+    """The outcome of a search; of one that was stopped, or whose retraining failed, that of its best network so far."""
+    try:
+        return search(X, y, out=out, **arguments)
+    except NetwrightError as error:
+        if isinstance(error, InputError | DataError | InfeasibleError) or not (out / "study.db").exists():
+            raise
+        outcome = so_far(out)
+        if outcome is None:
+            raise
+        warnings.warn(f"{error.message}: the best network so far is kept, trained on a part of the data", stacklevel=3)
+        return outcome
 
 
 class ImageClassifier(ClassifierMixin, NeuralArchitectureSearch):  # type: ignore[misc]

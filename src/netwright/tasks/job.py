@@ -225,6 +225,27 @@ def resume(
     return _run(study, supernet, found, train, about, folder, began, limit, max_trials, jobs, watch, more)
 
 
+def so_far(folder: str | Path) -> Outcome | None:
+    """Writes the best network that a search in ``folder`` has trained until now, as the search trained it.
+
+    For a search that was stopped before its end; :func:`resume` goes on with it and replaces what is written here.
+    None where there is nothing yet: no trial has ended, or what it trains is a supernet.
+    """
+    from netwright.study.selection import so_far as selected_so_far
+
+    folder = Path(folder)
+    about = configuration(folder)
+    found, train, study, supernet = opened(about, folder)
+    with study:
+        selected = None if supernet is not None else selected_so_far(study)
+        if selected is None:
+            return None
+        seconds = max(study.history.seconds, sum(note["seconds"] for note in study.noted("job")))
+        outcome = outcome_of(study, selected, about, folder, seconds)
+        _write(study, selected, found, train, about, folder, outcome)
+    return outcome
+
+
 def opened(about: Mapping[str, Any], folder: Path, **options: bool) -> tuple[Found, Train, Study, OneShot | None]:
     """The space, the evaluator and the study of a search that was begun, and its supernet, if it has one."""
     found = find_again(about["space"], **like(about))

@@ -18,7 +18,7 @@ class Outcome:
     out: Path
     metric: str
     winner: Scored
-    baseline: Scored
+    baseline: Scored | None
     best: Trial
     verdict: str
     text_of_verdict: str
@@ -43,14 +43,17 @@ class Outcome:
     def to_value(self) -> dict[str, Any]:
         """The JSON object of the command line."""
         winner, rival = self.winner, self.baseline
+        beside = None
+        if rival is not None:
+            beside = {
+                "name": rival.name, "score": rival.score, "low": rival.low, "high": rival.high,
+                "params": rival.params, "macs": rival.macs, "seconds": rival.seconds,
+            }  # fmt: skip
         return {
             "out": str(self.out),
             "metric": self.metric,
             "test": {"score": winner.score, "low": winner.low, "high": winner.high},
-            "baseline": {
-                "name": rival.name, "score": rival.score, "low": rival.low, "high": rival.high,
-                "params": rival.params, "macs": rival.macs, "seconds": rival.seconds,
-            },
+            "baseline": beside,
             "best": self.best.to_value(),
             "verdict": {"result": self.verdict, "text": self.text_of_verdict},
             "trials": self.trials,
@@ -63,7 +66,8 @@ class Outcome:
     def text(self) -> str:
         """The result as it is printed: found beside baseline, the verdict, where it lies, what to do with it."""
         rows = [("", f"test {self.metric}", "95 % interval", "parameters", "MACs")]
-        for label, scored in (("found", self.winner), (f"baseline {self.baseline.name}", self.baseline)):
+        others = () if self.baseline is None else ((f"baseline {self.baseline.name}", self.baseline),)
+        for label, scored in (("found", self.winner), *others):
             rows.append(
                 (
                     label,
@@ -94,7 +98,8 @@ class Outcome:
             "",
             self.text_of_verdict,
             "",
-            f"{counts} in {self.seconds:.0f} s; the baseline took {self.baseline.seconds:.0f} s more",
+            f"{counts} in {self.seconds:.0f} s"
+            + ("" if self.baseline is None else f"; the baseline took {self.baseline.seconds:.0f} s more"),
         ]
         if self.saved:
             lines.append(self.saved)

@@ -1,0 +1,67 @@
+"""A search that is stopped hands over the best network that it has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import netwright as nw
+from netwright.errors import Interrupted, NetwrightError
+from netwright.study import selection
+from netwright.tasks import job, predict, resume
+from netwright.testing.toy import plane
+
+def table() -> tuple[np.ndarray, np.ndarray]:
+    """Two classes."""
+    X, y = plane(120)
+    return X, np.where(y > 0, "warm", "cold")
+
+
+pytestmark = pytest.mark.usefixtures("quick")
+
+
+def stopped(*arguments: object, **options: object) -> None:
+    raise Interrupted("Stopped by SIGINT while retraining: 0 of 3 trainings kept")
+
+
+@pytest.mark.parametrize("regression", [False, True])
+def test_a_fit_that_is_stopped_leaves_a_fitted_estimator(regression, monkeypatch, tmp_path: Path) -> None:
+    """It predicts, and says how good it is; what it hands over has no baseline beside it."""
+    X, y = plane(120) if regression else table()
+    monkeypatch.setattr(selection, "select", stopped)
+    estimator = (nw.TabularRegressor if regression else nw.TabularClassifier)(
+        max_trials=3, n_jobs=1, out=tmp_path / "study"
+    )
+    with pytest.warns(UserWarning, match="Stopped by SIGINT.*the best network so far is kept"):
+        estimator.fit(X, y)
+    assert (120,) == estimator.predict(X).shape
+    assert estimator.study_.baseline is None
+    assert "Stopped early: the network of trial" in estimator.study_.text_of_verdict
+    own = estimator.study_.winner.score
+    assert abs(estimator.score(X, y) - own) < 0.5
+
+
+def test_it_can_be_gone_on_with(monkeypatch, tmp_path: Path) -> None:
+    """A resume retrains and judges, and replaces what was handed over."""
+    X, y = table()
+    with monkeypatch.context() as patch:
+        patch.setattr(selection, "select", stopped)
+        with pytest.warns(UserWarning, match="so far"):
+            nw.TabularClassifier(max_trials=3, n_jobs=1, out=tmp_path / "study").fit(X, y)
+    outcome = resume(tmp_path / "study")
+    assert outcome.baseline is not None
+    np.save(tmp_path / "X.npy", X)
+    assert 120 == len(predict(tmp_path / "study", tmp_path / "X.npy")["predictions"])
+
+
+def test_what_never_began_is_raised(monkeypatch, tmp_path: Path) -> None:
+    """Without a trial that has a score there is nothing to hand over."""
+
+    def nothing(*arguments: object, **options: object) -> None:
+        raise NetwrightError("every trial failed")
+
+    monkeypatch.setattr(job.Study, "run", nothing)
+    with pytest.raises(NetwrightError, match="every trial failed"):
+        nw.TabularClassifier(max_trials=2, n_jobs=1, out=tmp_path / "study").fit(*table())
