@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from netwright.errors import InputError
 from netwright.training import Data, Recipe, fit
-from netwright.training.goals import GOALS, goal
+from netwright.training.goals import GOALS, read_goal
 
 RNG = np.random.default_rng(3)
 
@@ -21,27 +21,31 @@ def example(name: str):
         return RNG.normal(size=(9, 3)).astype(np.float32), RNG.integers(0, 2, (9, 3)).astype(np.float32)
     if name == "tokens":
         return RNG.normal(size=(9, 5, 6)).astype(np.float32), RNG.integers(0, 6, (9, 5))
+    if name == "several(3,1)":
+        return RNG.normal(size=(9, 4)).astype(np.float32), np.column_stack(
+            [RNG.integers(0, 3, 9), RNG.normal(size=9)]
+        ).astype(np.float32)
     columns = 4 if name == "forecast" else 2
     return RNG.normal(size=(9, columns)).astype(np.float32), RNG.normal(size=(9, columns)).astype(np.float32)
 
 
-@pytest.mark.parametrize("name", GOALS)
+@pytest.mark.parametrize("name", [*GOALS, "several(3,1)"])
 def test_the_loss_is_the_mean_of_the_losses(name):
     """With weights it is their weighted sum over the number of examples."""
     outputs, targets = map(torch.from_numpy, example(name))
-    losses = GOALS[name].losses(outputs, targets)
+    losses = read_goal(name).losses(outputs, targets)
     weights = torch.rand(len(losses))
     assert (9,) == tuple(losses.shape)
-    assert losses.mean().item() == pytest.approx(GOALS[name].loss(outputs, targets).item(), rel=1e-6)
-    weighted = GOALS[name].loss(outputs, targets, weights=weights).item()
+    assert losses.mean().item() == pytest.approx(read_goal(name).loss(outputs, targets).item(), rel=1e-6)
+    weighted = read_goal(name).loss(outputs, targets, weights=weights).item()
     assert (losses * weights).sum().item() / 9 == pytest.approx(weighted, rel=1e-6)
 
 
-@pytest.mark.parametrize("name", GOALS)
+@pytest.mark.parametrize("name", [*GOALS, "several(3,1)"])
 def test_the_mean_credit_is_the_score(name):
     """What examples count for adds up to the metric that a search goes by."""
     outputs, targets = example(name)
-    judged = GOALS[name]
+    judged = read_goal(name)
     scores = judged.scores(torch.from_numpy(outputs), torch.from_numpy(targets))
     shown = judged.shown_score(float(judged.credits(outputs, targets).mean()))
     expected = scores[judged.metric]
@@ -53,7 +57,7 @@ def test_the_mean_credit_is_the_score(name):
 def test_labels_are_judged_one_by_one():
     """1 − the Hamming loss, and the log loss of each label."""
     outputs, targets = example("labels")
-    scores = goal("labels").scores(torch.from_numpy(outputs), torch.from_numpy(targets))
+    scores = read_goal("labels").scores(torch.from_numpy(outputs), torch.from_numpy(targets))
     chances = 1 / (1 + np.exp(-outputs))
     assert 1 - hamming_loss(targets, outputs > 0) == pytest.approx(scores["val_accuracy"])
     each = np.mean([log_loss(targets[:, k], chances[:, k], labels=[0, 1]) for k in range(3)])
@@ -64,13 +68,24 @@ def test_perplexity_is_the_exponential_of_the_cross_entropy():
     """Over all tokens of all windows."""
     outputs, targets = map(torch.from_numpy, example("tokens"))
     expected = functional.cross_entropy(outputs.reshape(-1, 6), targets.reshape(-1)).exp().item()
-    assert expected == pytest.approx(goal("tokens").scores(outputs, targets)["val_perplexity"], rel=1e-5)
+    assert expected == pytest.approx(read_goal("tokens").scores(outputs, targets)["val_perplexity"], rel=1e-5)
+
+
+def test_several_things_are_judged_each_by_its_own():
+    """The loss is the sum of a cross-entropy and a squared error, the score the mean of an accuracy and R²."""
+    outputs, targets = example("several(3,1)")
+    scores = read_goal("several(3,1)").scores(torch.from_numpy(outputs), torch.from_numpy(targets))
+    classes, number = targets[:, 0].astype(int), targets[:, 1]
+    right = (outputs[:, :3].argmax(1) == classes).mean()
+    assert (right + r2_score(number, outputs[:, 3])) / 2 == pytest.approx(scores["val_score"], rel=1e-5)
+    loss = functional.cross_entropy(torch.from_numpy(outputs[:, :3]), torch.from_numpy(classes)).item()
+    assert loss + ((outputs[:, 3] - number) ** 2).mean() == pytest.approx(scores["val_loss"], rel=1e-5)
 
 
 def test_an_unknown_goal():
     """It is named."""
     with pytest.raises(InputError, match="no goal is called 'ranking'"):
-        goal("ranking")
+        read_goal("ranking")
 
 
 def test_weights_are_those_of_repeated_rows():

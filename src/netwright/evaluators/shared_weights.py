@@ -15,7 +15,7 @@ from netwright.evaluators.train import Train
 from netwright.supernet.recalibration import recalibrated
 from netwright.supernet.supernet import Supernet
 from netwright.training.data import Data
-from netwright.training.goals import GOALS
+from netwright.training.goals import read_goal
 from netwright.training.loop import predict
 from netwright.training.metrics import Direction, direction
 from netwright.training.splits import Split
@@ -70,12 +70,12 @@ class SharedWeights(OfData):
     @property
     def metric(self) -> str:
         """The metric that a search improves where nothing else is asked for."""
-        return GOALS[self.data.task].metric
+        return read_goal(self.data.task).metric
 
     @property
     def metrics(self) -> dict[str, Direction]:
         """The names of what it answers with, and the direction in which each is better."""
-        return {name: direction(name) for name in (*GOALS[self.data.task].metrics, "val_loss")}
+        return {name: direction(name) for name in (*read_goal(self.data.task).metrics, "val_loss")}
 
     def __call__(self, candidate: Candidate) -> dict[str, float]:
         if candidate.budget is not None:
@@ -89,7 +89,7 @@ class SharedWeights(OfData):
         """What a network is worth after its norms were recalibrated; it is as it was afterwards."""
         with recalibrated(network, self._calibration, batch_size=self.batch_size):
             outputs = torch.from_numpy(predict(network, self._inputs, batch_size=self.batch_size))
-        return GOALS[self.data.task].scores(outputs, self._targets, self.center, self.scale)
+        return read_goal(self.data.task).scores(outputs, self._targets, self.center, self.scale)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_one_at_a_time": None}

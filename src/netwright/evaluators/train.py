@@ -12,7 +12,7 @@ from torch import Tensor
 from netwright.errors import InputError
 from netwright.evaluators.base import Candidate, OfData
 from netwright.training.data import Data
-from netwright.training.goals import GOALS
+from netwright.training.goals import read_goal
 from netwright.training.inheritance import inherit
 from netwright.training.loop import fit
 from netwright.training.metrics import Direction, direction
@@ -73,12 +73,12 @@ class Train(OfData):
     @property
     def metric(self) -> str:
         """The metric that a search improves where nothing else is asked for."""
-        return GOALS[self.data.task].metric
+        return read_goal(self.data.task).metric
 
     @property
     def metrics(self) -> dict[str, Direction]:
         """The names of what it answers with, and the direction in which each is better."""
-        names = (*GOALS[self.data.task].metrics, "val_loss", "train_loss", "epochs", "lineage_epochs")
+        names = (*read_goal(self.data.task).metrics, "val_loss", "train_loss", "epochs", "lineage_epochs")
         return {name: direction(name) for name in names}
 
     def budget(self, candidate: Candidate) -> int:

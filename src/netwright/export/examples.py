@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from netwright.training.goals import GOALS
+from netwright.training.goals import read_goal
 
 Array = np.ndarray[Any, Any]
 
@@ -41,9 +41,9 @@ class Examples:
     @property
     def metric(self) -> str:
         """What :meth:`score` gives."""
-        goal = GOALS[self.task]
+        goal = read_goal(self.task)
         return goal.shown if goal.way == "maximize" else f"minus {goal.credit}"
 
     def score(self, outputs: Array, rows: Rows) -> float:
         """What outputs are worth on these rows, more is better: accuracy, R², …"""
-        return float(GOALS[self.task].credits(outputs, rows.y).mean())
+        return float(read_goal(self.task).credits(outputs, rows.y).mean())

@@ -174,7 +174,7 @@ def so_far(study: Study) -> Selected | None:
     Nothing is trained, and nothing is compared with a baseline. None where no trial has a score and weights yet.
     """
     from netwright.evaluators.train import Train
-    from netwright.training.goals import GOALS
+    from netwright.training.goals import read_goal
     from netwright.training.loop import predict
 
     train: Any = getattr(study.evaluator, "train", study.evaluator)
@@ -182,7 +182,7 @@ def so_far(study: Study) -> Selected | None:
     if trial is None or weights is None or not isinstance(train, Train):
         return None
     data, split = train.data, train.split
-    goal = GOALS[data.task]
+    goal = read_goal(data.task)
     judges = train.test if train.test is not None else data.subset(split.test)
     learned = np.asarray(data.y[split.train], dtype=np.float64)
     center, scale = np.zeros(1), np.ones(1)
@@ -262,7 +262,7 @@ class _Selection:
                 return self._run(margin)
 
     def _run(self, margin: float) -> Selected:
-        from netwright.training.goals import GOALS
+        from netwright.training.goals import read_goal
 
         entered = self.study._entered
         assert entered is not None
@@ -279,7 +279,7 @@ class _Selection:
         outside = time.monotonic() - began
         rival = self._scored(self.baseline.name, rivals, twins, self._baseline_costs())
         difference = paired_bootstrap(winner.examples, rival.examples)
-        credit = GOALS[self.train.data.task].credit
+        credit = read_goal(self.train.data.task).credit
         judged = verdict(difference, margin, metric=credit, theirs=f"the baseline {self.baseline.name}")
         first = next(records[training.key] for training in refits if training.key in records)
         selected = Selected(
@@ -429,14 +429,14 @@ class _Selection:
         trainings: Sequence[Training],
         costs: Mapping[str, float],
     ) -> Scored:
-        from netwright.training.goals import GOALS
+        from netwright.training.goals import read_goal
 
         kept = [training for training in trainings if training.key in records]
         files = [self.folder / records[training.key]["file"] for training in kept]
         examples = np.stack([np.load(file.with_suffix(".npy"), allow_pickle=False) for file in files])
         seconds = float(sum(records[training.key]["seconds"] for training in kept))
         seeds = tuple(training.seed for training in kept)
-        return _scored_of(name, examples, seeds, costs, seconds, GOALS[self.train.data.task])
+        return _scored_of(name, examples, seeds, costs, seconds, read_goal(self.train.data.task))
 
     def _baseline_costs(self) -> dict[str, float]:
         import torch
@@ -602,7 +602,7 @@ def train_final(
     """One training from scratch, in a worker: its score, the score of each example, and the file of its weights."""
     import torch
 
-    from netwright.training.goals import GOALS
+    from netwright.training.goals import read_goal
     from netwright.training.loop import predict, train_network
     from netwright.training.weights import save_weights
     from netwright.zoo import baselines
@@ -623,7 +623,7 @@ def train_final(
         judges = data.subset(split.selection)
     fitted = train_network(network, data, indices, recipe, seed=training.seed, device=device, epochs=training.epochs)
     network.to("cpu")
-    goal = GOALS[data.task]
+    goal = read_goal(data.task)
     outputs, targets = predict(network, judges.X), np.asarray(judges.y)
     if goal.standardised:
         loss = float(np.mean((outputs.reshape(targets.shape) * fitted.scale + fitted.center - targets) ** 2))

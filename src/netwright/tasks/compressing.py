@@ -203,12 +203,12 @@ class _Work:
 
         from netwright.costs import COSTS
         from netwright.statistics import score_interval
-        from netwright.training.goals import GOALS
+        from netwright.training.goals import read_goal
         from netwright.training.loop import predict
 
         train, data = self.train, self.train.data
         judges = train.test if train.test is not None else data.subset(train.split.test)
-        goal = GOALS[data.task]
+        goal = read_goal(data.task)
         outputs = predict(network, judges.X)
         if goal.standardised:
             outputs = self._in_unit_of_data(outputs)

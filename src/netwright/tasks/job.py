@@ -274,10 +274,10 @@ def configuration(folder: str | Path, *, accept_loss: bool = False) -> dict[str,
 
 def goal_of(about: Mapping[str, Any]) -> Goal:
     """What a search predicts; former versions kept the number of classes alone."""
-    from netwright.training.goals import GOALS
+    from netwright.training.goals import read_goal
 
     usual = "regression" if about["classes"] is None else "classification"
-    return GOALS[about.get("goal", usual)]
+    return read_goal(about.get("goal", usual))
 
 
 def _run(
@@ -684,10 +684,10 @@ def _baseline_macs(name: str, data: Data) -> int:
 def _objectives(
     loaded: Loaded, metric: str | None, maximize: str | Sequence[str], minimize: str | Sequence[str]
 ) -> list[list[str]]:
-    from netwright.training.goals import GOALS
+    from netwright.training.goals import GOALS, read_goal
     from netwright.training.metrics import METRICS as KNOWN
 
-    goal = GOALS[loaded.task]
+    goal = read_goal(loaded.task)
     known = {**{name: KNOWN[METRICS[name]] for name in METRICS}, **KNOWN}
     ways: dict[str, str] = {}
     for way, names in (("maximize", maximize), ("minimize", minimize)):

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from netwright import strict_json
-from netwright.errors import DataError
-from netwright.training.goals import GOALS
+from netwright.errors import DataError, InputError
+from netwright.training.goals import read_goal
 
 Array = np.ndarray[Any, Any]
 
@@ -26,6 +26,7 @@ _TARGETS = {
     "tokens": ((2,), "int64 array (N, T) of tokens"),
     "regression": ((1, 2), "float32 array (N,) or (N, K) without classes"),
     "forecast": ((2,), "float32 array (N, H)"),
+    "several": ((2,), "float32 array, a column for each thing to predict"),
 }
 """How many dimensions the targets of a goal have, and what they are."""
 
@@ -78,6 +79,8 @@ class Data:
         """How many numbers a network answers with: one a class, or one a column of the target."""
         if self.classes is not None:
             return len(self.classes)
+        if self.task.startswith("several"):
+            return sum(getattr(read_goal(self.task), "heads", ()))
         return 1 if self.y.ndim == 1 else int(self.y.shape[1])
 
     @cached_property
@@ -163,10 +166,11 @@ def _problems(data: Data) -> list[str]:
     if not isinstance(X, np.ndarray) or X.dtype != np.float32 or X.ndim < 2:
         found = f"{X.dtype} {X.shape}" if isinstance(X, np.ndarray) else type(X).__name__
         problems.append(f"X is a float32 array of two dimensions or more, found {found}")
-    if data.task not in GOALS:
-        return [*problems, f"a goal is one of {', '.join(GOALS)}, found {data.goal!r}"]
-    whole = GOALS[data.task].whole
-    shapes, what = _TARGETS[data.task]
+    try:
+        whole = read_goal(data.task).whole
+    except InputError as error:
+        return [*problems, error.message]
+    shapes, what = _TARGETS[data.task.partition("(")[0]]
     if not isinstance(y, np.ndarray) or y.dtype != (np.int64 if whole else np.float32) or y.ndim not in shapes:
         found = f"{y.dtype} {y.shape}" if isinstance(y, np.ndarray) else type(y).__name__
         problems.append(f"y is a {what}, found {found}")

@@ -8,6 +8,7 @@ labels           float32 (N, K) of 0 and 1      scores (N, K), one a label      
 tokens           int64 (N, T), the next tokens  scores (N, T, tokens)             perplexity
 regression       float32 (N,) or (N, K)         numbers, standardised             R²
 forecast         float32 (N, H)                 numbers (N, H)                    mean absolute scaled error
+several(10,1)    float32 (N, heads)             the heads' one beside the other   mean of accuracies and R²
 ================ ============================== ================================= ==========================
 
 A forecast's targets come in units of the error of the seasonal naive forecast on the training part, so that their mean
@@ -16,6 +17,7 @@ absolute error is the scaled error of Hyndman and Koehler (2006).
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, final
@@ -216,14 +218,64 @@ class Forecast(Goal):
         return -credit
 
 
+@final
+class Several(Goal):
+    """Several things at once: ``heads`` has the number of classes of each, 1 for a number.
+
+    Outputs are the heads' one beside the other; a target has a column for each, the code of a class or a standardised
+    number. The loss is the sum of the heads' losses; the score the mean of their accuracies and R².
+    """
+
+    name, metrics, shown = "several", ("val_score",), "mean of accuracies and R²"
+    credit = "mean of accuracies and R²"
+
+    def __init__(self, heads: tuple[int, ...]) -> None:
+        if not heads or min(heads) < 1:
+            raise InputError(f"heads have at least one output each, found {heads}")
+        self.heads = heads
+
+    def losses(self, outputs: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
+        parts = zip(torch.split(outputs, list(self.heads), 1), targets.unbind(1), self.heads, strict=True)
+        losses = [
+            functional.cross_entropy(out, wanted.long(), label_smoothing=smoothing, reduction="none")
+            if size > 1
+            else (out.squeeze(1) - wanted) ** 2
+            for out, wanted, size in parts
+        ]
+        return torch.stack(losses).sum(0)
+
+    def scores(
+        self, outputs: Tensor, targets: Tensor, center: Tensor | float = 0.0, scale: Tensor | float = 1.0
+    ) -> dict[str, float]:
+        credits = self.credits(outputs.cpu().numpy(), targets.cpu().numpy())
+        return {"val_score": float(credits.mean()), "val_loss": float(self.loss(outputs, targets))}
+
+    def credits(self, outputs: Array, targets: Array) -> Array:
+        return np.asarray(np.mean(self.by_head(outputs, targets), axis=0), dtype=np.float64)
+
+    def by_head(self, outputs: Array, targets: Array) -> list[Array]:
+        """The credits of each head, (N,)."""
+        ends = np.cumsum(self.heads)
+        parts = np.split(np.asarray(outputs), ends[:-1], axis=1)
+        return [
+            _CLASSES.credits(part, targets[:, place]) if size > 1 else _NUMBERS.credits(part[:, 0], targets[:, place])
+            for place, (part, size) in enumerate(zip(parts, self.heads, strict=True))
+        ]
+
+
+_CLASSES, _NUMBERS = Classification(), Regression()
+
 GOALS: Mapping[str, Goal] = {
     goal.name: goal for goal in (Classification(), Labels(), Tokens(), Regression(), Forecast())
 }
 """Every goal by its name."""
 
 
-def goal(name: str) -> Goal:
-    """The goal of this name; InputError where there is none."""
-    if name not in GOALS:
-        raise InputError(f"no goal is called '{name}'", hint=f"Goals are {', '.join(GOALS)}")
-    return GOALS[name]
+def read_goal(name: str) -> Goal:
+    """The goal of this name, such as ``"several(10,1)"``; InputError where there is none."""
+    if name in GOALS:
+        return GOALS[name]
+    found = re.fullmatch(r"several\((\d+(?:,\d+)*)\)", name)
+    if found is None:
+        raise InputError(f"no goal is called '{name}'", hint=f"Goals are {', '.join(GOALS)} and several(10,1)")
+    return Several(tuple(map(int, found[1].split(","))))

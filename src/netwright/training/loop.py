@@ -20,7 +20,7 @@ from netwright.errors import InputError
 from netwright.training.augmentation import augment
 from netwright.training.data import Data
 from netwright.training.distillation import Teacher
-from netwright.training.goals import Goal, goal
+from netwright.training.goals import Goal, read_goal
 from netwright.training.recipes import Recipe
 from netwright.trial import Report
 
@@ -70,7 +70,7 @@ def fit(
 
     The batches, the augmentation and dropout follow ``seed`` alone, whatever ran before in this process, and the
     global generator is left as it was; on the CPU the same seed gives the same weights for the same number of
-    threads. ``epochs`` replaces the recipe's. ``task`` is one of :data:`netwright.training.goals.GOALS`; where it is
+    threads. ``epochs`` replaces the recipe's. ``task`` is a goal of :mod:`netwright.training.goals`; where it is
     not given, whole numbers in ``y`` are classes and others numbers to predict. ``report`` is called
     after each epoch, counted from 1; what it raises ends the training. With a ``teacher`` its answers are a part of the
     loss. ``weights`` (N,) say how much an example counts in it; their mean is taken for 1.
@@ -97,7 +97,7 @@ def fit(
         raise InputError(f"training needs as many targets as inputs and at least one, found {len(inputs)} inputs "
                          f"and {len(targets)} targets")  # fmt: skip
     task = task or ("regression" if targets.is_floating_point() else "classification")
-    judge = _judge(goal(task), recipe, targets)
+    judge = _judge(read_goal(task), recipe, targets)
     targets = judge.prepare(targets)
     counts = None if weights is None else _weights(weights, len(inputs), device)
     validation: tuple[Tensor, Tensor] | None = None
@@ -185,7 +185,7 @@ def credits(
     """
     outputs = predict(network, X, device=device)
     truth = np.asarray(y)
-    judged = goal(task or ("classification" if np.issubdtype(truth.dtype, np.integer) else "regression"))
+    judged = read_goal(task or ("classification" if np.issubdtype(truth.dtype, np.integer) else "regression"))
     if fitted is not None and judged.standardised:
         outputs = outputs.astype(np.float64).reshape(truth.shape) * fitted.scale + fitted.center
     return judged.credits(outputs, truth)

@@ -14,6 +14,7 @@ METRICS: dict[str, Direction] = {
     "val_rmse": "minimize",
     "val_perplexity": "minimize",
     "val_mase": "minimize",
+    "val_score": "maximize",
     "val_loss": "minimize",
     "train_loss": "minimize",
     "params": "minimize",

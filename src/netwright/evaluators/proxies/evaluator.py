@@ -15,7 +15,7 @@ from netwright.evaluators.base import Candidate, Evaluator, OfData
 from netwright.evaluators.proxies.base import ProxyFailed
 from netwright.evaluators.proxies.registry import select
 from netwright.training.data import Data
-from netwright.training.goals import GOALS
+from netwright.training.goals import read_goal
 from netwright.training.metrics import Direction, direction
 from netwright.training.splits import Split
 from netwright.trial import PROXY
@@ -69,7 +69,7 @@ class Proxies(OfData):
         count = min(self.batch, len(places))
         chosen = np.sort(np.random.default_rng(self.seed).choice(places, count, replace=False))
         inputs, targets = np.asarray(self.data.X[chosen]), np.asarray(self.data.y[chosen])
-        if GOALS[self.data.task].standardised:
+        if read_goal(self.data.task).standardised:
             spread = targets.std(0)
             targets = (targets - targets.mean(0)) / np.where(spread > 0, spread, 1)
         # A copy: a memory-mapped part is read-only, and torch warns of that.

@@ -30,7 +30,7 @@ from netwright.supernet.supernet import Supernet
 from netwright.training.augmentation import augment
 from netwright.training.data import Data
 from netwright.training.devices import device_here
-from netwright.training.goals import GOALS
+from netwright.training.goals import read_goal
 from netwright.training.recipes import Recipe
 from netwright.training.splits import Split, split
 
@@ -179,12 +179,12 @@ class OneShot:
     @cached_property
     def center(self) -> Any:
         """The mean of the targets where they are standardised, as in regression, else 0."""
-        return self._targets.mean(0) if GOALS[self.data.task].standardised else 0.0
+        return self._targets.mean(0) if read_goal(self.data.task).standardised else 0.0
 
     @cached_property
     def scale(self) -> Any:
         """Their deviation, 1 where they are not standardised."""
-        if not GOALS[self.data.task].standardised:
+        if not read_goal(self.data.task).standardised:
             return 1.0
         deviation = self._targets.std(0)
         return np.where(deviation > 0, deviation, 1.0)
@@ -372,7 +372,7 @@ class OneShot:
             )
 
     def _course(self) -> Course:
-        judged, smoothing = GOALS[self.data.task], self.recipe.label_smoothing
+        judged, smoothing = read_goal(self.data.task), self.recipe.label_smoothing
         usual = self.method.batch_size if self._own_batch is None else self.batch_size
         scale = min(1.0, self.batch_size / usual) if self._options["optimizer"] is None else 1.0
 
@@ -402,7 +402,7 @@ class OneShot:
         made = []
         for part in parts:
             y = np.array(self.data.y[np.sort(part)])
-            if GOALS[self.data.task].standardised:
+            if read_goal(self.data.task).standardised:
                 y = ((y - self.center) / self.scale).astype(np.float32)
             X = torch.from_numpy(np.array(self.data.X[np.sort(part)], dtype=np.float32))
             made.append((X.to(self.device), torch.from_numpy(y).to(self.device)))
