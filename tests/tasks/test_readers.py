@@ -567,7 +567,7 @@ def test_empty_files(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("a.xyz", r"unknown format \(\.xyz\)\. Supported: \.csv, \.tsv, \.npz, IDX files"),
+        ("a.xyz", r"unknown format \(\.xyz\)\. Supported: \.csv, \.tsv, \.parquet, \.npz, IDX files"),
         ("a", r"unknown format \(no extension\)"),
         ("a.npy", "it has no labels"),
         ("a.pkl", "pickles can run foreign code and are never opened"),
@@ -780,7 +780,7 @@ def test_pandas_is_missed_at_its_use(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_target_for_what_has_no_columns() -> None:
     """--target belongs to tables in files."""
-    with pytest.raises(InputError, match="--target names a column of a CSV file, digits is none"):
+    with pytest.raises(InputError, match="--target names a column of a CSV or Parquet file, digits is none"):
         read("digits", target="y")
 
 

@@ -6,6 +6,7 @@ bundled               ``digits``, ``breast_cancer``, ``diabetes``, ``iris``, ``w
 IDX                   a folder with ``train-images-idx3-ubyte[.gz]`` …, or the file of images with its labels beside it
 folder                one sub-folder of images a class; or ``train`` and ``test`` with such sub-folders each
 ``.csv``, ``.tsv``    a header line; the target is named
+``.parquet``          the same, by pandas and pyarrow
 ===================== ============================================================================================
 """
 
@@ -53,8 +54,12 @@ TASKS: dict[str, tuple[str | None, Goal | None]] = {
 
 BUNDLED = ("digits", "breast_cancer", "diabetes", "iris", "wine", "fashion-mnist")
 
+TABLES = (".csv", ".tsv", ".parquet", ".pq")
+"""How the name of a file with a table ends."""
+
 SUPPORTED = (
-    ".csv, .tsv, .npz, IDX files (train-images-idx3-ubyte.gz), or a folder with one sub-folder of images a class"
+    f"{', '.join(TABLES[:3])}, .npz, IDX files (train-images-idx3-ubyte.gz),"
+    " or a folder with one sub-folder of images a class"
 )
 
 _UNREADABLE = (zipfile.BadZipFile, EOFError, ValueError, zlib.error)
@@ -170,7 +175,7 @@ def read_new(source: str | os.PathLike[str], preprocessing: dict[str, Any]) -> n
     """Rows to predict, as inputs of a network with these constants: float32. Labels, where there are any, are not read.
 
     Of a source with a test part, that part; of a folder, its images by name (those of sub-folders by sub-folder); of a
-    CSV file the columns that the network knows, other columns are passed over.
+    table the columns that the network knows, other columns are passed over.
     """
     text = os.fspath(source)
     if not text:
@@ -326,10 +331,10 @@ def _read_path(path: Path, target: str | None, kind: str | None, goal: Goal | No
         _no_tables(kind, path)
         return _read_image_folder(path, goal, name=name)
     suffix = path.suffix.lower()
-    if suffix in (".csv", ".tsv"):
+    if suffix in TABLES:
         if kind == "images":
             raise DataError(f"{path} is a table, not images", hint="Use task='auto'")
-        frame, column = tables.take_target(tables.read_csv(path), target, str(path))
+        frame, column = tables.take_target(tables.read_file(path), target, str(path))
         names = (str(path), f"the target {shorten(target)}", "", "")
         return _from_arrays(
             tables.from_frame(frame, str(path)),
@@ -371,8 +376,8 @@ def _read_inputs(path: Path, preprocessing: dict[str, Any]) -> np.ndarray | Tabl
             raise DataError(f"{path} holds no images")
         return images.read_files(files, shape)
     suffix = path.suffix.lower()
-    if suffix in (".csv", ".tsv"):
-        return tables.from_frame(tables.read_csv(path), str(path))
+    if suffix in TABLES:
+        return tables.from_frame(tables.read_file(path), str(path))
     if suffix == ".npz":
         arrays = read_npz(path, (), ("X", "X_test"))
         if not arrays:
@@ -431,7 +436,7 @@ def _unsupported(path: Path) -> str:
 
 def _no_target(target: str | None, source: object) -> None:
     if target is not None:
-        raise InputError(f"--target names a column of a CSV file, {source} is none", hint="Leave it out")
+        raise InputError(f"--target names a column of a CSV or Parquet file, {source} is none", hint="Leave it out")
 
 
 def _no_tables(kind: str | None, path: Path) -> None:

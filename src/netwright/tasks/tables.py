@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from netwright.errors import DataError, MissingExtra, nearest
+from netwright.errors import DataError, InputError, MissingExtra, nearest
 from netwright.tasks.checks import (
     as_array,
     batch,
@@ -24,19 +24,30 @@ from netwright.tasks.checks import (
     shorten,
     slabs,
 )
+from netwright.tasks.columns import PARTS, WORDS, bag_of_words, dates, is_text, part_name
 
 CATEGORIES = 32
-"""At most so many values of a category get a column of their own; the rest share the absence of all of them."""
+"""At most so many values of a category get a column of their own; the others share one more."""
+BINS = 16
+"""Into so many parts, of equally many rows, a column of numbers is cut for the encodings of a network."""
+BINNED_COLUMNS = 256
+"""With more columns of numbers than this none is cut: their encodings would be wider than a network can use."""
+BINNED_ROWS = 100_000
+"""Edges are the quantiles of at most so many rows."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """N rows: ``numbers`` (N, columns), NaN where missing, and ``categories``, arrays of str or None."""
+    """N rows: ``numbers`` (N, columns), NaN where missing, and ``categories``, arrays of str or None.
+
+    ``dates`` names the columns whose parts are among the numbers.
+    """
 
     numbers: np.ndarray
     number_names: tuple[str, ...]
     categories: tuple[np.ndarray, ...] = ()
     category_names: tuple[str, ...] = ()
+    dates: tuple[str, ...] = ()
 
     kind: ClassVar[str] = "tables"
 
@@ -64,7 +75,7 @@ def from_matrix(X: np.ndarray, name: str = "X") -> Table:
             columns.append(np.array([None if value is None else str(value) for value in column], dtype=object))
         else:
             columns.append(numbers(X[:, index : index + 1], name)[:, 0])
-    table = _assemble([f"column {i}" for i in range(X.shape[1])], columns)
+    table = _assemble([f"column {i}" for i in range(X.shape[1])], columns, dated=False)
     check_finite(table.numbers, name)
     return table
 
@@ -123,6 +134,32 @@ def from_records(records: Sequence[Mapping[str, Any]], what: str = "X") -> Table
     return _assemble(names, columns)
 
 
+def read_file(path: Path) -> Any:
+    """A CSV or Parquet file, by its name, as a pandas data frame."""
+    return read_parquet(path) if path.suffix.lower() in (".parquet", ".pq") else read_csv(path)
+
+
+def read_parquet(path: Path) -> Any:
+    """A Parquet file as a pandas data frame; MissingExtra without pandas or pyarrow."""
+    try:
+        import pandas
+    except ImportError:
+        raise MissingExtra("pandas", "data", "Reading a Parquet file") from None
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError:
+        raise InputError("Reading a Parquet file needs pyarrow", hint="Install it: pip install pyarrow") from None
+    try:
+        frame = pandas.read_parquet(path, engine="pyarrow")
+    except Exception as error:  # pyarrow has its own errors
+        raise DataError(
+            f"{path} cannot be read as Parquet: {one_line(error)}", hint="Write or fetch it again"
+        ) from None
+    if not len(frame):
+        raise DataError(f"{path} has no rows")
+    return frame.reset_index() if any(frame.index.names) else frame
+
+
 def read_csv(path: Path) -> Any:
     """A CSV file as a pandas data frame: UTF-8, a header line, separated by comma, semicolon, tab or bar."""
     try:
@@ -177,21 +214,30 @@ def learn(table: Table, rows: np.ndarray | None = None) -> dict[str, Any]:
     """The constants of a table, learned on ``rows`` alone (all when None).
 
     Of a column of numbers: mean and standard deviation of what is there; the mean stands in for a missing value, and a
-    column that has some gets a second one that says so. Of a category: its values that occur at least twice, the most
-    frequent first, at most ``CATEGORIES`` of them, each a column of zeros and ones.
+    column that has some gets a second one that says so. ``edges`` cut each column (standardised) into at most ``BINS``
+    parts of equally many rows: no input follows from them, a network may encode numbers by them. Of a date: its parts
+    that change, and once whether it is missing. Of a category: its values that occur at least twice, the most frequent
+    first, at most ``CATEGORIES`` of them, each a column of zeros and ones, and where others occur one column for all of
+    those, which is also for what was never seen. Of a text: its bag of words.
     """
     mean, std, missing = _moments(table.numbers, rows)
-    constants: dict[str, Any] = {
-        "numbers": [
-            {"name": name, "mean": float(mean[i]), "std": float(std[i]), "missing": bool(missing[i])}
-            for i, name in enumerate(table.number_names)
-        ],
-        "categories": [],
-    }
+    parts = {part_name(name, part): (name, part) for name in table.dates for part in PARTS}
+    constants: dict[str, Any] = {"numbers": [], "categories": [], "edges": []}
+    cut = len(table.number_names) <= BINNED_COLUMNS
+    for i, name in enumerate(table.number_names):
+        entry = {"name": name, "mean": float(mean[i]), "std": float(std[i]), "missing": bool(missing[i])}
+        edges = _edges(table.numbers[:, i], rows, entry) if cut or name in parts else []
+        if name in parts:
+            source, part = parts[name]
+            if len(edges) < 2:
+                continue
+            entry |= {"date": source, "part": part, "missing": bool(missing[i]) and part == PARTS[0]}
+        constants["numbers"].append(entry)
+        if cut:
+            constants["edges"].append(edges)
     for name, column in zip(table.category_names, table.categories, strict=True):
-        seen = Counter(value for value in (column if rows is None else column[rows]) if value is not None)
-        ranked = sorted(((-count, value) for value, count in seen.items() if count > 1))
-        constants["categories"].append({"name": name, "values": [value for _, value in ranked[:CATEGORIES]]})
+        known = [value for value in (column if rows is None else column[rows]) if value is not None]
+        constants["categories"].append(_words(name, known))
     if not width(constants):
         raise DataError(
             f"no column of the table tells anything: {_listed(table.names)}",
@@ -203,7 +249,28 @@ def learn(table: Table, rows: np.ndarray | None = None) -> dict[str, Any]:
 def width(constants: Mapping[str, Any]) -> int:
     """How many inputs a network for this table has."""
     columns = sum(2 if entry["missing"] else 1 for entry in constants["numbers"])
-    return columns + sum(len(entry["values"]) for entry in constants["categories"])
+    return columns + sum(map(_columns_of, constants["categories"]))
+
+
+def unused(constants: Mapping[str, Any]) -> list[str]:
+    """The names of columns that tell a network nothing: no value of them occurs twice, and they are no texts."""
+    return [entry["name"] for entry in constants["categories"] if not _columns_of(entry)]
+
+
+def facts(constants: Mapping[str, Any]) -> dict[str, Any]:
+    """What networks for tables may know of the inputs.
+
+    ``edges`` are those of each column of numbers, which are the first inputs; ``categories`` are the place of the first
+    column of each category and how many it has.
+    """
+    place = sum(2 if entry["missing"] else 1 for entry in constants["numbers"])
+    groups = []
+    for entry in constants["categories"]:
+        count = _columns_of(entry)
+        if entry["values"]:
+            groups.append([place, count])
+        place += count
+    return {"edges": [list(edges) for edges in constants.get("edges", [])], "categories": groups}
 
 
 def take(X: Any, name: str = "X") -> Table:
@@ -222,7 +289,12 @@ def take(X: Any, name: str = "X") -> Table:
 
 def describe(constants: Mapping[str, Any]) -> str:
     """How raw rows become inputs of the network."""
-    return "table columns encoded as in manifest.json (numbers standardised, categories as columns of 0 and 1)"
+    text = "table columns encoded as in manifest.json (numbers standardised, categories as columns of 0 and 1"
+    if any("date" in entry for entry in constants["numbers"]):
+        text += ", dates as numbers"
+    if any("words" in entry for entry in constants["categories"]):
+        text += ", texts as bags of words"
+    return text + ")"
 
 
 def apply(constants: Mapping[str, Any], X: Any) -> np.ndarray:
@@ -244,10 +316,46 @@ def apply(constants: Mapping[str, Any], X: Any) -> np.ndarray:
             result[slab, count : count + len(flagged)] = holes[:, flagged]
         count += len(flagged)
     for entry, column in zip(constants["categories"], table.categories, strict=True):
+        if "words" in entry:
+            result[:, count : count + entry["words"]] = bag_of_words(column, entry["words"])
+            count += entry["words"]
+            continue
+        first = count
         for value in entry["values"]:
             result[:, count] = column == value
             count += 1
+        if entry.get("other"):
+            there = np.array([value is not None for value in column])
+            result[:, count] = there & (result[:, first:count].sum(1) == 0)
+            count += 1
     return result
+
+
+def _columns_of(entry: Mapping[str, Any]) -> int:
+    """How many inputs a category or a text has."""
+    return int(entry.get("words", len(entry["values"]) + bool(entry.get("other"))))
+
+
+def _words(name: str, known: Sequence[str]) -> dict[str, Any]:
+    """The constants of a category or a text, from its values that are there."""
+    if is_text(known):
+        return {"name": name, "values": [], "words": WORDS}
+    seen = Counter(known)
+    ranked = sorted((-count, value) for value, count in seen.items() if count > 1)
+    values = [value for _, value in ranked[:CATEGORIES]]
+    entry: dict[str, Any] = {"name": name, "values": values}
+    return {**entry, "other": True} if values and len(seen) > len(values) else entry
+
+
+def _edges(column: np.ndarray, rows: np.ndarray | None, entry: Mapping[str, Any]) -> list[float]:
+    """The different quantiles of a column, standardised; empty where nothing is there."""
+    places = np.arange(len(column)) if rows is None else np.asarray(rows)
+    some = np.asarray(column[places[:: -(-len(places) // BINNED_ROWS)]], dtype=np.float64)
+    some = some[~np.isnan(some)]
+    if not len(some):
+        return []
+    quantiles = np.quantile(some, np.linspace(0, 1, BINS + 1))
+    return [float(edge) for edge in np.unique(np.float32((quantiles - entry["mean"]) / entry["std"]))]
 
 
 def _new(X: Any) -> Table:
@@ -276,6 +384,8 @@ def _numeric(column: np.ndarray) -> bool:
 def _column(series: Any, name: str, what: str) -> np.ndarray:
     """A column of a frame as float64 with NaN, or as an array of str and None."""
     kind = getattr(series.dtype, "kind", "O")
+    if kind == "m":
+        return np.asarray(series.dt.total_seconds().to_numpy(dtype=np.float64, na_value=np.nan))
     if kind == "c":
         raise DataError(f"Complex data not supported: column {shorten(name)} of {what} has dtype {series.dtype}")
     if kind in "biuf" and str(series.dtype) != "category":
@@ -286,7 +396,11 @@ def _column(series: Any, name: str, what: str) -> np.ndarray:
     return np.array([None if hole else str(value) for value, hole in zip(series, holes, strict=True)], dtype=object)
 
 
-def _assemble(names: Sequence[str], columns: Sequence[np.ndarray]) -> Table:
+def _assemble(names: Sequence[str], columns: Sequence[np.ndarray], dated: bool = True) -> Table:
+    """The table of these columns; where ``dated``, those of dates become several of numbers."""
+    found: tuple[str, ...] = ()
+    if dated:
+        names, columns, found = _take_apart(names, columns)
     plain = [i for i, column in enumerate(columns) if column.dtype.kind != "O"]
     other = [i for i, column in enumerate(columns) if column.dtype.kind == "O"]
     rows = len(columns[0]) if columns else 0
@@ -296,7 +410,27 @@ def _assemble(names: Sequence[str], columns: Sequence[np.ndarray]) -> Table:
         tuple(names[i] for i in plain),
         tuple(columns[i] for i in other),
         tuple(names[i] for i in other),
+        found,
     )
+
+
+def _take_apart(
+    names: Sequence[str], columns: Sequence[np.ndarray]
+) -> tuple[Sequence[str], Sequence[np.ndarray], tuple[str, ...]]:
+    """The columns with dates as their parts, and which those were."""
+    new_names: list[str] = []
+    new_columns: list[np.ndarray] = []
+    found: list[str] = []
+    for name, column in zip(names, columns, strict=True):
+        parts = dates(column) if column.dtype.kind == "O" else None
+        if parts is None or any(part_name(name, part) in names for part in parts):
+            new_names.append(name)
+            new_columns.append(column)
+            continue
+        found.append(name)
+        new_names += [part_name(name, part) for part in parts]
+        new_columns += parts.values()
+    return new_names, new_columns, tuple(found)
 
 
 def _check_header(path: Path) -> str:
@@ -354,12 +488,18 @@ def _arrange(constants: Mapping[str, Any], table: Table) -> Table:
     columns.update(zip(table.category_names, table.categories, strict=True))
     if unnamed and not all(name in columns for name in expected) and not expected_categories:
         columns = {name: columns[f"column {i}"] for i, name in enumerate(expected)}
+    for entry in constants["numbers"]:
+        if "date" in entry and entry["name"] not in columns and entry["date"] in columns:
+            columns[entry["name"]] = _date(columns[entry["date"]], entry)
     absent = [name for name in expected if name not in columns]
     if absent:
+        sources = {entry["name"]: entry["date"] for entry in constants["numbers"] if "date" in entry}
+        absent = list(dict.fromkeys(sources.get(name, name) for name in absent))
+        known = list(dict.fromkeys(sources.get(name, name) for name in expected))
         raise DataError(
             f"the table has no column {shorten(absent[0])}"
             + (f" and {len(absent) - 1} more" if len(absent) > 1 else ""),
-            hint=f"The network was trained with {_listed(expected)}",
+            hint=f"The network was trained with {_listed(known)}",
         )
     for name in expected_numbers:
         if columns[name].dtype.kind == "O":
@@ -374,6 +514,18 @@ def _arrange(constants: Mapping[str, Any], table: Table) -> Table:
         tuple(expected_numbers),
         tuple(_text(columns[name]) for name in expected_categories),
         tuple(expected_categories),
+    )
+
+
+def _date(column: np.ndarray, entry: Mapping[str, Any]) -> np.ndarray:
+    """The part of a date, of a column that is no date throughout: all of it may be missing."""
+    if column.dtype.kind != "O" and np.isnan(column).all():
+        return column
+    wrong = ((i, value) for i, value in enumerate(column) if value is not None and dates([value]) is None)
+    row, value = next(wrong, (0, column[0]))
+    raise DataError(
+        f"column {shorten(entry['date'])} holds {shorten(value)} in row {row + 1}, expected dates as in training",
+        hint="Write them as 2026-11-26 or 2026-11-26 14:30",
     )
 
 

@@ -17,8 +17,10 @@ import argparse
 import csv
 import hashlib
 import json
+import re
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ MISSING = {
     "NULL", "NaN", "None", "n/a", "nan", "null",
 }  # fmt: skip
 """What stands in a CSV file for a missing value."""
+DATE = re.compile(r"(\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?)?)(?:\.\d+)?(?:Z|[+-]\d{2}:?\d{2})?", re.ASCII)
 BATCH = 256
 
 Array = np.ndarray[Any, Any]
@@ -283,12 +286,20 @@ def _columns(X: Array, constants: dict[str, Any]) -> dict[str, Any]:
 
 
 def _table(columns: dict[str, Any], constants: dict[str, Any]) -> Array:
-    """Numbers standardised, the mean for a missing one, which has a column of its own; categories as zeros and ones."""
+    """Numbers standardised, the mean for a missing one, which has a column of its own; categories as zeros and ones.
+
+    Dates are numbers too; a text is a bag of words.
+    """
     entries = [*constants["numbers"], *constants["categories"]]
-    absent = [entry["name"] for entry in entries if entry["name"] not in columns]
+    names = dict.fromkeys(entry.get("date", entry["name"]) for entry in entries)
+    absent = [name for name in names if name not in columns]
     if absent:
         raise Refused(f"the table has no column {absent[0]!r}" + f" and {len(absent) - 1} more" * (len(absent) > 1))
-    numbers = [_numbers(entry["name"], columns[entry["name"]]) for entry in constants["numbers"]]
+    dates = {name: _dates(name, columns[name]) for name in {e["date"] for e in entries if "date" in e}}
+    numbers = [
+        dates[entry["date"]][entry["part"]] if "date" in entry else _numbers(entry["name"], columns[entry["name"]])
+        for entry in constants["numbers"]
+    ]
     made = [
         np.where(np.isnan(column), 0.0, (column - entry["mean"]) / entry["std"])
         for entry, column in zip(constants["numbers"], numbers, strict=True)
@@ -299,9 +310,50 @@ def _table(columns: dict[str, Any], constants: dict[str, Any]) -> Array:
         if entry["missing"]
     ]
     for entry in constants["categories"]:
+        if "words" in entry:
+            made += list(_bags(columns[entry["name"]], entry["words"]).T)
+            continue
         words = _words(columns[entry["name"]])
         made += [np.array([word == value for word in words], dtype=np.float64) for value in entry["values"]]
+        if entry.get("other"):
+            made.append(
+                np.array([word is not None and word not in entry["values"] for word in words], dtype=np.float64)
+            )
     return np.stack(made, 1).astype(np.float32)
+
+
+def _dates(name: str, column: Any) -> dict[str, Array]:
+    """The parts of dates as numbers, NaN where one is missing; a time zone is passed over."""
+    texts = [str(value).strip() for value in column]
+    moments = np.full(len(texts), np.datetime64("NaT"), dtype="datetime64[s]")
+    for row, text in enumerate(texts):
+        if text in MISSING or text == "NaT":
+            continue
+        try:
+            moments[row] = np.datetime64(DATE.fullmatch(text)[1].replace(" ", "T"), "s")  # type: ignore[index]
+        except (TypeError, ValueError):
+            raise Refused(f"column {name!r} holds {text!r} in row {row + 1}, expected a date") from None
+    holes = np.isnat(moments)
+    moments[holes] = np.datetime64(0, "s")
+    seconds, months = moments.astype(np.int64), moments.astype("datetime64[M]").astype(np.int64)
+    parts = {
+        "days": seconds / 86400,
+        "year": 1970.0 + months // 12,
+        "month": 1.0 + months % 12,
+        "weekday": (seconds // 86400 + 3) % 7.0,
+        "hour": seconds % 86400 / 3600,
+    }
+    return {part: np.where(holes, np.nan, values) for part, values in parts.items()}
+
+
+def _bags(column: Any, buckets: int) -> Array:
+    """Bags of words: a word counts in the column that its CRC-32 names."""
+    bags = np.zeros((len(column), buckets), dtype=np.float32)
+    for row, value in enumerate(column):
+        words = [] if str(value) in MISSING else re.findall(r"\w+", str(value).lower())
+        for word in words:
+            bags[row, zlib.crc32(word.encode()) % buckets] += 1 / len(words) ** 0.5
+    return bags
 
 
 def _numbers(name: str, column: Any) -> Array:

@@ -1,0 +1,181 @@
+"""Columns as people have them: dates, texts, many categories, what was never seen, several kinds of file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from netwright.errors import DataError, InputError
+from netwright.export import standalone
+from netwright.tasks import tables
+from netwright.tasks.columns import bag_of_words, dates, is_text
+from netwright.tasks.readers import from_arrays, read, read_new
+
+pandas = pytest.importorskip("pandas")
+
+OPINIONS = [f"{'good' if i % 2 else 'bad'} thing number {i}" for i in range(40)]
+
+
+def frame(rows: int = 40) -> Any:
+    """A column of each kind, with holes."""
+    when = pandas.date_range("2024-02-27 06:00", periods=rows, freq="36h")
+    return pandas.DataFrame(
+        {
+            "size": np.where(np.arange(rows) % 7 == 3, np.nan, np.arange(rows) / 3),
+            "yes": np.arange(rows) % 3 == 0,
+            "when": when.where(np.arange(rows) % 9 != 4),
+            "city": [None if i % 11 == 5 else f"city{min(i % 8, 5) if i != 13 else 99}" for i in range(rows)],
+            "opinion": OPINIONS[:rows],
+        }
+    )
+
+
+def test_a_date_is_numbers() -> None:
+    """Days since 1970, the year, the month, the weekday from Monday, the hour."""
+    parts = dates(["2024-02-29", "1969-12-31 18:30:00", None, "2024-02-29T12:00:00+02:00"])
+    assert parts is not None
+    np.testing.assert_allclose(parts["days"], [19782, -1 + 18.5 / 24, np.nan, 19782.5])
+    np.testing.assert_allclose(parts["year"], [2024, 1969, np.nan, 2024])
+    np.testing.assert_allclose(parts["month"], [2, 12, np.nan, 2])
+    np.testing.assert_allclose(parts["weekday"], [3, 2, np.nan, 3])
+    np.testing.assert_allclose(parts["hour"], [0, 18.5, np.nan, 12])
+
+
+@pytest.mark.parametrize("column", [["2024-01-01", "soon"], ["2024-13-01"], ["2023-02-29"], [None], ["20240101"]])
+def test_what_is_no_date(column: list[str | None]) -> None:
+    """One value that is none makes a column of categories."""
+    assert dates(column) is None
+
+
+def test_texts_are_mostly_distinct_words() -> None:
+    """Names without spaces and sentences that repeat are categories."""
+    assert is_text(OPINIONS)
+    assert not is_text([f"name{i}" for i in range(40)])
+    assert not is_text(["red wine", "white wine"] * 20)
+
+
+def test_a_bag_of_words() -> None:
+    """Words count in small letters wherever they stand; a missing text is zeros, and empty is not an error."""
+    bags = bag_of_words(["Good thing", "thing good", None, "", "good good good"], 32)
+    np.testing.assert_array_equal(bags[0], bags[1])
+    assert [float((bag**2).sum()) for bag in bags[1:4]] == pytest.approx([1.0, 0.0, 0.0])
+    assert bags[4].max() == pytest.approx(3**0.5)
+
+
+def test_the_columns_of_a_frame() -> None:
+    """The width is one a number and hole, the parts of the date that change, the cities and the rest, 32 words."""
+    table = tables.from_frame(frame())
+    constants = tables.learn(table)
+    names = [entry["name"] for entry in constants["numbers"]]
+    assert names == ["size", "yes", *(f"when ({part})" for part in ("days", "month", "weekday", "hour"))]
+    city, opinion = constants["categories"]
+    assert (city["values"], city["other"]) == ([f"city{i}" for i in (5, 1, 2, 4, 0, 3)], True)
+    assert opinion == {"name": "opinion", "values": [], "words": 32}
+    assert tables.width(constants) == 6 + 2 + 7 + 32
+    assert tables.apply(constants, table).shape == (40, tables.width(constants))
+
+
+def test_what_networks_may_know() -> None:
+    """Edges of each column of numbers, the first inputs; and where the columns of each category are."""
+    table = tables.from_frame(frame())
+    constants = tables.learn(table)
+    facts = tables.facts(constants)
+    inputs = tables.apply(constants, table)
+    assert facts["categories"] == [[8, 7]]
+    assert [len(edges) for edges in facts["edges"]][:2] == [17, 2]
+    there = ~np.isnan(table.numbers[:, 0])
+    assert facts["edges"][0][0] == pytest.approx(inputs[there, 0].min())
+    assert facts["edges"][0][8] == pytest.approx(np.median(inputs[there, 0]), abs=1e-6)
+    np.testing.assert_array_equal(inputs[:, 8:15].sum(1), [float(i % 11 != 5) for i in range(40)])
+
+
+def test_values_that_were_never_seen_are_others() -> None:
+    """A new city goes with the rare ones; a missing one is none at all."""
+    constants = tables.learn(tables.from_frame(frame()))
+    new = frame(3).assign(city=["elsewhere", "city99", None])
+    np.testing.assert_array_equal(tables.apply(constants, new)[:, 8:15].argmax(1)[:2], [6, 6])
+    assert tables.apply(constants, new)[2, 8:15].sum() == 0
+
+
+def test_many_categories_are_capped() -> None:
+    """Of five hundred values the most frequent have a column each, and the others one."""
+    words = np.repeat([f"w{i}" for i in range(500)], 3)
+    constants = tables.learn(tables.from_frame(pandas.DataFrame({"word": words})))
+    assert tables.width(constants) == tables.CATEGORIES + 1
+
+
+def test_columns_that_tell_nothing_are_named() -> None:
+    """Names that occur once cannot be learned from."""
+    data = pandas.DataFrame({"id": [f"id{i}" for i in range(40)], "size": range(40)})
+    assert tables.unused(tables.learn(tables.from_frame(data))) == ["id"]
+
+
+def test_a_date_that_is_none() -> None:
+    """It is named with its row; an empty column of dates is missing throughout."""
+    constants = tables.learn(tables.from_frame(frame()))
+    with pytest.raises(DataError, match=r"column 'when' holds 'soon' in row 2, expected dates as in training\. Write"):
+        tables.apply(constants, frame(3).astype({"when": object}).assign(when=["2024-01-01", "soon", None]))
+    with pytest.raises(
+        DataError, match=r"the table has no column 'when'\. The network was trained with 5 columns: size"
+    ):
+        tables.apply(constants, frame(3).drop(columns="when"))
+    holes = tables.apply(constants, frame(3).assign(when=None))
+    np.testing.assert_array_equal(holes[:, 2:6], np.zeros((3, 4)))
+    np.testing.assert_array_equal(holes[:, 7], np.ones(3))
+
+
+def test_csv_frame_and_json_are_one(tmp_path: Path) -> None:
+    """A file, a frame and records give the same inputs."""
+    data = frame().assign(y=np.arange(40) % 2)
+    data.to_csv(tmp_path / "a.csv", index=False)
+    loaded = read(tmp_path / "a.csv", target="y")
+    of_frame = from_arrays(data.drop(columns="y"), data["y"]).data.X
+    np.testing.assert_allclose(loaded.data.X, of_frame, atol=1e-6)
+    records = json.loads(data.drop(columns="y").to_json(orient="records", date_format="iso"))
+    for record in records:
+        record["when"] = record["when"] and record["when"][:19]
+    np.testing.assert_allclose(
+        tables.apply(loaded.preprocessing["inputs"], tables.from_records(records)), of_frame, atol=1e-6
+    )
+
+
+def test_an_exported_folder_reads_them_without_the_package(tmp_path: Path) -> None:
+    """predict.py beside a manifest makes the same inputs of the file."""
+    data = frame().assign(y=np.arange(40) % 2)
+    data.to_csv(tmp_path / "a.csv", index=False)
+    loaded = read(tmp_path / "a.csv", target="y")
+    script = Path(standalone.__file__).parent / "predict.py"
+    (tmp_path / "predict.py").write_bytes(script.read_bytes())
+    (tmp_path / "manifest.json").write_text(json.dumps({"extra": {"preprocessing": loaded.preprocessing}}))
+    code = "import predict, numpy; numpy.save('inputs.npy', predict.prepare(predict.read(['a.csv'])))"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    np.testing.assert_allclose(np.load(tmp_path / "inputs.npy"), loaded.data.X, atol=1e-6)
+
+
+def test_parquet(tmp_path: Path) -> None:
+    """A Parquet file is read as a CSV file is; where pyarrow is missing the error says how it is installed."""
+    path = tmp_path / "a.parquet"
+    if not _has_pyarrow():
+        path.write_bytes(b"PAR1 and so on")
+        with pytest.raises(InputError, match=r"Reading a Parquet file needs pyarrow\. Install it: pip install"):
+            read(path, target="y")
+        return
+    data = frame().assign(y=np.arange(40) % 2)
+    data.to_parquet(path)
+    loaded = read(path, target="y")
+    np.testing.assert_allclose(loaded.data.X, from_arrays(data.drop(columns="y"), data["y"]).data.X, atol=1e-6)
+    np.testing.assert_allclose(read_new(path, loaded.preprocessing), loaded.data.X, atol=1e-6)
+
+
+def _has_pyarrow() -> bool:
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError:
+        return False
+    return True
