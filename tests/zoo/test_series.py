@@ -1,4 +1,4 @@
-"""Residual, causal and recurrent networks for time series."""
+"""Inception, residual, causal and recurrent networks for time series."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ def test_the_suite_of_spaces(space: SearchSpace) -> None:
 
 
 def test_the_number_of_networks(space: SearchSpace) -> None:
-    """Residual networks of two to four blocks, causal networks and recurrent networks."""
-    assert 4 * (3**2 + 3**3 + 3**4) + 4 * 3 * 3 * 8 + 4 * 3 * 3 == int(space.size)
+    """Residual networks of two to four blocks, causal, recurrent and inception networks, at three learning rates."""
+    residual, causal, recurrent, inception = 4 * (3**2 + 3**3 + 3**4), 4 * 3 * 3 * 8, 4 * 3 * 3, 4 * 3 * 3 * 3 * 2
+    assert 3 * (residual + causal + recurrent + inception) == int(space.size)
 
 
 def test_parameters_of_the_published_network_by_hand() -> None:
@@ -40,6 +41,17 @@ def test_parameters_of_the_published_network_by_hand() -> None:
     around = (64 + 64) + (64 * 128 + 128)
     norms = 2 * (4 * 64 + 4 * 128 + 4 * 128)
     assert convolutions + around + norms + 258 == sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_parameters_of_the_inception_network_by_hand() -> None:
+    """One channel: the first block has no bottleneck, the others narrow 128 channels to 32."""
+    network = series.space(input_shape=(1, 96), outputs=2).build(series.INCEPTION)
+    kernels = 40 + 20 + 10
+    first = 32 * kernels + 32
+    other = 128 * 32 + 32 * 32 * kernels + 128 * 32
+    around = (128 + 128 + 256) + (128 * 128 + 128 + 256)
+    counted = first + 5 * other + 6 * 256 + around + 258
+    assert counted == sum(parameter.numel() for parameter in network.parameters())
 
 
 @pytest.mark.parametrize("kernel", [3, 8])

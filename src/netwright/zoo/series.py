@@ -1,9 +1,10 @@
-"""Networks for time series: residual networks, causal convolutions, recurrent networks.
+"""Networks for time series: inception networks, residual networks, causal convolutions, recurrent networks.
 
-The residual network is that of Wang, Yan and Oates (IJCNN 2017), the strongest of the deep classifiers that Fawaz
-et al. (2019) compare. The causal one is the temporal convolutional network of Bai, Kolter and Koltun (2018), with
-BatchNorm where that has weight norm. The recurrent one is made of LSTM layers. Each has its own widths, depths and
-kernels; the ranges are ours.
+The inception network is one member of InceptionTime (Ismail Fawaz et al. 2020), narrower. The residual network is that
+of Wang, Yan and Oates (IJCNN 2017), the strongest of the deep classifiers that Fawaz et al. (2019) compare. The causal
+one is the temporal convolutional network of Bai, Kolter and Koltun (2018), with BatchNorm where that has weight norm.
+The recurrent one is made of LSTM layers. Each has its own widths, depths and kernels; the ranges are ours. The
+learning rate is a decision of all.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from netwright.architecture import Architecture
@@ -19,6 +21,10 @@ from netwright.space import SearchSpace, choose, one_of, repeat, scope
 
 KERNELS: Mapping[str, tuple[int, int, int]] = {"falling": (8, 5, 3), "small": (3, 3, 3), "large": (15, 9, 5)}
 """Of the three convolutions in a residual block; "falling" is the paper's."""
+
+PARALLEL: Mapping[int, tuple[int, int, int]] = {10: (10, 6, 4), 20: (20, 10, 6), 40: (40, 20, 10)}
+"""Of the three convolutions beside each other in an inception block, by the largest; the last is the paper's. All are
+even, so that a smaller one is the middle of a larger one where weights are shared."""
 
 
 class SameConv(nn.Sequential):
@@ -44,6 +50,50 @@ class ResidualBlock(nn.Module):
             SameConv(outputs, outputs, third),
         )  # fmt: skip
         self.around = nn.BatchNorm1d(outputs) if inputs == outputs else SameConv(inputs, outputs, 1)
+        self.activation = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.activation(self.around(x) + self.body(x))
+        return result
+
+
+class InceptionBlock(nn.Module):
+    """What three kernels see in a narrowed input, beside a max pooling of it all; joined, BatchNorm, ReLU.
+
+    ``largest`` names the kernels; the result has four times ``width`` channels.
+    """
+
+    def __init__(self, inputs: int, width: int, largest: int) -> None:
+        super().__init__()
+        narrow = inputs > 1
+        self.bottleneck = nn.Conv1d(inputs, width, 1, bias=False) if narrow else nn.Identity()
+        seen = width if narrow else inputs
+        self.branches = nn.ModuleList(
+            nn.Sequential(
+                nn.ConstantPad1d(((kernel - 1) // 2, kernel // 2), 0.0), nn.Conv1d(seen, width, kernel, bias=False)
+            )
+            for kernel in PARALLEL[largest]
+        )
+        self.pooled = nn.Sequential(nn.MaxPool1d(3, stride=1, padding=1), nn.Conv1d(inputs, width, 1, bias=False))
+        self.norm = nn.BatchNorm1d(4 * width)
+        self.activation = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        narrowed = self.bottleneck(x)
+        joined = torch.cat([*(branch(narrowed) for branch in self.branches), self.pooled(x)], 1)
+        result: Tensor = self.activation(self.norm(joined))
+        return result
+
+
+class InceptionGroup(nn.Module):
+    """Inception blocks, and around them all a convolution of one step with BatchNorm."""
+
+    def __init__(self, inputs: int, width: int, largest: int, length: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            *(InceptionBlock(4 * width if index else inputs, width, largest) for index in range(length))
+        )
+        self.around = SameConv(inputs, 4 * width, 1)
         self.activation = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -110,6 +160,25 @@ class SeriesResNet(nn.Module):
         return result
 
 
+class SeriesInception(nn.Module):
+    """Groups of inception blocks, the mean over time, a linear layer; dropout before it."""
+
+    def __init__(self, channels: int, outputs: int) -> None:
+        super().__init__()
+        width = choose("width", 4, 8, 16, 32)
+        largest = choose("kernel", 10, 20, 40)
+        length = choose("length", 1, 2, 3)
+        self.body = repeat(
+            "depth", lambda index: InceptionGroup(4 * width if index else channels, width, largest, length), 1, 3
+        )
+        self.dropout = nn.Dropout(choose("dropout", 0.0, 0.2))
+        self.head = nn.Linear(4 * width, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.head(self.dropout(self.body(x).mean(2)))
+        return result
+
+
 class SeriesTCN(nn.Module):
     """Causal blocks, each looking twice as far back as the one before, and a linear layer on the last step."""
 
@@ -147,10 +216,11 @@ class SeriesLSTM(nn.Module):
 
 
 class Series(nn.Module):
-    """One of three kinds of network, each with its own decisions. Input (N, channels, length), output (N, outputs)."""
+    """One of four kinds of network, each with its own decisions. Input (N, channels, length), output (N, outputs)."""
 
     def __init__(self, input_shape: tuple[int, ...], outputs: int) -> None:
         super().__init__()
+        choose("recipe.lr", 1e-3, 3e-3, 6e-3)
         channels = input_shape[0]
 
         def within(kind: str, make: type[nn.Module]) -> nn.Module:
@@ -162,6 +232,7 @@ class Series(nn.Module):
             resnet=lambda: within("resnet", SeriesResNet),
             tcn=lambda: within("tcn", SeriesTCN),
             lstm=lambda: within("lstm", SeriesLSTM),
+            inception=lambda: within("inception", SeriesInception),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -176,6 +247,7 @@ def space(**arguments: Any) -> SearchSpace:
 
 WANG_RESNET = Architecture(
     {
+        "recipe.lr": 1e-3,
         "network": "resnet",
         "resnet.width": 64,
         "resnet.depth": 3,
@@ -184,10 +256,28 @@ WANG_RESNET = Architecture(
         "resnet.block2.kernels": "falling",
     }
 )
-"""The residual network of Wang, Yan and Oates: blocks of 64, 128 and 128 channels."""
+"""The residual network of Wang, Yan and Oates: blocks of 64, 128 and 128 channels. The rate is the paper's."""
+
+INCEPTION = Architecture(
+    {
+        "recipe.lr": 1e-3,
+        "network": "inception",
+        "inception.width": 32,
+        "inception.kernel": 40,
+        "inception.length": 3,
+        "inception.depth": 2,
+        "inception.dropout": 0.0,
+    }
+)
+"""A member of InceptionTime: two groups of three blocks, kernels of 40, 20 and 10 steps, four times 32 channels."""
 
 SERIES_STARTS: tuple[Mapping[str, Any], ...] = (
-    WANG_RESNET,
-    {"network": "tcn", "tcn.width": 32, "tcn.kernel": 5, "tcn.dropout": 0.1, "tcn.depth": 5},
-    {"network": "lstm", "lstm.width": 64, "lstm.dropout": 0.1, "lstm.depth": 1},
-)
+    {"recipe.lr": 3e-3, "network": "resnet", "resnet.width": 16, "resnet.depth": 2, "resnet.block0.kernels": "falling",
+     "resnet.block1.kernels": "falling"},
+    {"recipe.lr": 3e-3, "network": "inception", "inception.width": 8, "inception.kernel": 20, "inception.length": 2,
+     "inception.depth": 1, "inception.dropout": 0.0},
+    {"recipe.lr": 3e-3, "network": "inception", "inception.width": 16, "inception.kernel": 40, "inception.length": 3,
+     "inception.depth": 1, "inception.dropout": 0.0},
+    {"recipe.lr": 3e-3, "network": "tcn", "tcn.width": 16, "tcn.kernel": 5, "tcn.dropout": 0.1, "tcn.depth": 4},
+    {"recipe.lr": 3e-3, "network": "lstm", "lstm.width": 32, "lstm.dropout": 0.1, "lstm.depth": 1},
+)  # fmt: skip
