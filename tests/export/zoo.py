@@ -47,7 +47,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "table-networks": ("network", ("mlp", "resnet", "transformer")),
-    "series": ("network", ("resnet", "tcn", "lstm")),
+    "series": ("network", ("resnet", "tcn", "lstm", "inception")),
 }
 """Spaces with several families of networks: the decision between them, and its answers."""
 
