@@ -139,6 +139,18 @@ def test_a_damaged_package_says_how_it_is_replaced(tmp_path: Path, break_it: Any
         assert hint in str(caught.value.hint)
 
 
+@pytest.mark.parametrize("change", [{"files": {"model.py": 3}}, {"inputs": None}, {"extra": [1]}])
+def test_a_manifest_that_is_sound_json_and_nothing_else(
+    tmp_path: Path, best: tuple[Path, nn.Module, torch.Tensor], change: dict[str, Any]
+) -> None:
+    """It is refused by its name."""
+    copy = export.to(best[0], "source", tmp_path / "copy")
+    manifest = json.loads((copy / "manifest.json").read_text())
+    (copy / "manifest.json").write_text(json.dumps({**manifest, **change}))
+    with pytest.raises(InputError, match="is not as it was written"):
+        export.read_manifest(copy)
+
+
 def test_files_outside_the_folder_are_not_opened(tmp_path: Path) -> None:
     """A manifest that names another folder's file is refused."""
     text = json.dumps({"schema": 1, "files": {"../secret": {"sha256": ""}}})

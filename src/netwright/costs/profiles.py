@@ -266,7 +266,14 @@ class Profile:
             )
             space = {name: value["space"][name] for name in ("name", "signature", "input_shape")}
             host = {"on": str(value["host"]["on"]), "processor": str(value["host"]["processor"]), **value["host"]}
-            found = cls(space, host, int(value["batch"]), kernels, wholes)
+            counts = [
+                int(value["batch"]),
+                *map(int, space["input_shape"]),
+                *(number for whole in wholes for number in whole.kernels.values()),
+            ]
+            if min(counts) < 1 or not isinstance(host.get("versions", {}), Mapping):
+                raise ValueError("it has a size, a number of kernels or a version that is none")
+            found = cls(space, host, counts[0], kernels, wholes)
             lost = {key for whole in wholes for key in whole.kernels} - {kernel.key for kernel in kernels}
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise InputError(f"{what} is damaged: {type(error).__name__}: {error}") from None

@@ -97,8 +97,10 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
             content = (folder / name).read_bytes()
         except OSError as error:
             raise InputError(f"{folder / name} is missing", hint=_anew(folder)) from error
-        if hashlib.sha256(content).hexdigest() != entry.get("sha256"):
+        if not isinstance(entry, dict) or hashlib.sha256(content).hexdigest() != entry.get("sha256"):
             raise InputError(f"{folder / name} is not as it was written", hint=_anew(folder))
+    if not isinstance(manifest.get("inputs"), list) or not isinstance(manifest.get("extra"), dict):
+        raise InputError(f"{folder / MANIFEST} is not as it was written", hint=_anew(folder))
     return manifest
 
 
