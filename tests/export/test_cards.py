@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from netwright.export import CardFacts, Score, card
 
 FACTS = CardFacts(
@@ -30,6 +32,14 @@ def test_card_tells_the_result() -> None:
     assert "| accuracy | 0.9912 (0.9850 to 0.9960) | 0.9900 (0.9800 to 0.9950) |" in text
     assert "| parameters | 12,345 | 19,354 |" in text
     assert "| peak memory (bytes) | 4,096 |  |" in text
+
+
+def test_card_tells_the_limits() -> None:
+    """As they were given, also those below one."""
+    text = card(replace(FACTS, limits={"latency_ms": 0.05, "params": 1e6}, costs={"size_mb": 0.0391}))
+    assert "| Limits | latency\\_ms 0.05, params 1,000,000 |" in text
+    assert "| size of the weights (MB) | 0.0391 |  |" in text
+    assert "Limits" not in card(FACTS)
 
 
 def test_card_tells_how_to_make_it_again() -> None:

@@ -26,7 +26,8 @@ class CardFacts:
     """What a card tells; what is None or empty is left out.
 
     ``splits`` are sizes by name, ``costs`` and ``baseline_costs`` numbers by the names of the costs (params, macs,
-    memory, latency_ms), ``seeds`` by what they seed, ``more`` rows of the reader's own.
+    memory, latency_ms), ``limits`` what they had to keep, ``seeds`` by what they seed, ``more`` rows of the reader's
+    own.
     """
 
     data: str
@@ -41,6 +42,7 @@ class CardFacts:
     task: str | None = None
     splits: Mapping[str, int] = field(default_factory=dict)
     costs: Mapping[str, float] = field(default_factory=dict)
+    limits: Mapping[str, float] = field(default_factory=dict)
     baseline: str | None = None
     baseline_score: Score | None = None
     baseline_costs: Mapping[str, float] = field(default_factory=dict)
@@ -74,9 +76,10 @@ def card(facts: CardFacts) -> str:
     made = {
         "Command": code(facts.command),
         **{f"Seed: {_plain(name)}": str(seed) for name, seed in facts.seeds.items()},
+        "Limits": _plain(", ".join(f"{name} {number(value)}" for name, value in facts.limits.items())) or None,
         "Trials": None if facts.trials is None else f"{facts.trials:,}",
         "Seconds": None if facts.seconds is None else f"{facts.seconds:,.0f}",
-        **{_plain(name): code(number) for name, number in (facts.versions or versions()).items()},
+        **{_plain(name): code(release) for name, release in (facts.versions or versions()).items()},
         **{_plain(name): _plain(text) for name, text in facts.more.items()},
     }
     parts += ["## How it was made", "", *_table(("", ""), made), ""]
@@ -105,16 +108,17 @@ def code(text: str) -> str:
 def _comparison(facts: CardFacts) -> list[str]:
     head = ["", "this network"]
     rows = [[_plain(facts.metric), str(facts.score)]]
-    rows += [[_COSTS.get(name, code(name)), _number(value)] for name, value in facts.costs.items()]
+    rows += [[_COSTS.get(name, code(name)), number(value)] for name, value in facts.costs.items()]
     if facts.baseline is not None:
         head.append(f"baseline {code(facts.baseline)}")
         rows[0].append(str(facts.baseline_score or ""))
         for row, name in zip(rows[1:], facts.costs, strict=True):
-            row.append(_number(facts.baseline_costs[name]) if name in facts.baseline_costs else "")
+            row.append(number(facts.baseline_costs[name]) if name in facts.baseline_costs else "")
     return [f"| {' | '.join(head)} |", "|" + " --- |" * len(head), *(f"| {' | '.join(row)} |" for row in rows)]
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Counts whole, and anything else with six digits."""
     return f"{value:,.6g}" if value % 1 else f"{value:,.0f}"
 
 
@@ -132,5 +136,9 @@ _COSTS = {
     "macs": "multiply-accumulates",
     "flops": "floating-point operations",
     "memory": "peak memory (bytes)",
+    "activations": "activations (bytes at the peak)",
+    "size_mb": "size of the weights (MB)",
     "latency_ms": "latency (ms)",
+    "peak_memory": "memory of a process (bytes)",
+    "energy_j": "energy (J)",
 }
