@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -144,6 +145,7 @@ def test_single_images(images: tuple[Path, dict[str, Any], np.ndarray], onnx_fol
         (lambda path: np.save(path, np.full((2, 6, 5), np.nan)), "the data hold NaN or infinity"),
         (lambda path: np.save(path, np.array([{}, {}], dtype=object)), "cannot be read"),
         (lambda path: path.write_bytes(b""), "cannot be read"),
+        (lambda path: np.save(path, np.zeros((0, 30))), "the data have no rows"),
     ],
 )  # fmt: skip
 def test_wrong_data_are_refused_in_a_line(onnx_folder: Path, tmp_path: Path, make: Any, message: str) -> None:
@@ -224,6 +226,25 @@ def test_a_missing_column_is_named(table: tuple[Path, dict[str, Any]], tmp_path:
     assert (2, "error: the table has no column 'Größe, Art'\n") == (code, err)
 
 
+def test_a_table_that_is_no_text_is_refused(table: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    """In a line."""
+    folder = export.to(table[0], "source", tmp_path / "out")
+    (tmp_path / "new.csv").write_bytes(b"size;old\xff\xfe\n1;2\n")
+    code, _, err = alone(folder / "predict.py", tmp_path / "new.csv")
+    assert (2, 1) == (code, len(err.splitlines()))
+    assert "new.csv cannot be read" in err
+
+
+def test_a_damaged_manifest_is_refused(onnx_folder: Path, images: Any, tmp_path: Path) -> None:
+    """In a line, also where it is sound JSON."""
+    folder = shutil.copytree(onnx_folder, tmp_path / "out")
+    (folder / "manifest.json").write_text("{}")
+    code, _, err = alone(folder / "predict.py", images[0].parent / "data")
+    assert (2, "error: manifest.json beside predict.py is not as it was written: export the network again\n") == (
+        code, err,
+    )  # fmt: skip
+
+
 # Training again
 
 
@@ -243,6 +264,31 @@ def test_a_classifier_is_trained_again(images: tuple[Path, dict[str, Any], np.nd
     assert "test: accuracy 1.0000 on 24 rows" in out
     assert before == {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
     assert ["above"] * 12 + ["below"] * 12 == alone(tmp_path / "again" / "predict.py", data)[1].splitlines()
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "message"),
+    [
+        (lambda path: None, (), "cannot be read"),
+        (lambda path: path.write_bytes(b"PK"), (), "cannot be read"),
+        (lambda path: np.savez(path, X=np.zeros((3, 6, 5))), (), "has no arrays X and y"),
+        (lambda path: np.savez(path, X=np.zeros((3, 6, 5)), y=np.array(["above"])), (), "has 3 rows and 1 answers"),
+        (lambda path: np.savez(path, X=np.zeros((0, 6, 5)), y=np.array([], str)), (), "has 0 rows and 0 answers"),
+        (lambda path: np.savez(path, X=np.zeros((1, 6, 5)), y=np.array(["left"])), (), "'left' is no class"),
+        (lambda path: None, ("--epochs", 0), "--epochs is at least 1"),
+        (lambda path: None, ("--device", "abacus"), "--device abacus is not here"),
+    ],
+)
+def test_wrong_training_data_are_refused_in_a_line(
+    images: tuple[Path, dict[str, Any], np.ndarray], tmp_path: Path, make: Any, options: Any, message: str
+) -> None:
+    """What is wrong, with exit code 2; no folder is written."""
+    folder = tmp_path / "out"
+    export.write(images[0], "source", folder, training=training(epochs=1))
+    make(tmp_path / "data.npz")
+    code, out, err = alone(folder / "train.py", tmp_path / "data.npz", *options, "--out", tmp_path / "again")
+    assert (2, "", 1, False) == (code, out, len(err.splitlines()), (tmp_path / "again").exists())
+    assert message in err
 
 
 def test_a_regressor_is_trained_again(table: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:

@@ -114,6 +114,8 @@ def manifest() -> dict[str, Any]:
         value: dict[str, Any] = json.loads((HERE / "manifest.json").read_bytes())
     except (OSError, ValueError) as error:
         raise Refused(f"manifest.json beside predict.py cannot be read: {error}") from None
+    if not isinstance(value, dict) or not {"extra", "files", "format", "model"} <= set(value):
+        raise Refused("manifest.json beside predict.py is not as it was written: export the network again")
     return value
 
 
@@ -243,10 +245,13 @@ def _array(path: Path) -> Array:
 
 
 def _csv(path: Path) -> dict[str, list[str]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        head = file.readline()
-        file.seek(0)
-        rows = [row for row in csv.reader(file, delimiter=max(",;\t|", key=head.count)) if row]
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            head = file.readline()
+            file.seek(0)
+            rows = [row for row in csv.reader(file, delimiter=max(",;\t|", key=head.count)) if row]
+    except (OSError, ValueError, csv.Error) as error:
+        raise Refused(f"{path} cannot be read: {error}") from None
     if len(rows) < 2:
         raise Refused(f"{path} has no rows")
     for number, row in enumerate(rows):
@@ -262,7 +267,9 @@ def _images(X: Array, constants: dict[str, Any]) -> Array:
         raise Refused(f"images are arrays of numbers, found {X.dtype}")
     if X.shape[1:] == (height, width, channels) and X.shape[1:] != (channels, height, width):
         X = np.moveaxis(X, 3, 1)
-    elif (channels == 1 and X.shape[1:] == (height, width)) or (X.ndim == 2 and X[0].size == channels * height * width):
+    elif (channels == 1 and X.shape[1:] == (height, width)) or (
+        X.ndim == 2 and X.shape[1] == channels * height * width
+    ):
         X = X.reshape(len(X), channels, height, width)
     if X.shape[1:] != (channels, height, width):
         raise Refused(f"images of shape {X.shape[1:]}, the network was trained on {(channels, height, width)}")

@@ -47,6 +47,9 @@ def main() -> int:
         out = Path(arguments.out)
         if out.exists():
             raise Refused(f"{out} exists already: name a new folder with --out")
+        if arguments.epochs < 1:
+            raise Refused(f"--epochs is at least 1, found {arguments.epochs}")
+        device_of(arguments.device)
         X, y = read(arguments.data, arguments.target)
         test = read(arguments.test, arguments.target) if arguments.test else None
         target = predict.about()["preprocessing"]["target"]
@@ -77,10 +80,7 @@ def read(path: str, column: str | None) -> tuple[Tensor, Tensor]:
         if raw is None:
             raise Refused(f"{source} has no sub-folders of images")
     elif source.suffix.lower() == ".npz":
-        with np.load(source, allow_pickle=False) as archive:
-            if not {"X", "y"} <= set(archive.files):
-                raise Refused(f"{source} has no arrays X and y")
-            raw, labels = archive["X"], archive["y"].tolist()
+        raw, labels = arrays(source)
     else:
         raw = predict.read([path])
         column = column or target["name"]
@@ -88,13 +88,46 @@ def read(path: str, column: str | None) -> tuple[Tensor, Tensor]:
             raise Refused(f"which column of {source} is to be predicted? Name it: --target COLUMN")
         labels = raw[column]
     inputs = torch.from_numpy(predict.prepare(raw))
+    if len(inputs) != len(labels) or not labels:
+        raise Refused(f"{source} has {len(inputs):,} rows and {len(labels):,} answers")
     if "classes" not in target:
-        return inputs, torch.tensor([float(value) for value in labels], dtype=torch.float32)
+        return inputs, torch.tensor(numbers(labels), dtype=torch.float32)
     codes = {str(name): code for code, name in enumerate(target["classes"])}
     unknown = [value for value in labels if str(value) not in codes]
     if unknown:
         raise Refused(f"{unknown[0]!r} is no class of this network: {', '.join(list(codes)[:8])}")
     return inputs, torch.tensor([codes[str(value)] for value in labels])
+
+
+def arrays(source: Path) -> tuple[Any, list[Any]]:
+    """X and y of an .npz file."""
+    try:
+        with np.load(source, allow_pickle=False) as archive:
+            found = {name: archive[name] for name in archive.files}
+    except Exception as error:
+        raise Refused(f"{source} cannot be read: {error}") from None
+    if not {"X", "y"} <= set(found) or found["y"].ndim != 1:
+        raise Refused(f"{source} has no arrays X and y, a row and an answer for each example")
+    return found["X"], found["y"].tolist()
+
+
+def numbers(labels: list[Any]) -> list[float]:
+    """What is to be predicted, as numbers."""
+    try:
+        found = [float(value) for value in labels]
+    except ValueError as error:
+        raise Refused(f"what is to be predicted are numbers here: {error}") from None
+    if not all(map(math.isfinite, found)):
+        raise Refused("what is to be predicted holds NaN or infinity")
+    return found
+
+
+def device_of(name: str) -> torch.device:
+    """The device, after a first tensor there."""
+    try:
+        return torch.zeros(1, device=name).device
+    except (AssertionError, RuntimeError, NotImplementedError) as error:
+        raise Refused(f"--device {name} is not here: {str(error).splitlines()[0]}") from None
 
 
 def initialised(network: nn.Module) -> nn.Module:
@@ -109,7 +142,7 @@ def initialised(network: nn.Module) -> nn.Module:
 
 def fit(network: nn.Module, X: Tensor, y: Tensor, arguments: argparse.Namespace) -> None:
     """Trains in place; a line an epoch on standard error."""
-    device = torch.device(arguments.device)
+    device = device_of(arguments.device)
     network.to(device)
     X, y = X.to(device), y.to(device)
     size = RECIPE["batch_size"]
