@@ -17,12 +17,20 @@ if TYPE_CHECKING:
     from netwright.strategies import oneshot
     from netwright.strategies.oneshot import OneShot
     from netwright.study import Study
-    from netwright.tasks import ImageClassifier, NeuralArchitectureSearch, TabularClassifier, TabularRegressor
+    from netwright.tasks import (
+        ImageClassifier,
+        MultiModal,
+        NeuralArchitectureSearch,
+        TabularClassifier,
+        TabularRegressor,
+        TimeSeriesClassifier,
+    )
     from netwright.trial import Objective, Proposal, State, Trial
 
 _WHERE = {
     "Architecture": "architecture",
     "ImageClassifier": "tasks",
+    "MultiModal": "tasks",
     "NeuralArchitectureSearch": "tasks",
     "Objective": "trial",
     "OneShot": "strategies.oneshot",
@@ -32,6 +40,8 @@ _WHERE = {
     "Study": "study",
     "TabularClassifier": "tasks",
     "TabularRegressor": "tasks",
+    "TimeSeriesClassifier": "tasks",
+    "TimeSeriesRegressor": "tasks",
     "Trial": "trial",
     "choose": "space",
     "inputs": "space",
@@ -52,6 +62,7 @@ _ROOMS = {
 __all__ = [
     "Architecture",
     "ImageClassifier",
+    "MultiModal",
     "NeuralArchitectureSearch",
     "Objective",
     "OneShot",
@@ -61,6 +72,8 @@ __all__ = [
     "Study",
     "TabularClassifier",
     "TabularRegressor",
+    "TimeSeriesClassifier",
+    "TimeSeriesRegressor",
     "Trial",
     "__version__",
     "choose",

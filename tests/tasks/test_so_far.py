@@ -13,6 +13,7 @@ from netwright.study import selection
 from netwright.tasks import job, predict, resume
 from netwright.testing.toy import plane
 
+
 def table() -> tuple[np.ndarray, np.ndarray]:
     """Two classes."""
     X, y = plane(120)

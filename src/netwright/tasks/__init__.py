@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from netwright.tasks.estimators import (
         ImageClassifier,
+        MultiModal,
         NeuralArchitectureSearch,
         TabularClassifier,
         TabularRegressor,
+        TimeSeriesClassifier,
     )
     from netwright.tasks.job import resume, search
     from netwright.tasks.outcome import Outcome
@@ -21,10 +23,13 @@ if TYPE_CHECKING:
 _WHERE = {
     "ImageClassifier": "estimators",
     "Loaded": "readers",
+    "MultiModal": "estimators",
     "NeuralArchitectureSearch": "estimators",
     "Outcome": "outcome",
     "TabularClassifier": "estimators",
     "TabularRegressor": "estimators",
+    "TimeSeriesClassifier": "estimators",
+    "TimeSeriesRegressor": "estimators",
     "predict": "prediction",
     "read": "readers",
     "resume": "job",
@@ -35,10 +40,13 @@ _WHERE = {
 __all__ = [
     "ImageClassifier",
     "Loaded",
+    "MultiModal",
     "NeuralArchitectureSearch",
     "Outcome",
     "TabularClassifier",
     "TabularRegressor",
+    "TimeSeriesClassifier",
+    "TimeSeriesRegressor",
     "predict",
     "read",
     "resume",

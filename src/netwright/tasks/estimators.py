@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import warnings
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,14 @@ if TYPE_CHECKING:
 FORMATS = {".pt2": "torch", ".onnx": "onnx", ".xml": "openvino", ".pte": "executorch", "": "source"}
 """What a network is exported to, by how the name ends."""
 
+PRESETS: dict[str, dict[str, Any]] = {
+    "tiny": {"max_trials": 4, "time_limit": 30.0},
+    "quick": {"time_limit": 60.0},
+    "balanced": {"time_limit": 600.0},
+    "best": {"time_limit": 3600.0},
+}
+"""Limits by a word, for a search that is given none."""
+
 
 class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
     """Finds, trains and keeps the best network for arrays of images or a table.
@@ -37,12 +45,22 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
     time_limit, max_trials:
         Seconds (or ``"10m"``) and number of trials; with neither, ten minutes. The limit includes everything but the
         hand-made baseline, which is trained for comparison.
+    preset:
+        Both limits by a word, where neither is given: ``"tiny"`` (four trials, half a minute at most), ``"quick"`` (a
+        minute), ``"balanced"`` (ten), ``"best"`` (an hour).
     task:
         ``"auto"`` reads it off the data: arrays of three or four dimensions are images, of two a table; strings and
         few whole numbers are classes.
     space, strategy, metric, objectives, constraints:
         As of the command line: ``space`` may also be a network written in the words, ``objectives`` maps further
-        metrics to ``"maximize"`` or ``"minimize"``.
+        metrics to ``"maximize"`` or ``"minimize"``. ``metric`` may also be the name of one of scikit-learn's scorers,
+        such as ``"roc_auc"``, ``"f1_macro"``, ``"neg_mean_absolute_error"``.
+    class_weight:
+        How much each class counts in training: a mapping, or ``"balanced"``, by which all classes count alike.
+    callbacks:
+        Functions ``f(study, trial)``, called after each trial.
+    dry_run:
+        One trial of one epoch, and all that follows it: to see that everything works.
     n_jobs:
         Worker processes; None is one a core.
     random_state:
@@ -76,6 +94,10 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         device: str = "auto",
         on: str | Latency | Profile | None = None,
         out: str | Path | None = None,
+        preset: str | None = None,
+        class_weight: Any = None,
+        callbacks: Sequence[Any] | None = None,
+        dry_run: bool = False,
     ) -> None:
         self.time_limit = time_limit
         self.max_trials = max_trials
@@ -90,12 +112,19 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         self.device = device
         self.on = on
         self.out = out
+        self.preset = preset
+        self.class_weight = class_weight
+        self.callbacks = callbacks
+        self.dry_run = dry_run
 
-    def fit(self, X: Any, y: Any, eval_set: tuple[Any, Any] | None = None) -> NeuralArchitectureSearch:
+    def fit(
+        self, X: Any, y: Any, eval_set: tuple[Any, Any] | None = None, *, sample_weight: Any = None
+    ) -> NeuralArchitectureSearch:
         """Searches, and returns itself.
 
         ``X``: images (N, H, W), (N, C, H, W) or (N, H, W, C), or a table (N, F), array or data frame. ``y``: N labels
         or numbers. ``eval_set`` is a held-out test part ``(X, y)`` to judge on; else a fifth of the data is held out.
+        ``sample_weight`` says how much each row counts in training; scores count all alike.
         """
         if y is None:
             raise DataError("requires y to be passed, but the target y is None", hint="Pass y, one value a row")
@@ -114,6 +143,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         else:
             out = Path(self.out)
         X_test, y_test = eval_set if eval_set is not None else (None, None)
+        time_limit, max_trials = self._limits()
         self.study_: Outcome = _searched(
             out,
             X,
@@ -125,14 +155,18 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
             maximize=[name for name, way in objectives.items() if way == "maximize"],
             minimize=[name for name, way in objectives.items() if way == "minimize"],
             constraints=self.constraints,
-            time_limit=self.time_limit,
-            max_trials=self.max_trials,
+            time_limit=time_limit,
+            max_trials=max_trials,
             n_jobs=self.n_jobs,
             seed=0 if state is None else int(state),
             device=self.device,
             on=self.on,
             X_test=X_test,
             y_test=y_test,
+            sample_weight=sample_weight,
+            class_weight=self.class_weight,
+            callbacks=self.callbacks or (),
+            dry_run=self.dry_run,
         )
         self._predictor = Predictor.open(out, space=self.space)
         self.out_ = out
@@ -213,7 +247,18 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         names = list(X.columns) if is_frame(X) else []
         if names and all(isinstance(name, str) for name in names):
             self.feature_names_in_ = np.asarray(names, dtype=object)
-        self.n_features_in_ = int(np.prod(np.shape(X)[1:]))
+        self.n_features_in_ = len(X) if isinstance(X, Mapping) else int(np.prod(np.shape(X)[1:]))
+
+    def _limits(self) -> tuple[float | str | None, int | None]:
+        """Those that were given, or else those of the preset."""
+        if self.preset is None:
+            return self.time_limit, self.max_trials
+        if self.preset not in PRESETS:
+            raise InputError(f"no preset is called '{self.preset}'", hint=f"Presets are {', '.join(PRESETS)}")
+        if self.time_limit is not None or self.max_trials is not None:
+            return self.time_limit, self.max_trials
+        limits = PRESETS[self.preset]
+        return limits.get("time_limit"), limits.get("max_trials")
 
     def _task(self) -> str:
         return self.task
@@ -255,3 +300,64 @@ class TabularRegressor(RegressorMixin, NeuralArchitectureSearch):  # type: ignor
 
     def _task(self) -> str:
         return "table-regression"
+
+
+class TimeSeriesClassifier(ClassifierMixin, NeuralArchitectureSearch):  # type: ignore[misc]
+    """:class:`NeuralArchitectureSearch` for time series and classes.
+
+    Series are an array (N, length) or (N, channels, length), or a list of arrays (channels, length) or (length,) of
+    different lengths. ``n_features_in_`` is the number of values of the longest one.
+    """
+
+    def _task(self) -> str:
+        return "series-classification"
+
+    def _learn_columns(self, X: Any) -> None:
+        self.n_features_in_ = int(np.prod(self._predictor.input_shape))
+
+
+class TimeSeriesRegressor(RegressorMixin, NeuralArchitectureSearch):  # type: ignore[misc]
+    """:class:`NeuralArchitectureSearch` for time series and a number each; series are as in TimeSeriesClassifier."""
+
+    def _task(self) -> str:
+        return "series-regression"
+
+    def _learn_columns(self, X: Any) -> None:
+        self.n_features_in_ = int(np.prod(self._predictor.input_shape))
+
+
+class MultiModal(NeuralArchitectureSearch):
+    """:class:`NeuralArchitectureSearch` for several inputs and several things to predict at once.
+
+    ``fit`` takes a mapping from names to inputs, ``{"picture": images, "about": frame, "title": texts}``, and the
+    target, or a mapping from names to targets, ``{"kind": classes, "price": numbers}``. What an input is, is read off
+    it, or said: ``("audio", clips)``. ``predict`` gives what it was taught: an array, or a mapping from the targets'
+    names; ``predict_proba`` the probabilities of those that are classes. ``score`` is the mean of accuracies and R².
+    """
+
+    def score(self, X: Any, y: Any) -> float:
+        """The accuracy of a class, R² of a number; of several the mean."""
+        from sklearn.metrics import r2_score
+
+        answers = self.predict(X)
+        if not isinstance(answers, Mapping):
+            return float(super().score(X, y))
+        heads = self._predictor.preprocessing["target"]["heads"]
+        scores = [
+            np.mean(answers[head["name"]] == np.asarray(y[head["name"]]))
+            if "classes" in head
+            else r2_score(np.asarray(y[head["name"]], dtype=np.float64), answers[head["name"]])
+            for head in heads
+        ]
+        return float(np.mean(scores))
+
+    def predict_proba(self, X: Any) -> Any:
+        """Probabilities (N, classes), or a mapping from the names of the targets that are classes."""
+        check_is_fitted(self, "best_")
+        target = self._predictor.preprocessing["target"]
+        if "classes" not in target and not any("classes" in head for head in target.get("heads", ())):
+            raise AttributeError("predict_proba is for classification; this network predicts numbers")
+        return probabilities(self._predictor.preprocessing, self._predictor.outputs(X))
+
+    def _task(self) -> str:
+        return "several"

@@ -26,13 +26,14 @@ class Labels:
     ``classes`` is an array of the labels as they were given (integers, strings or booleans), in increasing order.
     ``goal`` is given where there may be several labels at once (``y`` is then (N, K), a column of 0 and 1 each), or
     where targets follow from the rows themselves (``y`` is then (N,) without meaning). ``weights`` say how much a row
-    counts in training.
+    counts in training. ``parts`` has the targets by their names where there are several; ``y`` is then (N, parts).
     """
 
     y: np.ndarray
     classes: np.ndarray | None
     goal: str | None = None
     weights: np.ndarray | None = None
+    parts: tuple[tuple[str, Labels], ...] = ()
 
     @property
     def task(self) -> str:
@@ -65,6 +66,8 @@ def read_labels(
         raise DataError(
             f"requires {name} to be passed, but the target {name} is None", hint=f"Pass {name}, one value a row"
         )
+    if isinstance(y, Mapping):
+        return _together(y, rows, few, name, X, weights)
     if goal == "labels":
         return _several(y, rows, name, X, weights)
     values = _flat(as_array(_plain(y), name), name)
@@ -102,6 +105,22 @@ def read_labels(
     classes, codes = np.unique(values, return_inverse=True)
     _check_members(classes, np.bincount(codes), rows, name)
     return Labels(codes.astype(np.int64), classes, weights=counts)
+
+
+def _together(
+    y: Mapping[str, Any], rows: int, few: int | None, name: str, X: str, weights: Any
+) -> Labels:
+    """Several targets by their names: each classes, or a number."""
+    if not y:
+        raise DataError(f"{name} is an empty mapping", hint="Give a target, or several by their names")
+    parts = tuple(
+        (str(key), read_labels(value, rows=rows, goal=None, few=few, name=f"{name}[{key!r}]", X=X))
+        for key, value in y.items()
+    )
+    sizes = ",".join(str(1 if each.classes is None else len(each.classes)) for _, each in parts)
+    counts = None if weights is None else read_weights(weights, rows)
+    stacked = np.column_stack([each.y.astype(np.float64) for _, each in parts])
+    return Labels(stacked, None, f"several({sizes})", counts, parts)
 
 
 def read_weights(weights: Any, rows: int) -> np.ndarray:
@@ -172,6 +191,12 @@ def _several(y: Any, rows: int, name: str, X: str, weights: Any) -> Labels:
 
 def code(y: Any, labels: Labels, *, rows: int, name: str = "y_test", X: str = "X_test") -> np.ndarray:
     """``y`` of a test part in the codes of ``labels``; raises DataError for a class that the training part has not."""
+    if labels.parts:
+        if not isinstance(y, Mapping) or set(y) != {key for key, _ in labels.parts}:
+            raise DataError(f"{name} is no mapping with the targets {', '.join(key for key, _ in labels.parts)}")
+        return np.column_stack(
+            [code(y[key], each, rows=rows, name=f"{name}[{key!r}]", X=X) for key, each in labels.parts]
+        )
     if labels.task == "labels":
         matrix = np.asarray(_several_of(y, labels), dtype=np.float64)
         if matrix.shape != (rows, len(labels.names or ())) or not np.isin(matrix, (0, 1)).all():

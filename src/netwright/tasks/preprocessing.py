@@ -110,12 +110,12 @@ def to_data(preprocessing: Mapping[str, Any], raw: Raw) -> Data:
     )
 
 
-def probabilities(preprocessing: Mapping[str, Any], outputs: np.ndarray) -> np.ndarray:
+def probabilities(preprocessing: Mapping[str, Any], outputs: np.ndarray) -> Any:
     """Those of a classifier's outputs (N, classes), float64; of labels, which do not exclude each other, one each."""
     return targets.probabilities(preprocessing["target"], outputs)
 
 
-def predictions(preprocessing: Mapping[str, Any], outputs: np.ndarray) -> np.ndarray:
+def predictions(preprocessing: Mapping[str, Any], outputs: np.ndarray) -> Any:
     """What the outputs of a network mean: labels as they were given, or numbers in the target's own unit."""
     return targets.decode(preprocessing["target"], outputs)
 
@@ -127,6 +127,14 @@ def answers(preprocessing: Mapping[str, Any], outputs: np.ndarray) -> dict[str, 
     if own is not None:
         made: dict[str, Any] = own(preprocessing, outputs)
         return made
+    heads = preprocessing["target"].get("heads")
+    if heads is not None:
+        chances = probabilities(preprocessing, outputs)
+        return {
+            "predictions": {name: part.tolist() for name, part in predictions(preprocessing, outputs).items()},
+            "classes": {head["name"]: head["classes"] for head in heads if "classes" in head},
+            "probabilities": {name: part.tolist() for name, part in chances.items()},
+        }
     value: dict[str, Any] = {"predictions": predictions(preprocessing, outputs).tolist()}
     for name in ("classes", "labels"):
         if name in preprocessing["target"]:

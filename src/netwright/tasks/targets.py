@@ -15,6 +15,8 @@ Constants = dict[str, Any]
 
 def learn(labels: Labels, places: np.ndarray | None = None) -> Constants:
     """``classes`` (as they were given), ``labels``, or ``mean`` and ``std`` of the numbers, learned at these places."""
+    if labels.parts:
+        return {"heads": [{"name": name, **learn(each, places)} for name, each in labels.parts]}
     if labels.task == "labels":
         assert labels.classes is not None
         return {"labels": labels.classes.tolist()}
@@ -29,6 +31,9 @@ def learn(labels: Labels, places: np.ndarray | None = None) -> Constants:
 
 def encode(constants: Mapping[str, Any], labels: Labels) -> np.ndarray:
     """Targets as a network is trained on them: codes of classes, columns of 0 and 1, or standardised numbers."""
+    if labels.parts:
+        pairs = zip(constants["heads"], labels.parts, strict=True)
+        return np.column_stack([encode(head, each).astype(np.float32) for head, (_, each) in pairs])
     if labels.task == "labels":
         return labels.y.astype(np.float32)
     if labels.classes is not None:
@@ -36,8 +41,21 @@ def encode(constants: Mapping[str, Any], labels: Labels) -> np.ndarray:
     return np.asarray((labels.y - constants["mean"]) / constants["std"], dtype=np.float32)
 
 
-def probabilities(constants: Mapping[str, Any], outputs: np.ndarray) -> np.ndarray:
-    """Of classes (N, classes) those that add up to 1, of labels (N, labels) one each; float64."""
+def heads(constants: Mapping[str, Any], outputs: np.ndarray) -> list[tuple[Mapping[str, Any], np.ndarray]]:
+    """The constants of each of several things that are predicted, with the outputs that belong to it."""
+    sizes = [len(head.get("classes", ("a number",))) for head in constants["heads"]]
+    return list(zip(constants["heads"], np.split(outputs, np.cumsum(sizes)[:-1], axis=1), strict=True))
+
+
+def probabilities(constants: Mapping[str, Any], outputs: np.ndarray) -> Any:
+    """Of classes (N, classes) those that add up to 1, of labels (N, labels) one each; float64.
+
+    Of several things at once a mapping from the names of those that are classes.
+    """
+    if "heads" in constants:
+        return {
+            head["name"]: probabilities(head, part) for head, part in heads(constants, outputs) if "classes" in head
+        }
     values = outputs.astype(np.float64)
     if "labels" in constants:
         return np.asarray(1 / (1 + np.exp(-values.clip(-500, 500))))
@@ -47,8 +65,13 @@ def probabilities(constants: Mapping[str, Any], outputs: np.ndarray) -> np.ndarr
     return np.asarray(weights / weights.sum(1, keepdims=True))
 
 
-def decode(constants: Mapping[str, Any], outputs: np.ndarray) -> np.ndarray:
-    """Labels as they were given, (N, K) of 0 and 1 for several at once, or numbers in the target's own unit."""
+def decode(constants: Mapping[str, Any], outputs: np.ndarray) -> Any:
+    """Labels as they were given, (N, K) of 0 and 1 for several at once, or numbers in the target's own unit.
+
+    Of several things at once a mapping from their names.
+    """
+    if "heads" in constants:
+        return {head["name"]: decode(head, part) for head, part in heads(constants, outputs)}
     if "labels" in constants:
         return np.asarray(outputs > 0, dtype=np.int64)
     if "classes" in constants:

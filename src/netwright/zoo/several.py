@@ -1,0 +1,96 @@
+"""Networks for several inputs at once: a branch for each, joined, and layers on what they say together.
+
+Late fusion (Baltrušaitis, Ahuja and Morency 2019 name it so among others): each branch is the compact network of its
+kind and answers with features; how many, is open, and so are the layers after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from netwright.errors import InputError
+from netwright.space import SearchSpace, choose, one_of, repeat, scope
+from netwright.zoo.compact import CompactImages
+from netwright.zoo.series import Series
+
+
+class Rows(nn.Module):
+    """Linear layers on a row of a table: (N, F) to (N, outputs)."""
+
+    def __init__(self, features: int, outputs: int) -> None:
+        super().__init__()
+        width = choose("width", 16, 32, 64, 128)
+        self.entry = nn.Sequential(nn.Linear(features, width), nn.ReLU())
+        self.body = repeat("depth", lambda _: nn.Sequential(nn.Linear(width, width), nn.ReLU()), 0, 2)
+        self.head = nn.Linear(width, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.head(self.body(self.entry(x)))
+        return result
+
+
+class SeveralInputs(nn.Module):
+    """Input (N, numbers): the inputs ``parts`` one beside the other, each with ``name``, ``kind``, ``shape`` and
+    ``facts``. Output (N, outputs)."""
+
+    def __init__(self, input_shape: tuple[int, ...], outputs: int, parts: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__()
+        choose("recipe.lr", low=5e-4, high=1e-2, log=True)
+        self.shapes = [tuple(part["shape"]) for part in parts]
+        self.sizes = [prod(shape) for shape in self.shapes]
+        if sum(self.sizes) != input_shape[0]:
+            raise InputError(f"the parts have {sum(self.sizes)} numbers, the inputs {input_shape[0]}")
+        branches = []
+        joined = 0
+        for part in parts:
+            with scope(part["name"]):
+                features = choose("features", 8, 16, 32, 64)
+                branches.append(branch(part, features))
+            joined += features
+        self.branches = nn.ModuleList(branches)
+        width = choose("width", 32, 64, 128)
+        dropout = choose("dropout", 0.0, 0.1, 0.25)
+        self.together = one_of(
+            "together",
+            linear=lambda: nn.Sequential(nn.ReLU(), nn.Dropout(dropout), nn.Linear(joined, outputs)),
+            hidden=lambda: nn.Sequential(
+                nn.ReLU(), nn.Linear(joined, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, outputs)
+            ),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = torch.split(x, self.sizes, dim=1)
+        said = [
+            branch(part.reshape(-1, *shape))
+            for branch, part, shape in zip(self.branches, parts, self.shapes, strict=True)
+        ]
+        result: Tensor = self.together(torch.cat(said, 1))
+        return result
+
+
+def branch(part: Mapping[str, Any], features: int) -> nn.Module:
+    """The network for one input, which answers with so many features; InputError for a kind that has none."""
+    shape, kind = tuple(part["shape"]), part["kind"]
+    if kind in ("images", "audio"):
+        return CompactImages(shape, features)
+    if kind == "tables":
+        return Rows(shape[0], features)
+    if kind == "series":
+        return Series(shape, features)
+    raise InputError(f"the input '{part['name']}' is of the kind {kind}, which no branch is made for")
+
+
+def space(**arguments: Any) -> SearchSpace:
+    """The search space; the arguments are those of :class:`SeveralInputs`, and ``where`` and ``same``."""
+    return SearchSpace(SeveralInputs, **arguments)
+
+
+STARTS: tuple[Mapping[str, Any], ...] = (
+    {"together": "linear", "dropout": 0.1, "recipe.lr": 3e-3},
+    {"together": "hidden", "width": 64, "dropout": 0.1, "recipe.lr": 3e-3},
+)

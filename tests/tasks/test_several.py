@@ -1,0 +1,108 @@
+"""Several inputs and several targets at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import netwright as nw
+from netwright.errors import DataError, InputError
+from netwright.tasks import job, several, targets
+from netwright.tasks.labels import code, read_labels
+from netwright.tasks.readers import from_arrays
+
+RNG = np.random.default_rng(0)
+
+
+def rows(count: int = 96) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A picture that tells the class, and a table that tells the number."""
+    kind = RNG.integers(0, 2, count)
+    picture = RNG.normal(size=(count, 6, 6)) + 3 * kind[:, None, None]
+    about = RNG.normal(size=(count, 3))
+    return (
+        {"picture": picture, "about": about},
+        {"kind": np.where(kind > 0, "light", "dark"), "price": about @ [1.0, 2.0, 0.5]},
+    )
+
+
+def test_inputs_lie_side_by_side() -> None:
+    """Each prepared by its own kind, and what the network has to know of them."""
+    X, _ = rows()
+    taken = several.take(X)
+    constants = several.learn(taken, np.arange(50))
+    inputs = several.apply(constants, X)
+    assert (96, 36 + 3) == inputs.shape
+    assert ["images", "tables"] == [part["kind"] for part in several.facts(constants)["parts"]]
+    assert [[1, 6, 6], [3]] == [part["shape"] for part in several.facts(constants)["parts"]]
+    assert 0 == pytest.approx(inputs[:50].mean(0)[-3:], abs=1e-5)
+
+
+def test_targets_of_several_kinds() -> None:
+    """Codes and standardised numbers in columns, and back again."""
+    _, y = rows()
+    labels = read_labels(y, rows=96, goal=None)
+    assert "several(2,1)" == labels.task
+    constants = targets.learn(labels)
+    columns = targets.encode(constants, labels)
+    outputs = np.column_stack([columns[:, 0] == 0, columns[:, 0] == 1, columns[:, 1]]).astype(np.float32)
+    told = targets.decode(constants, outputs)
+    assert y["kind"].tolist() == told["kind"].tolist()
+    assert y["price"] == pytest.approx(told["price"], abs=1e-5)
+    assert (96, 2) == targets.probabilities(constants, outputs)["kind"].shape
+    assert labels.y.tolist() == code(y, labels, rows=96).tolist()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda X: X.update(about=X["about"][:5]), "different numbers of rows: picture 96, about 5"),
+        (lambda X: X.update({"two words": X["about"]}), "an input is named by a word"),
+        (lambda X: X.clear(), "expected a mapping from names to inputs"),
+        (lambda X: X["about"].__setitem__((0, 0), np.nan), "contains NaN"),
+    ],
+)
+def test_bad_inputs(change: Any, message: str) -> None:
+    """Each is told in a line."""
+    X, y = rows()
+    change(X)
+    with pytest.raises((DataError, InputError), match=message):
+        from_arrays(X, y, task="several")
+
+
+def test_an_input_that_is_missing_later() -> None:
+    """It is named beside those that are known."""
+    X, _ = rows()
+    constants = several.learn(several.take(X))
+    with pytest.raises(DataError, match="X has inputs picture, the network was trained on inputs picture, about"):
+        several.apply(constants, {"picture": X["picture"]})
+
+
+@pytest.fixture
+def longer(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ``quick``, with as many epochs as so few rows need."""
+    monkeypatch.setattr(job, "_schedule", lambda *arguments: job.Schedule(epochs=30, trial_epochs=5))
+
+
+@pytest.mark.usefixtures("longer")
+def test_a_class_and_a_number_from_a_picture_and_a_table(tmp_path: Path) -> None:
+    """The whole way: search, predict, probabilities, score, export."""
+    X, y = rows(160)
+    search = nw.MultiModal(max_trials=3, n_jobs=1, out=tmp_path / "study").fit(X, y)
+    told = search.predict(X)
+    assert {"kind", "price"} == told.keys()
+    assert (160, 2) == search.predict_proba(X)["kind"].shape
+    right, r2 = np.mean(told["kind"] == y["kind"]), np.corrcoef(told["price"], y["price"])[0, 1] ** 2
+    assert (right > 0.8, r2 > 0.3) == (True, True)
+    assert 0.5 < search.score(X, y) <= 1
+    assert search.export(tmp_path / "net.pt2").exists()
+
+
+@pytest.mark.usefixtures("longer")
+def test_one_target_is_as_ever(tmp_path: Path) -> None:
+    """Several inputs may tell a single class."""
+    X, y = rows(120)
+    search = nw.MultiModal(max_trials=2, n_jobs=1, out=tmp_path / "study").fit(X, y["kind"])
+    assert search.score(X, y["kind"]) > 0.8
