@@ -209,14 +209,11 @@ def _data_facts(preprocessing: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _search_facts(selected: Selected, about: Mapping[str, Any]) -> dict[str, str]:
-    facts = {
+    return {
         "Epochs": f"{selected.plan.epochs} for the network and the baseline alike",
         "Search": f"strategy {about['strategy']}, {about['trial_epochs']} epochs a trial from scratch",
         "Refitted with seeds": ", ".join(map(str, selected.winner.seeds)),
     }
-    if about["constraints"]:
-        facts["Limits"] = ", ".join(f"{name} {value:,.0f}" for name, value in about["constraints"].items())
-    return facts
 
 
 def _card(
@@ -227,14 +224,17 @@ def _card(
     outcome: Outcome,
     more: Mapping[str, str],
 ) -> str:
+    from netwright.costs import NAMES
+    from netwright.costs.timing import processor
     from netwright.export import CardFacts, Score, card
 
     def score(scored: Scored) -> Score:
         return Score(scored.score, scored.low, scored.high)
 
     winner, rival = selected.winner, selected.baseline
-    shown = ("params", "macs", "memory", "latency_ms")
-    costs = {name: selected.trial.metrics[name] for name in shown if name in selected.trial.metrics}
+    costs = {name: selected.trial.metrics[name] for name in NAMES if name in selected.trial.metrics}
+    # Where a latency is from stands beside it: on another runtime or machine it would be another one.
+    where = {"Latency": outcome.where.replace("here", f"on {processor()}", 1)} if "latency_ms" in costs else {}
     facts = CardFacts(
         data=about["source"],
         examples=len(train.data) + (0 if train.test is None else len(train.test)),
@@ -248,12 +248,13 @@ def _card(
         task=f"{train.data.task} of {about['kind']}",
         splits=about["sizes"],
         costs=costs,
+        limits=about["constraints"],
         baseline=None if rival is None else rival.name,
         baseline_score=None if rival is None else score(rival),
         baseline_costs={} if rival is None else {"params": rival.params, "macs": rival.macs},
         seeds={"study, split and search": about["seed"], **dict(zip(["this network"], winner.seeds, strict=False))},
         trials=outcome.trials,
         seconds=outcome.seconds,
-        more=more,
+        more={**more, **where},
     )
     return card(facts)
