@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         TabularClassifier,
         TabularRegressor,
         TimeSeriesClassifier,
+        TimeSeriesRegressor,
     )
     from netwright.trial import Objective, Proposal, State, Trial
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         TabularClassifier,
         TabularRegressor,
         TimeSeriesClassifier,
+        TimeSeriesRegressor,
     )
     from netwright.tasks.job import resume, search
     from netwright.tasks.outcome import Outcome

@@ -2,9 +2,10 @@
 
     python predict.py DATA … [--json]
 
-DATA are image files, folders of them, or an .npy or .npz file (array X) of images; for a table a .csv or .tsv file,
-or an .npy or .npz file. Each row gives a line; with --json one object with the predictions and, of a classifier, the
-classes and the probabilities. From Python: `predict(X)` for arrays as they are, `answer(outputs)` for what they mean.
+DATA are image files, folders of them, or an .npy or .npz file (array X) of images; for a table or series a .csv or
+.tsv file, or an .npy or .npz file. Each row gives a line; with --json one object with the predictions and, of a
+classifier, the classes and the probabilities. From Python: `predict(X)` for rows as they are, `answer(outputs)` for
+what they mean.
 
 It needs numpy and what runs the network (requirements.txt); Pillow for image files. All that is known of the data, the
 scaling, the categories and the names of the classes, stands in manifest.json, with the size and hash of each file. No
@@ -47,7 +48,7 @@ class Refused(Exception):
 
 def predict(X: Any) -> Any:
     """Labels as they were given in training, or numbers in the target's own unit, for raw rows (an array)."""
-    return answer(outputs(prepare(np.asarray(X))))["predictions"]
+    return answer(outputs(prepare(X)))["predictions"]
 
 
 def outputs(inputs: Array) -> Array:
@@ -60,6 +61,12 @@ def outputs(inputs: Array) -> Array:
 def answer(outputs: Array) -> dict[str, Any]:
     """What outputs mean: ``predictions``, and of a classifier ``classes`` and ``probabilities``."""
     target = about()["preprocessing"]["target"]
+    if "labels" in target:
+        return {
+            "predictions": (outputs > 0).astype(int).tolist(),
+            "labels": target["labels"],
+            "probabilities": (1 / (1 + np.exp(-outputs.astype(np.float64).clip(-500, 500)))).tolist(),
+        }
     if "classes" not in target:
         numbers = outputs.reshape(len(outputs)).astype(np.float64) * target["std"] + target["mean"]
         return {"predictions": numbers.tolist()}
@@ -77,6 +84,8 @@ def prepare(data: Any) -> Array:
     constants = preprocessing["inputs"]
     if preprocessing["kind"] == "images":
         return _images(np.asarray(data), constants)
+    if preprocessing["kind"] in PREPARED:
+        return PREPARED[preprocessing["kind"]](data, constants)
     return _table(data if isinstance(data, dict) else _columns(np.asarray(data), constants), constants)
 
 
@@ -237,7 +246,7 @@ def _array(path: Path) -> Array:
         found = np.load(path, allow_pickle=False)
         if not isinstance(found, np.ndarray):
             with found as archive:
-                name = "X_test" if "X_test" in archive.files else "X"
+                name = next((name for name in ("X_test", "X") if name in archive.files), "X_train")
                 found = archive[name]
     except Exception as error:
         raise Refused(f"{path} cannot be read: {error}") from None
@@ -275,6 +284,24 @@ def _images(X: Array, constants: dict[str, Any]) -> Array:
         raise Refused(f"images of shape {X.shape[1:]}, the network was trained on {(channels, height, width)}")
     mean, std = (np.array(constants[name])[:, None, None] for name in ("mean", "std"))
     return _finite(((X.astype(np.float64) - mean) / std).astype(np.float32))
+
+
+def _series(data: Any, constants: dict[str, Any]) -> Array:
+    """(N, length), (N, channels, length) or a list of such rows, standardised by channel, 0 after a series' end."""
+    channels, length = constants["channels"], constants["length"]
+    if isinstance(data, dict):
+        names = [name for name in data if name != about()["preprocessing"]["target"].get("name")]
+        data = np.stack([_numbers(name, data[name]) for name in names], 1)
+    rows = [np.atleast_2d(np.asarray(row, dtype=np.float64)) for row in data]
+    inputs = np.zeros((len(rows), channels, length), dtype=np.float32)
+    mean, std = (np.array(constants[name])[:, None] for name in ("mean", "std"))
+    for row, values in enumerate(rows):
+        if values.ndim != 2 or len(values) != channels or values.shape[1] > length:
+            raise Refused(f"a series of shape {values.shape}, the network was trained on {(channels, length)}")
+        missing = np.isnan(values).all(0)
+        values = values[:, : len(missing) - int(np.argmin(missing[::-1]))]
+        inputs[row, :, : values.shape[1]] = _finite((values - mean) / std)
+    return inputs
 
 
 def _columns(X: Array, constants: dict[str, Any]) -> dict[str, Any]:
@@ -390,6 +417,10 @@ def _finite(X: Array) -> Array:
     if not np.isfinite(X).all():
         raise Refused("the data hold NaN or infinity")
     return X
+
+
+PREPARED: dict[str, Callable[[Any, dict[str, Any]], Array]] = {"series": _series}
+"""From raw rows to inputs, by kinds of data."""
 
 
 def main() -> int:
