@@ -42,6 +42,13 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "language-transformer": {"vocabulary": 11, "context": 8, "widths": (6, 12), "depths": (1, 2), "heads": (1, 3)},
     "table-networks": {"input_shape": (8,), "outputs": 3},
     "series": {"input_shape": (2, 12), "outputs": 3},
+    "several-inputs": {
+        "input_shape": (19,), "outputs": 3,
+        "parts": [
+            {"name": "picture", "kind": "images", "shape": [1, 4, 4], "facts": {}},
+            {"name": "about", "kind": "tables", "shape": [3], "facts": {}},
+        ],
+    },
 }  # fmt: skip
 """What the network of each space is made with. NAS-Bench-Graph is declared, and has no network to be built."""
 

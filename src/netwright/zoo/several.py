@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from netwright.errors import InputError
 from netwright.space import SearchSpace, choose, one_of, repeat, scope
 from netwright.zoo.compact import CompactImages
-from netwright.zoo.series import Series
+from netwright.zoo.series import SeriesResNet
 
 
 class Rows(nn.Module):
@@ -40,7 +40,7 @@ class SeveralInputs(nn.Module):
 
     def __init__(self, input_shape: tuple[int, ...], outputs: int, parts: Sequence[Mapping[str, Any]]) -> None:
         super().__init__()
-        choose("recipe.lr", low=5e-4, high=1e-2, log=True)
+        choose("recipe.lr", 1e-3, 3e-3, 1e-2)
         self.shapes = [tuple(part["shape"]) for part in parts]
         self.sizes = [prod(shape) for shape in self.shapes]
         if sum(self.sizes) != input_shape[0]:
@@ -53,15 +53,18 @@ class SeveralInputs(nn.Module):
                 branches.append(branch(part, features))
             joined += features
         self.branches = nn.ModuleList(branches)
-        width = choose("width", 32, 64, 128)
         dropout = choose("dropout", 0.0, 0.1, 0.25)
-        self.together = one_of(
-            "together",
-            linear=lambda: nn.Sequential(nn.ReLU(), nn.Dropout(dropout), nn.Linear(joined, outputs)),
-            hidden=lambda: nn.Sequential(
+
+        def linear() -> nn.Module:
+            return nn.Sequential(nn.ReLU(), nn.Dropout(dropout), nn.Linear(joined, outputs))
+
+        def hidden() -> nn.Module:
+            width = choose("width", 32, 64, 128)
+            return nn.Sequential(
                 nn.ReLU(), nn.Linear(joined, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, outputs)
-            ),
-        )
+            )
+
+        self.together = one_of("together", linear=linear, hidden=hidden)
 
     def forward(self, x: Tensor) -> Tensor:
         parts = torch.split(x, self.sizes, dim=1)
@@ -81,7 +84,7 @@ def branch(part: Mapping[str, Any], features: int) -> nn.Module:
     if kind == "tables":
         return Rows(shape[0], features)
     if kind == "series":
-        return Series(shape, features)
+        return SeriesResNet(shape[0], features)
     raise InputError(f"the input '{part['name']}' is of the kind {kind}, which no branch is made for")
 
 
