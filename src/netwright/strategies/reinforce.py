@@ -24,6 +24,8 @@ from netwright.strategies.controllers import (
 from netwright.trial import Objective, Proposal, State, Trial
 
 _CONTROLLERS = ("lstm", "independent")
+_PERPLEXITY = 80.0
+"""The constant of the reward for language models, section 4.2 of Zoph and Le."""
 
 
 @final
@@ -39,7 +41,8 @@ class Reinforce(Strategy):
 
     After ``batch`` rewards one step of Adam follows the mean of (reward − baseline) · ∇ log π, plus ``entropy`` · ∇ of
     the entropy. The reward is the objective's score in its own unit, and the scale of it hardly matters: Adam divides
-    it out (but ``entropy`` is weighed against it).
+    it out (but ``entropy`` is weighed against it). Of a perplexity it is 80/perplexity², as in the paper: a network
+    that diverged earns next to nothing, where minus its perplexity would spoil the baseline for good.
 
     What the papers leave open. With several proposals pending, each is learned from when it is told, in the order of
     the numbers, by the gradient at the weights of that moment. A failed or infeasible trial has the worst reward so
@@ -100,7 +103,7 @@ class Reinforce(Strategy):
 
     def tell(self, trial: Trial) -> None:
         if trial.scored:
-            reward = self.objectives[0].score(trial.metrics)
+            reward = self._reward(trial)
             self._worst = reward if self._worst is None else min(self._worst, reward)
             advantage = self._baseline.advantage(reward)
         elif trial.state in (State.FAILED, State.INFEASIBLE) and self._worst is not None:
@@ -115,6 +118,12 @@ class Reinforce(Strategy):
 
     def heirs(self) -> Collection[int]:
         return ()
+
+    def _reward(self, trial: Trial) -> float:
+        objective = self.objectives[0]
+        if objective.metric == "val_perplexity" and objective.score({objective.metric: 1.0}) < 0:
+            return _PERPLEXITY / min(trial.metrics[objective.metric], 1e100) ** 2
+        return objective.score(trial.metrics)
 
     def _made(self, rng: np.random.Generator) -> Policy:
         policy: Policy

@@ -41,17 +41,21 @@ FIRST_SEED = 1000
 
 @dataclass(frozen=True)
 class Training:
-    """One training from scratch: of a finalist (``architecture``) or of the baseline (None)."""
+    """One training from scratch: of a finalist (``architecture``) or of the baseline (None).
+
+    ``params`` is the size that the baseline is to have, where it has none of its own.
+    """
 
     part: str
     architecture: Architecture | None
     seed: int
     epochs: int
+    params: int | None = None
 
     @property
     def key(self) -> str:
         """Its name in the journal."""
-        name = "baseline" if self.architecture is None else self.architecture.key
+        name = f"baseline{self.params or ''}" if self.architecture is None else self.architecture.key
         return f"{self.part}-{name}-{self.seed}-{self.epochs}"
 
 
@@ -273,11 +277,12 @@ class _Selection:
         refits, records = self._refit(trial, plan)
         seeds = [training.seed for training in refits]
         winner = self._scored("found", records, refits, trial.metrics)
-        twins = [Training("refit", None, seed, plan.epochs) for seed in seeds]
+        size = int(trial.metrics["params"]) if self.baseline.sized else None
+        twins = [Training("refit", None, seed, plan.epochs, size) for seed in seeds]
         began = time.monotonic()
         rivals = self._train(twins, "baseline")
         outside = time.monotonic() - began
-        rival = self._scored(self.baseline.name, rivals, twins, self._baseline_costs())
+        rival = self._scored(self.baseline.name, rivals, twins, self._baseline_costs(size))
         difference = paired_bootstrap(winner.examples, rival.examples)
         credit = read_goal(self.train.data.task).credit
         judged = verdict(difference, margin, metric=credit, theirs=f"the baseline {self.baseline.name}")
@@ -438,13 +443,14 @@ class _Selection:
         seeds = tuple(training.seed for training in kept)
         return _scored_of(name, examples, seeds, costs, seconds, read_goal(self.train.data.task))
 
-    def _baseline_costs(self) -> dict[str, float]:
+    def _baseline_costs(self, size: int | None) -> dict[str, float]:
         import torch
 
         from netwright.costs import COSTS
 
         with torch.device("meta"):
-            network = self.baseline.build(self.train.data.input_shape, self.train.data.outputs, self.train.data.facts)
+            data = self.train.data
+            network = self.baseline.build(data.input_shape, data.outputs, data.facts, size)
             example = torch.zeros(1, *self.train.data.input_shape)
         return {name: float(COSTS[name](network, example)) for name in ("params", "macs")}
 
@@ -610,7 +616,7 @@ def train_final(
     data, split = train.data, train.split
     torch.manual_seed(training.seed)
     if training.architecture is None:
-        network = baselines.baseline(baseline).build(data.input_shape, data.outputs, data.facts)
+        network = baselines.baseline(baseline).build(data.input_shape, data.outputs, data.facts, training.params)
         recipe = train.recipe
     else:
         network = space.build(training.architecture)

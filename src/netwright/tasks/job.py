@@ -8,6 +8,7 @@ anywhere goes on from there with :func:`resume`.
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,7 @@ from netwright.durations import parse_duration
 from netwright.errors import InfeasibleError, InputError, ResourceError, StoreError, nearest
 from netwright.progress import Phase, Progress, Watch
 from netwright.study import Study
-from netwright.tasks import profiles
+from netwright.tasks import pacing, profiles
 from netwright.tasks.kinds import KINDS
 from netwright.tasks.outcome import Outcome
 from netwright.tasks.readers import Loaded, from_arrays, read
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from netwright.training.goals import Goal
     from netwright.training.recipes import Recipe
     from netwright.training.splits import Split
+    from netwright.trial import Trial
+    from netwright.zoo.trees import Branch
 
 DEFAULT_TIME_LIMIT = 600.0
 """Seconds of a search that was given no limit at all."""
@@ -106,9 +109,9 @@ def search(
 ) -> Outcome:
     """Searches a network for ``source`` and writes it to ``out`` (by default a new folder below ``runs``).
 
-    ``source`` is whatever :func:`netwright.tasks.readers.read` takes, or arrays with ``y``. With neither a time limit
-    nor a number of trials the limit is ten minutes. For images with the default space, and where no constraint or
-    second objective is given, the network may use at most half the multiplications of the hand-made baseline. ``on``
+    ``source`` is whatever :func:`netwright.tasks.readers.read` takes, arrays with ``y``, or rows in memory from which
+    the targets follow (a :class:`netwright.tasks.language.Text`). With neither a time limit nor a number of trials the
+    limit is ten minutes. For images with the default space, and where no constraint or second objective is given, the network may use at most half the multiplications of the hand-made baseline. ``on``
     says where ``latency_ms`` is from, where that is a limit or an objective: a runtime of this host, or a profile (or
     its file) of any device.
 
@@ -120,14 +123,14 @@ def search(
         limit = DEFAULT_TIME_LIMIT
     _check_strategy(strategy)
     _announce(watch, "prepare", "reading the data")
-    if y is None:
+    if y is None and isinstance(source, str | os.PathLike):
         loaded = read(source, target=target, task=task)
     else:
         loaded = from_arrays(source, y, X_test=X_test, y_test=y_test, task=task)
-    parts = loaded.split(seed)
-    loaded = loaded.learned_on(parts.development)
-    shape, outputs, facts = loaded.data.input_shape, loaded.data.outputs, loaded.data.facts
-    found = find_space(space, kind=loaded.kind, input_shape=shape, outputs=outputs, facts=facts)
+    if space is None:
+        space = _space_for(loaded.kind, strategy)
+    loaded, parts, found = _ready(loaded, space, seed)
+    shape = loaded.data.input_shape
     objectives = _objectives(loaded, metric, maximize, minimize)
     baseline = baseline or _baseline_name(loaded)
     constraints = dict(constraints or {})
@@ -141,9 +144,17 @@ def search(
     device = _device(device)
     jobs = _jobs(n_jobs, parallel)
     folder, fresh = _new_folder(out, loaded.name)
-    schedule = _schedule(baseline, loaded, limit, jobs, device)
+    cut, seconds = None, None
+    if limit is not None and hasattr(loaded.raw.X, "first"):
+        seconds, rows = _pace(found, baseline, loaded, parts, limit, jobs, device)
+        if rows < len(loaded.raw):
+            cut = f"the first {rows:,} of {len(loaded.raw):,} rows alone are used, to keep the time limit"
+            _announce(watch, "prepare", cut)
+            seconds *= rows / len(loaded.raw)
+            loaded, parts, found = _ready(pacing.first_rows(loaded, rows), space, seed)
+    schedule = _schedule(baseline, loaded, limit, jobs, device, seconds)
     about = {
-        "source": str(source) if y is None else "arrays",
+        "source": str(source) if y is None and isinstance(source, str | os.PathLike) else "arrays",
         "name": loaded.name,
         "kind": loaded.kind,
         "target": target,
@@ -165,6 +176,8 @@ def search(
         "trial_epochs": schedule.trial_epochs,
         "command": command,
     }
+    if cut is not None:
+        about["cut"] = cut
     if latency is not None:
         about["on"] = profiles.kept(latency, folder)
     about["preprocessing"] = loaded.preprocessing
@@ -353,6 +366,9 @@ def _run(
 
 def outcome_of(study: Study, selected: Selected, about: Mapping[str, Any], folder: Path, seconds: float) -> Outcome:
     """What a search ends with, after its selection; ``seconds`` are those of all its runs."""
+    from netwright.zoo import trees
+
+    tree = _tree(about, selected.trial)
     trials = study.history.ended()
     states = [str(trial.state) for trial in trials]
     return Outcome(
@@ -372,10 +388,31 @@ def outcome_of(study: Study, selected: Selected, about: Mapping[str, Any], folde
         limits=_limits_text(about),
         kept=about.get("one_shot", {}).get("kept", {}),
         **(_front(folder) if len(about["objectives"]) > 1 else {}),
-        warnings=tuple(word for note in study.noted("health")[-1:] for word in note["words"]),
+        warnings=(
+            *([about["cut"]] if "cut" in about else ()),
+            *(word for note in study.noted("health")[-1:] for word in note["words"]),
+        ),
+        tree=None if tree is None else trees.text(tree),
         where=_where(about.get("on")),
         measured={name: selected.trial.metrics[name] for name in ("latency_ms",) if name in selected.trial.metrics},
     )
+
+
+def _tree(about: Mapping[str, Any], trial: Trial) -> Branch | None:
+    """What was found as a tree, where it is a cell that is one."""
+    from netwright.zoo import SPACES
+
+    entry = SPACES.get(str(about["space"].get("name")))
+    return None if entry is None or entry.tree is None else entry.tree(trial.architecture)
+
+
+def _draw(tree: Branch | None, folder: Path) -> None:
+    """The picture of a tree, and its text for pages that draw it themselves, beside the study."""
+    from netwright.zoo import trees
+
+    if tree is not None:
+        (folder / "cell.svg").write_text(trees.svg(tree), encoding="utf-8")
+        (folder / "cell.mmd").write_text(trees.mermaid(tree) + "\n", encoding="utf-8")
 
 
 def _where(on: Mapping[str, Any] | None) -> str:
@@ -442,6 +479,7 @@ def _write(
     from netwright.tasks.shipping import ship
 
     ship(study, selected, found, train, about, folder / "best", outcome)
+    _draw(_tree(about, selected.trial), folder)
 
 
 def _study(
@@ -615,51 +653,63 @@ def _recipe(baseline: str, kind: str, classification: bool, flip: bool, epochs: 
     return recipe if classification else recipe.replace(label_smoothing=0.0)
 
 
-def _schedule(baseline: str, loaded: Loaded, limit: float | None, jobs: int, device: str) -> Schedule:
+def _space_for(kind: str, strategy: Any) -> str | None:
+    """The space of a search that names none, where that depends on the strategy; None for the kind's own."""
+    own = KINDS[kind].maybe("space_for")
+    return None if own is None else own(_strategy_name(strategy).partition("(")[0].strip())
+
+
+def _ready(loaded: Loaded, space: Any, seed: int) -> tuple[Loaded, Split, Found]:
+    """The data with their constants, which are learned without the test part, their split, and the space for them."""
+    parts = loaded.split(seed)
+    loaded = loaded.learned_on(parts.development)
+    shape, outputs, facts = loaded.data.input_shape, loaded.data.outputs, loaded.data.facts
+    return loaded, parts, find_space(space, kind=loaded.kind, input_shape=shape, outputs=outputs, facts=facts)
+
+
+def _pace(
+    found: Found, baseline: str, loaded: Loaded, parts: Split, limit: float, jobs: int, device: str
+) -> tuple[float, int]:
+    """How long an epoch on all rows takes what is found, and how many of the rows fit into the time."""
+    recipe = _recipe(baseline, loaded.kind, loaded.data.classes is not None, loaded.flip, 1)
+    seconds = pacing.found_epoch_seconds(found, loaded.data, recipe, device)
+    trained = len(parts.train) / len(loaded.raw)
+    share = pacing.share_in_time(seconds, SEARCH_SHARE * limit * jobs / TARGET_TRIALS, 0.4 * limit, trained)
+    least = min(len(loaded.raw), 8 * recipe.batch_size)
+    return seconds, max(least, int(share * len(loaded.raw)))
+
+
+def _schedule(
+    baseline: str, loaded: Loaded, limit: float | None, jobs: int, device: str, seconds: float | None = None
+) -> Schedule:
     """Epochs that fit the time: one final training in about a quarter of it, the trials of a search in its half.
 
-    The speed is measured on this machine with a few batches of the baseline; the study keeps what was decided.
+    The speed is measured on this machine with a few batches of the baseline, unless it is known how many ``seconds``
+    an epoch takes what is found; the study keeps what was decided.
     """
     from netwright.zoo import baselines
 
     usual = int(baselines.baseline(baseline).recipe["epochs"])
     if limit is None:
         return Schedule(usual, max(1, usual // 4))
-    seconds = _baseline_epoch_seconds(baseline, loaded, device)
-    # What is found costs about half of the baseline. More than a quarter is given only up to the usual epochs.
-    epochs = _clamp(
-        0.25 * limit / (0.5 * seconds), min(usual, _clamp(0.4 * limit / (0.5 * seconds), 3, usual)), 4 * usual
-    )
+    if seconds is None:
+        # What is found costs about half of the baseline.
+        seconds = 0.5 * _baseline_epoch_seconds(baseline, loaded, device)
+    # More than a quarter is given only up to the usual epochs.
+    epochs = _clamp(0.25 * limit / seconds, min(usual, _clamp(0.4 * limit / seconds, 3, usual)), 4 * usual)
     most = max(1, min(epochs // 3, 2 * usual // 3))
-    trial = _clamp(SEARCH_SHARE * limit * jobs / (TARGET_TRIALS * 0.5 * seconds), 1, most)
+    trial = _clamp(SEARCH_SHARE * limit * jobs / (TARGET_TRIALS * seconds), 1, most)
     return Schedule(epochs, trial)
 
 
 def _baseline_epoch_seconds(baseline: str, loaded: Loaded, device: str) -> float:
     """About how long the baseline takes for an epoch on all rows, from a few steps of it."""
-    import torch
-
-    from netwright.training.loop import fit
     from netwright.zoo import baselines
 
     data = loaded.data
     recipe = _recipe(baseline, loaded.kind, data.classes is not None, loaded.flip, 1)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        network = baselines.baseline(baseline).build(data.input_shape, data.outputs, data.facts)
-        count = min(len(data), 6 * recipe.batch_size)
-        X, y = np.asarray(data.X[:count]), np.asarray(data.y[:count])
-        fit(network, X, y, recipe, epochs=1, device=device, task=data.task)
-        repeats = 0
-        began = time.perf_counter()
-        while repeats < 3 and time.perf_counter() - began < 1.0:
-            fit(network, X, y, recipe, epochs=1, device=device, task=data.task)
-            repeats += 1
-        per_row = (time.perf_counter() - began) / (repeats * count)
-    finally:
-        torch.set_num_threads(threads)
-    return per_row * len(data)
+    network = baselines.baseline(baseline).build(data.input_shape, data.outputs, data.facts)
+    return pacing.seconds_a_row(network, data, recipe, device) * len(data)
 
 
 def _baseline_name(loaded: Loaded) -> str:
@@ -731,8 +781,6 @@ def _device(device: str) -> str:
 
 
 def _jobs(n_jobs: int | None, parallel: int) -> int:
-    import os
-
     if n_jobs is not None and (isinstance(n_jobs, bool) or n_jobs < 1):
         raise InputError(f"the number of workers is at least 1, found {n_jobs}")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

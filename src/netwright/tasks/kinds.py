@@ -92,6 +92,7 @@ KINDS: Mapping[str, Kind] = {
         Kind("images", "netwright.tasks.images", "compact-images"),
         Kind("tables", "netwright.tasks.tables", "compact-tables", "tables"),
         Kind("series", "netwright.tasks.series", "series", "series"),
+        Kind("language", "netwright.tasks.language", "compact-language", "lstm", "tokens"),
     )
 }
 

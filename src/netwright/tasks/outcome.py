@@ -39,6 +39,8 @@ class Outcome:
     """The front of a search with several objectives, as lines of text."""
     another: str | None = None
     """What to pick for another network of it."""
+    tree: str | None = None
+    """What was found, drawn as a tree, where it is a cell that is one."""
 
     def to_value(self) -> dict[str, Any]:
         """The JSON object of the command line."""
@@ -116,7 +118,15 @@ class Outcome:
             lines.append(f"limits        {self.limits}")
         lines += [
             f"architecture  {self.best.architecture}",
+            *self._drawn(),
             f"network       {self.out / 'best' / 'model.py'}",
             f"next          netwright predict {self.out} DATA · netwright show {self.out}",
         ]
         return "\n".join(lines)
+
+    def _drawn(self) -> list[str]:
+        if self.tree is None:
+            return []
+        lines = self.tree.split("\n")
+        drawn = [f"{'cell' if place == 0 else '':13} {line}" for place, line in enumerate(lines)]
+        return [*drawn, f"{'':13} as a picture: {self.out / 'cell.svg'}"]

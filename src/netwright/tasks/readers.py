@@ -48,6 +48,7 @@ TASKS: dict[str, tuple[str | None, Goal | None]] = {
     "auto": (None, None),
     **{word: (None, goal) for word, goal in _GOALS},
     **{kind: (kind, None) for _, kind in _WORDS},
+    "language": ("language", None),
     **{f"{word}-{suffix}": (kind, goal) for word, kind in _WORDS for suffix, goal in _GOALS},
 }
 """What a task fixes: the kind of the data and what is predicted; None where the data decide."""
@@ -247,7 +248,9 @@ def _from_arrays(
 
 def _kind_of_rows(X: Any) -> str:
     """What rows are taken for where no task says it: arrays of more than two dimensions are images, others a table."""
-    if isinstance(X, Table) or is_frame(X):
+    if kind_of(X) != "images":
+        return kind_of(X)
+    if is_frame(X):
         return "tables"
     return "images" if as_array(X).ndim > 2 else "tables"
 
@@ -317,6 +320,8 @@ def _fashion_mnist(kind: str | None, goal: Goal | None) -> Loaded:
 def _read_path(path: Path, target: str | None, kind: str | None, goal: Goal | None) -> Loaded:
     _check_exists(path)
     name = path.resolve().name
+    if kind is None and path.suffix.lower() == ".txt" and path.is_file():
+        kind = "language"
     own = None if kind is None else KINDS[kind].maybe("read")
     if own is not None:
         source: Source = own(path, target)

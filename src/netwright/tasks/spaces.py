@@ -61,7 +61,7 @@ def find_space(
         raise InputError(
             f"the space '{name}' is for {entry.kind}, the data are {kind}", hint=f"Spaces for {kind}: {known}"
         )
-    space = entry.space(**arguments_for(entry.network, **given))
+    space = entry.space(**arguments_for(entry.network, **{**entry.compact, **given}))
     names = {decision.name for decision in space.decisions}
     # A start may speak of decisions that only larger inputs have.
     starts = tuple({name: answer for name, answer in start.items() if name in names} for start in entry.starts)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from netwright.space import SearchSpace
+    from netwright.zoo.trees import Branch
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,9 @@ class Entry:
     starts_name: str = ""
     space_name: str = ""
     key_name: str = ""
+    tree_name: str = ""
+    compact: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of a search on a processor, where the network's own are those of the paper."""
 
     @property
     def network(self) -> Callable[..., Any]:
@@ -51,6 +55,11 @@ class Entry:
     def key(self) -> Callable[[Mapping[str, Any]], str] | None:
         """What names the network of an architecture, where several architectures are one network."""
         return getattr(importlib.import_module(self.module), self.key_name) if self.key_name else None
+
+    @property
+    def tree(self) -> Callable[[Mapping[str, Any]], Branch] | None:
+        """What makes a tree of an architecture, to be drawn by :mod:`netwright.zoo.trees`; None where it is none."""
+        return getattr(importlib.import_module(self.module), self.tree_name) if self.tree_name else None
 
 
 SPACES: Mapping[str, Entry] = {
@@ -167,6 +176,8 @@ SPACES: Mapping[str, Entry] = {
             "DARTSRNN",
             "DARTS_RNN_STARTS",
             "space",
+            tree_name="tree",
+            compact={"hidden": 64},
         ),
         Entry(
             "zoph-rnn",
@@ -176,6 +187,8 @@ SPACES: Mapping[str, Entry] = {
             "ZophRNN",
             "ZOPH_RNN_STARTS",
             "space",
+            tree_name="tree",
+            compact={"hidden": 64, "layers": 1},
         ),
         Entry(
             "proxyless",
@@ -246,6 +259,15 @@ SPACES: Mapping[str, Entry] = {
             "netwright.zoo.autoformer",
             "AutoFormer",
             "AUTOFORMER_STARTS",
+            "space",
+        ),
+        Entry(
+            "compact-language",
+            "language",
+            "small language models: recurrent, convolutional or a transformer, each with its own sizes; learning rate",
+            "netwright.zoo.compact_language",
+            "CompactLanguage",
+            "COMPACT_LANGUAGE_STARTS",
             "space",
         ),
         Entry(

@@ -81,12 +81,39 @@ class SeriesConvolutions(nn.Module):
         return outputs
 
 
+class LanguageLSTM(nn.Module):
+    """Words, one LSTM layer (Hochreiter and Schmidhuber 1997), a linear layer. Input (N, T), output (N, T, words)."""
+
+    def __init__(self, vocabulary: int, hidden: int) -> None:
+        super().__init__()
+        self.words = nn.Embedding(vocabulary, hidden)
+        self.lstm = nn.LSTM(hidden, hidden, batch_first=True)
+        self.head = nn.Linear(hidden, vocabulary)
+
+    @classmethod
+    def of_size(cls, vocabulary: int, params: int) -> LanguageLSTM:
+        """The one whose number of parameters is nearest to ``params``."""
+        half = (2 * vocabulary + 8) / 16
+        root = max(1, int((half**2 + max(0, params - vocabulary) / 8) ** 0.5 - half))
+        return cls(vocabulary, min((root, root + 1), key=lambda hidden: abs(_lstm_params(vocabulary, hidden) - params)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        made, _ = self.lstm(self.words(x.long()))
+        outputs: Tensor = self.head(made)
+        return outputs
+
+
+def _lstm_params(vocabulary: int, hidden: int) -> int:
+    """Two tables of words, the biases of the words, two square maps and two biases of four gates."""
+    return 2 * vocabulary * hidden + vocabulary + 8 * hidden * hidden + 8 * hidden
+
+
 @dataclass(frozen=True)
 class Baseline:
     """A hand-made network and the fields of the training recipe (``Recipe(**baseline.recipe)``) that go with it.
 
     ``make`` takes the shape of an input, the number of outputs, and by their names those facts about the data that its
-    signature asks for.
+    signature asks for; ``params`` where it is to be as large as what it is compared with.
     """
 
     name: str
@@ -94,12 +121,27 @@ class Baseline:
     make: Callable[..., nn.Module] = field(repr=False)
     recipe: Mapping[str, Any]
 
+    @property
+    def sized(self) -> bool:
+        """Whether it is made as large as what it is compared with."""
+        return "params" in inspect.signature(self.make).parameters
+
     def build(
-        self, input_shape: tuple[int, ...], outputs: int, facts: Mapping[str, Any] = MappingProxyType({})
+        self,
+        input_shape: tuple[int, ...],
+        outputs: int,
+        facts: Mapping[str, Any] = MappingProxyType({}),
+        params: int | None = None,
     ) -> nn.Module:
-        """The network with fresh weights for inputs of this shape (without the batch) and so many outputs."""
+        """The network with fresh weights for inputs of this shape (without the batch) and so many outputs.
+
+        ``params`` is about how many parameters it is to have, where it is :attr:`sized`.
+        """
         asked = inspect.signature(self.make).parameters
-        return self.make(tuple(input_shape), outputs, **{name: facts[name] for name in facts if name in asked})
+        known = {name: facts[name] for name in facts if name in asked}
+        if params is not None and self.sized:
+            known["params"] = params
+        return self.make(tuple(input_shape), outputs, **known)
 
 
 def _digits(input_shape: tuple[int, ...], outputs: int) -> nn.Module:
@@ -116,6 +158,10 @@ def _tables(input_shape: tuple[int, ...], outputs: int) -> nn.Module:
 
 def _series(input_shape: tuple[int, ...], outputs: int) -> nn.Module:
     return SeriesConvolutions(input_shape, outputs, (64, 128, 64))
+
+
+def _language(input_shape: tuple[int, ...], outputs: int, vocabulary: int, params: int = 77_000) -> nn.Module:
+    return LanguageLSTM.of_size(vocabulary, params)
 
 
 BASELINES: Mapping[str, Baseline] = {
@@ -156,6 +202,15 @@ BASELINES: Mapping[str, Baseline] = {
             {
                 # Sets of series are small: more epochs of small batches.
                 "epochs": 100, "batch_size": 16, "optimizer": "adamw", "lr": 3e-3, "schedule": "one_cycle",
+                "weight_decay": 1e-2, "clip": 1.0,
+            },
+        ),
+        Baseline(
+            "lstm",
+            "a layer of LSTM with as many parameters as what it is compared with",
+            _language,
+            {
+                "epochs": 10, "batch_size": 32, "optimizer": "adamw", "lr": 1e-2, "schedule": "one_cycle",
                 "weight_decay": 1e-2, "clip": 1.0,
             },
         ),

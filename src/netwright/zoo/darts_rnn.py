@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from netwright.architecture import Architecture
 from netwright.errors import ArchitectureError, nearest
 from netwright.space import SearchSpace, inputs, one_of
+from netwright.zoo.trees import Branch
 
 NODES = 8
 ACTIVATIONS: Mapping[str, type[nn.Module]] = {
@@ -76,7 +77,7 @@ class DARTSRNN(nn.Module):
 
     def run(self, words: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The outputs, and the state after the last word."""
-        embedded = self.embedding(words)
+        embedded = self.embedding(words.long())
         state = embedded.new_zeros(embedded.shape[0], self.hidden) if state is None else state
         outputs = []
         for x in embedded.unbind(1):
@@ -91,6 +92,20 @@ class DARTSRNN(nn.Module):
 def space(**arguments: Any) -> SearchSpace:
     """The search space; the arguments are those of :class:`DARTSRNN`, and ``where`` and ``same``."""
     return SearchSpace(DARTSRNN, **arguments)
+
+
+def tree(architecture: Mapping[str, Any]) -> Branch:
+    """The cell as a tree from its first state down to what takes it; the output is the mean of all nodes below."""
+
+    def branch(node: int) -> Branch:
+        below = tuple(branch(other) for other in range(node + 1, NODES + 1) if architecture[f"node{other}"] == (node,))
+        if not node:
+            return Branch("n0 = tanh(Wx + Uh), gated with h", "n0: x, h\ntanh", below)
+        end = architecture[f"node{node}.activation"]
+        (source,) = architecture[f"node{node}"]
+        return Branch(f"n{node} = {end}(W{node}n{source}), gated with n{source}", f"n{node}: {end}", below)
+
+    return branch(0)
 
 
 def from_genotype(recurrent: Sequence[tuple[str, int]]) -> Architecture:

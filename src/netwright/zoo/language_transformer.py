@@ -108,7 +108,7 @@ class LanguageTransformer(nn.Module):
         length = x.shape[1]
         if length > self.context:
             raise InputError(f"a text of {length} words is longer than the context of {self.context}")
-        made = self.words(x) + self.positions.weight[:length]
+        made = self.words(x.long()) + self.positions.weight[:length]
         made = self.norm(self.body(made))
         return functional.linear(made, self.words.weight)
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from netwright.architecture import Architecture
 from netwright.space import SearchSpace, choose, inputs, one_of
+from netwright.zoo.trees import Branch
 
 LEAVES = 8
 NODES = 2 * LEAVES - 1
@@ -66,7 +67,11 @@ class RecurrentCell(nn.Module):
         self.read = inputs("memory.read", NODES)
 
     def forward(self, x: Tensor, output: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        pairs = list(zip(self.from_input(x).chunk(LEAVES, -1), self.from_output(output).chunk(LEAVES, -1), strict=True))
+        return self.step(self.from_input(x), output, memory)
+
+    def step(self, mapped: Tensor, output: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """The same of an input that :attr:`from_input` has mapped: a text is mapped as a whole, which is faster."""
+        pairs = list(zip(mapped.chunk(LEAVES, -1), self.from_output(output).chunk(LEAVES, -1), strict=True))
         before: list[Tensor] = []
         after: list[Tensor] = []
         for node, (combine, activate) in enumerate(zip(self.combine, self.activate, strict=True)):
@@ -100,18 +105,20 @@ class ZophRNN(nn.Module):
         self, words: Tensor, state: list[tuple[Tensor, Tensor]] | None = None
     ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
         """The outputs, and the state after the last word."""
-        embedded = self.embedding(words)
+        embedded = self.embedding(words.long())
         if state is None:
             nothing = embedded.new_zeros(embedded.shape[0], self.hidden)
             state = [(nothing, nothing) for _ in self.cells]
-        now = list(state)
-        outputs = []
-        for x in embedded.unbind(1):
-            for index, cell in enumerate(self.cells):
-                now[index] = cell(x, *now[index])
-                x = now[index][0]
-            outputs.append(x)
-        return self.head(torch.stack(outputs, 1)), now
+        after = []
+        x = embedded
+        for cell, (output, memory) in zip(self.cells, state, strict=True):
+            outputs = []
+            for mapped in cell.from_input(x).unbind(1):  # type: ignore[operator]
+                output, memory = cell.step(mapped, output, memory)  # type: ignore[operator]
+                outputs.append(output)
+            x = torch.stack(outputs, 1)
+            after.append((output, memory))
+        return self.head(x), after
 
     def forward(self, words: Tensor, state: list[tuple[Tensor, Tensor]] | None = None) -> Tensor:
         return self.run(words, state)[0]
@@ -120,6 +127,30 @@ class ZophRNN(nn.Module):
 def space(**arguments: Any) -> SearchSpace:
     """The search space; the arguments are those of :class:`ZophRNN`, and ``where`` and ``same``."""
     return SearchSpace(ZophRNN, **arguments)
+
+
+def tree(architecture: Mapping[str, Any]) -> Branch:
+    """The cell as a tree from its output down to the leaves, where ``x`` is the input and ``h`` the last output."""
+    signs = {"add": "+", "multiply": "·"}
+    (read,) = architecture["memory.read"]
+
+    def branch(node: int) -> Branch:
+        sign, end = signs[architecture[f"node{node}.combine"]], architecture[f"node{node}.activation"]
+        first = 2 * (node - LEAVES)
+        below = () if node < LEAVES else (branch(first), branch(first + 1))
+        of = f"W{node}x {sign} U{node}h" if node < LEAVES else f"n{first} {sign} n{first + 1}"
+        words, short = f"n{node} = {end}({of})", f"n{node}: {sign} {end}"
+        notes = []
+        if node == architecture["memory.enters"]:
+            how = f"{architecture['memory.activation']}(n{node} {signs[architecture['memory.combine']]} memory)"
+            words += f", then {how}"
+            notes.append(f"{signs[architecture['memory.combine']]} c {architecture['memory.activation']}")
+        if node == read:
+            words += f"; the next memory is {of}"
+            notes.append("→ c")
+        return Branch(words, "\n".join([short, " ".join(notes)]) if notes else short, below)
+
+    return branch(NODES - 1)
 
 
 NAS_CELL = Architecture(

@@ -3,9 +3,9 @@
     python predict.py DATA … [--json]
 
 DATA are image files, folders of them, or an .npy or .npz file (array X) of images; for a table or series a .csv or
-.tsv file, or an .npy or .npz file. Each row gives a line; with --json one object with the predictions and, of a
-classifier, the classes and the probabilities. From Python: `predict(X)` for rows as they are, `answer(outputs)` for
-what they mean.
+.tsv file, or an .npy or .npz file; for a language model a file of text. Each row gives a line; with --json one object
+with the predictions and, of a classifier, the classes and the probabilities. From Python: `predict(X)` for rows as they
+are, `answer(outputs)` for what they mean.
 
 It needs numpy and what runs the network (requirements.txt); Pillow for image files. All that is known of the data, the
 scaling, the categories and the names of the classes, stands in manifest.json, with the size and hash of each file. No
@@ -61,6 +61,9 @@ def outputs(inputs: Array) -> Array:
 def answer(outputs: Array) -> dict[str, Any]:
     """What outputs mean: ``predictions``, and of a classifier ``classes`` and ``probabilities``."""
     target = about()["preprocessing"]["target"]
+    if about()["preprocessing"]["kind"] == "language":
+        # What comes after a text is what its last token is answered with.
+        target, outputs = {"classes": about()["preprocessing"]["inputs"]["tokens"]}, outputs[:, -1]
     if "labels" in target:
         return {
             "predictions": (outputs > 0).astype(int).tolist(),
@@ -105,6 +108,8 @@ def read(paths: Sequence[str]) -> Any:
     if len(files) != 1:
         raise Refused("give one file, or images alone")
     (path,), (suffix,) = files, suffixes
+    if about()["preprocessing"]["kind"] == "language":
+        return _read_text(path)
     if suffix in (".npy", ".npz"):
         return _array(path)
     if suffix in (".csv", ".tsv") and not images:
@@ -419,7 +424,37 @@ def _finite(X: Array) -> Array:
     return X
 
 
-PREPARED: dict[str, Callable[[Any, dict[str, Any]], Array]] = {"series": _series}
+def _read_text(path: Path) -> str:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Refused(f"{path} is no text in UTF-8: {error.reason} at place {error.start:,}") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def tokens_of(text: str, constants: dict[str, Any]) -> list[int]:
+    """The numbers of the tokens of a text, 0 for those that the network does not know."""
+    known = {token: number for number, token in enumerate(constants["tokens"])}
+    cut = re.findall(r"\w+|[^\w\s]|\n", text) if constants["way"] == "words" else text
+    return [known.get(token, 0) for token in cut]
+
+
+def _text(data: Any, constants: dict[str, Any]) -> Array:
+    """A text in windows of which the last ends where it does, or the ends of a list of texts; filled up in front."""
+    window, tokens = constants["window"], constants["tokens"]
+    filler = next((tokens.index(each) for each in ("\n", " ") if each in tokens), 0)
+    rows = []
+    for text in [data] if isinstance(data, str) else data:
+        if not isinstance(text, str):
+            raise Refused(f"a text is a string, found {type(text).__name__}")
+        numbers = tokens_of(text, constants)
+        length = max(1, -(-len(numbers) // window)) * window if isinstance(data, str) else window
+        numbers = numbers[-length:]
+        rows.append(np.array([filler] * (length - len(numbers)) + numbers, dtype=np.float32).reshape(-1, window))
+    return np.concatenate(rows) if rows else np.zeros((0, window), dtype=np.float32)
+
+
+PREPARED: dict[str, Callable[[Any, dict[str, Any]], Array]] = {"language": _text, "series": _series}
 """From raw rows to inputs, by kinds of data."""
 
 

@@ -52,13 +52,12 @@ def main() -> int:
         device_of(arguments.device)
         X, y = read(arguments.data, arguments.target)
         test = read(arguments.test, arguments.target) if arguments.test else None
-        target = predict.about()["preprocessing"]["target"]
         torch.manual_seed(arguments.seed)
         network = initialised(Network())
         center, scale = 0.0, 1.0
-        if "classes" not in target:
+        if y.is_floating_point():
             center, scale = float(y.mean()), float(y.std()) or 1.0
-        fit(network, X, (y - center) / scale if "classes" not in target else y, arguments)
+        fit(network, X, (y - center) / scale if y.is_floating_point() else y, arguments)
         for name, rows in (("training", (X, y)), ("test", test)):
             if rows is not None:
                 print(f"{name}: {score(network, *rows, center, scale)} on {len(rows[0]):,} rows")
@@ -74,6 +73,8 @@ def read(path: str, column: str | None) -> tuple[Tensor, Tensor]:
     """Prepared inputs, and the codes of classes or numbers in their own unit."""
     target = predict.about()["preprocessing"]["target"]
     source = Path(path)
+    if predict.about()["preprocessing"]["kind"] == "language":
+        return windows(predict.read([path]))
     if source.is_dir():
         files = sorted(each for each in source.glob("*/*") if each.suffix.lower() in predict.IMAGES)
         raw, labels = predict.read([str(each) for each in files]) if files else None, [f.parent.name for f in files]
@@ -97,6 +98,17 @@ def read(path: str, column: str | None) -> tuple[Tensor, Tensor]:
     if unknown:
         raise Refused(f"{unknown[0]!r} is no class of this network: {', '.join(list(codes)[:8])}")
     return inputs, torch.tensor([codes[str(value)] for value in labels])
+
+
+def windows(text: str) -> tuple[Tensor, Tensor]:
+    """The windows of a text, and the token after each of theirs."""
+    constants = predict.about()["preprocessing"]["inputs"]
+    numbers, window = torch.tensor(predict.tokens_of(text, constants)), constants["window"]
+    count = (len(numbers) - 1) // window
+    if count < 1:
+        raise Refused(f"the text has {len(numbers):,} tokens, expected more than {window}")
+    X, y = numbers[: count * window], numbers[1 : count * window + 1]
+    return X.reshape(count, window).float(), y.reshape(count, window)
 
 
 def arrays(source: Path) -> tuple[Any, list[Any]]:
@@ -165,7 +177,9 @@ def fit(network: nn.Module, X: Tensor, y: Tensor, arguments: argparse.Namespace)
             if y.is_floating_point():
                 loss = functional.mse_loss(outputs.reshape(y[batch].shape), y[batch])
             else:
-                loss = functional.cross_entropy(outputs, y[batch], label_smoothing=RECIPE["label_smoothing"])
+                loss = functional.cross_entropy(
+                    outputs.movedim(-1, 1), y[batch], label_smoothing=RECIPE["label_smoothing"]
+                )
             loss.backward()
             if RECIPE["clip"] is not None:
                 nn.utils.clip_grad_norm_(network.parameters(), RECIPE["clip"])
@@ -251,8 +265,10 @@ def augment(images: Tensor, noise: torch.Generator) -> Tensor:
 
 @torch.no_grad()
 def score(network: nn.Module, X: Tensor, y: Tensor, center: float, scale: float) -> str:
-    """The accuracy, or R²."""
+    """The accuracy, the perplexity, or R²."""
     outputs = torch.cat([network(part) for part in X.split(256)])
+    if y.dim() == 2 and not y.is_floating_point():
+        return f"perplexity {float(functional.cross_entropy(outputs.movedim(-1, 1), y).exp()):.4f}"
     if not y.is_floating_point():
         return f"accuracy {float((outputs.argmax(1) == y).double().mean()):.4f}"
     errors = (outputs.reshape(y.shape) * scale + center - y).square().sum()
@@ -275,7 +291,7 @@ def write(out: Path, network: nn.Module, center: float, scale: float) -> None:
         "sha256": hashlib.sha256(content).hexdigest(),
     }
     target = manifest["extra"]["preprocessing"]["target"]
-    if "classes" not in target:
+    if "mean" in target:
         # An output times the deviation plus the mean is the number that is predicted.
         target.update(mean=center, std=scale)
     (out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
