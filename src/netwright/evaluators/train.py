@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from netwright.training.inheritance import inherit
 from netwright.training.loop import fit
 from netwright.training.metrics import Direction, direction
 from netwright.training.recipes import Recipe
+from netwright.training.scorers import check_scorers, scorers_of
 from netwright.training.splits import Split
 from netwright.training.weights import load_weights
 
@@ -35,6 +37,8 @@ class Train(OfData):
     under a schedule of its own. ``keep=False`` keeps no weights, so that nothing can inherit from them.
 
     ``test`` is a test set of its own, for data whose split has no test part; only the verdict looks at it.
+
+    ``scorers`` are names of scikit-learn's scorers, such as ``"roc_auc"``: it answers with ``val_roc_auc``, too.
     """
 
     inherits = True
@@ -50,6 +54,7 @@ class Train(OfData):
         inherit_factor: float = 0.5,
         keep: bool = True,
         test: Data | None = None,
+        scorers: Sequence[str] = (),
     ) -> None:
         if not 0 < inherit_factor <= 1:
             raise InputError(f"Train: inherit_factor is more than 0 and at most 1, found {inherit_factor!r}")
@@ -67,6 +72,10 @@ class Train(OfData):
             recipe = Recipe.images() if len(data.input_shape) == 3 else recipe
         self.data, self.test, self.split = data, test, split
         self.keep, self.inherit_factor = keep, inherit_factor
+        self.scorers = scorers_of(data.task, [f"val_{name}" for name in scorers])
+        if unknown := set(scorers) - set(self.scorers):
+            raise InputError(f"Train: no scorer is called '{min(unknown)}'")
+        check_scorers(self.scorers, np.asarray(data.y[split.validation]), data.outputs, data.task)
         self.recipe = recipe if epochs is None else recipe.replace(epochs=epochs)
         self._parts: dict[str, tuple[Tensor, Tensor, Tensor, Tensor]] = {}
 
@@ -78,7 +87,8 @@ class Train(OfData):
     @property
     def metrics(self) -> dict[str, Direction]:
         """The names of what it answers with, and the direction in which each is better."""
-        names = (*read_goal(self.data.task).metrics, "val_loss", "train_loss", "epochs", "lineage_epochs")
+        named = tuple(f"val_{name}" for name in self.scorers)
+        names = (*read_goal(self.data.task).metrics, *named, "val_loss", "train_loss", "epochs", "lineage_epochs")
         return {name: direction(name) for name in names}
 
     def budget(self, candidate: Candidate) -> int:
@@ -124,6 +134,7 @@ class Train(OfData):
             report=lambda step, metrics: candidate.report(step, **metrics),
             task=self.data.task,
             weights=weights,
+            scorers=self.scorers,
         )
         if self.keep:
             candidate.keep(network.state_dict())

@@ -8,8 +8,10 @@ Each training is journaled when it ends, so an interrupted selection goes on whe
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from netwright.architecture import Architecture
-from netwright.errors import InfeasibleError, InputError, Interrupted, NetwrightError
+from netwright.errors import DataError, InfeasibleError, InputError, Interrupted, NetwrightError
 from netwright.executors import TaskFailed
 from netwright.progress import Phase, Progress, Watch
 from netwright.statistics import Difference, Verdict, paired_bootstrap, score_interval, verdict
@@ -102,6 +104,8 @@ class Scored:
     seconds: float
     seeds: tuple[int, ...]
     examples: np.ndarray[Any, Any] = field(repr=False)
+    named: Mapping[str, float] = field(default_factory=dict)
+    """By scikit-learn's scorers that were asked for."""
 
 
 @dataclass(frozen=True)
@@ -344,9 +348,12 @@ class _Selection:
         }
         if not judged:
             return finalists[0], ()
-        scores = {number: float(np.mean([each["score"] for each in some])) for number, some in judged.items()}
+        metric = self.study.objectives[0].metric
+        asked = metric.removeprefix("val_") if metric.removeprefix("val_") in self.train.scorers else None
+        scores = {number: float(np.mean([_score(each, asked) for each in some])) for number, some in judged.items()}
         losses = {number: float(np.mean([each["loss"] for each in some])) for number, some in judged.items()}
-        error = standard_error(max(scores.values()), self.train, len(self.train.split.selection))
+        count = len(self.train.split.selection)
+        error = standard_error(max(scores.values()), self.train, count) if asked is None else 0.0
         alike = [number for number in judged if scores[number] >= max(scores.values()) - error]
         prices = _prices([trial for trial in finalists if trial.number in alike], self.study.objectives[1:])
         best = min(alike, key=lambda number: (prices[number], losses[number], number))
@@ -441,7 +448,10 @@ class _Selection:
         examples = np.stack([np.load(file.with_suffix(".npy"), allow_pickle=False) for file in files])
         seconds = float(sum(records[training.key]["seconds"] for training in kept))
         seeds = tuple(training.seed for training in kept)
-        return _scored_of(name, examples, seeds, costs, seconds, read_goal(self.train.data.task))
+        scored = _scored_of(name, examples, seeds, costs, seconds, read_goal(self.train.data.task))
+        told = [records[training.key].get("named", {}) for training in kept]
+        named = {scorer: float(np.mean([each[scorer] for each in told])) for scorer in told[0]}
+        return dataclasses.replace(scored, named=named)
 
     def _baseline_costs(self, size: int | None) -> dict[str, float]:
         import torch
@@ -509,6 +519,11 @@ def ranked(study: Study) -> list[Trial]:
     for trial in first.values():
         groups.setdefault(extent(trial.proposal.budget), []).append(trial)
     return [trial for budget in sorted(groups, reverse=True) for trial in _in_order(study, groups[budget])]
+
+
+def _score(record: Mapping[str, Any], scorer: str | None) -> float:
+    """By which a finalist is better: by the scorer that was asked for, if one was."""
+    return float(record["score"] if scorer is None else record["named"][scorer])
 
 
 def _beats(trial: Trial, other: Trial, objective: Objective) -> bool:
@@ -610,6 +625,7 @@ def train_final(
 
     from netwright.training.goals import read_goal
     from netwright.training.loop import predict, train_network
+    from netwright.training.scorers import score_by
     from netwright.training.weights import save_weights
     from netwright.zoo import baselines
 
@@ -637,6 +653,11 @@ def train_final(
     else:
         loss = float(goal.loss(torch.from_numpy(outputs), torch.from_numpy(targets)))
     examples = goal.credits(outputs, targets)
+    named = {}
+    for name in train.scorers:
+        # A test part of its own may lack a class, which is no reason to lose the training.
+        with suppress(DataError):
+            named[name] = score_by(name, outputs, targets, data.task)
     path = Path(file)
     path.parent.mkdir(parents=True, exist_ok=True)
     digest = save_weights(path, network.state_dict())
@@ -646,6 +667,7 @@ def train_final(
         "sha256": digest,
         "score": float(examples.mean()),
         "loss": loss,
+        "named": named,
         "seconds": fitted.seconds,
         "fitted": {"center": fitted.center.tolist(), "scale": fitted.scale.tolist(), "epochs": fitted.epochs},
     }

@@ -11,9 +11,9 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ from netwright.tasks.kinds import KINDS
 from netwright.tasks.outcome import Outcome
 from netwright.tasks.readers import Loaded, from_arrays, read
 from netwright.tasks.spaces import Found, find_again, find_space, like
+from netwright.training.metrics import SCORERS
 from netwright.trial import PROXY
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ WRITING_SECONDS = 5.0
 METRICS = {
     "accuracy": "val_accuracy", "r2": "val_r2", "rmse": "val_rmse", "perplexity": "val_perplexity",
     "mase": "val_mase", "loss": "val_loss",
+    **{name: f"val_{name}" for names in SCORERS.values() for name in names},
 }  # fmt: skip
 """Names that users know, and the metric that a trial reports on its validation data."""
 
@@ -106,6 +108,10 @@ def search(
     baseline: str | None = None,
     X_test: Any = None,
     y_test: Any = None,
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    callbacks: Iterable[Any] = (),
+    dry_run: bool = False,
 ) -> Outcome:
     """Searches a network for ``source`` and writes it to ``out`` (by default a new folder below ``runs``).
 
@@ -115,23 +121,34 @@ def search(
     says where ``latency_ms`` is from, where that is a limit or an objective: a runtime of this host, or a profile (or
     its file) of any device.
 
+    ``sample_weight`` says how much each row of the arrays counts in training, ``class_weight`` how much each class does
+    (a mapping, or ``"balanced"``: all classes alike); scores count every row once. ``callbacks`` are functions
+    ``f(study, trial)``, called after each trial. ``dry_run`` is one trial of one epoch and all that follows it, to see
+    that everything works.
+
     Raises the errors of :mod:`netwright.errors`, each with one line that says what to do.
     """
     began = time.monotonic()
     limit = None if time_limit is None else parse_duration(time_limit)
+    if dry_run:
+        limit, max_trials = None, 1
     if limit is None and max_trials is None:
         limit = DEFAULT_TIME_LIMIT
     _check_strategy(strategy)
     _announce(watch, "prepare", "reading the data")
     if y is None and isinstance(source, str | os.PathLike):
+        if sample_weight is not None:
+            raise InputError("sample_weight is for arrays, and the data are in a file", hint="Pass X and y")
         loaded = read(source, target=target, task=task)
     else:
-        loaded = from_arrays(source, y, X_test=X_test, y_test=y_test, task=task)
+        loaded = from_arrays(source, y, X_test=X_test, y_test=y_test, task=task, weights=sample_weight)
+    loaded = _weighted(loaded, class_weight)
     if space is None:
         space = _space_for(loaded.kind, strategy)
     loaded, parts, found = _ready(loaded, space, seed)
     shape = loaded.data.input_shape
     objectives = _objectives(loaded, metric, maximize, minimize)
+    _check_scorers(objectives, loaded, parts, strategy)
     baseline = baseline or _baseline_name(loaded)
     constraints = dict(constraints or {})
     _check_metrics(constraints, objectives)
@@ -153,6 +170,8 @@ def search(
             seconds *= rows / len(loaded.raw)
             loaded, parts, found = _ready(pacing.first_rows(loaded, rows), space, seed)
     schedule = _schedule(baseline, loaded, limit, jobs, device, seconds)
+    if dry_run:
+        schedule = Schedule(1, 1)
     about = {
         "source": str(source) if y is None and isinstance(source, str | os.PathLike) else "arrays",
         "name": loaded.name,
@@ -181,6 +200,7 @@ def search(
     if latency is not None:
         about["on"] = profiles.kept(latency, folder)
     about["preprocessing"] = loaded.preprocessing
+    about["words"] = _words(loaded, strategy)
     train = _prepare(loaded, parts, about, folder)
     study = None
     try:
@@ -197,7 +217,7 @@ def search(
                 **one_shot.plan(strategy, one_shot.space_with(kept, found.space), train, about, limit, usual),
                 "kept": kept,
             }
-        study, supernet = _study(about, found, train, folder, strategy)
+        study, supernet = _study(about, found, train, folder, strategy, callbacks=callbacks)
         return _run(study, supernet, found, train, about, folder, began, limit, max_trials, jobs, watch)
     except (InputError, InfeasibleError):
         # Refused before anything was tried: nothing is left behind.
@@ -389,6 +409,7 @@ def outcome_of(study: Study, selected: Selected, about: Mapping[str, Any], folde
         kept=about.get("one_shot", {}).get("kept", {}),
         **(_front(folder) if len(about["objectives"]) > 1 else {}),
         warnings=(
+            *about.get("words", ()),
             *([about["cut"]] if "cut" in about else ()),
             *(word for note in study.noted("health")[-1:] for word in note["words"]),
         ),
@@ -625,6 +646,7 @@ def evaluator_of(about: Mapping[str, Any], folder: Path) -> Train:
     """The evaluator over the data that lie beside the study."""
     from netwright.evaluators.train import Train
     from netwright.training.data import Data
+    from netwright.training.scorers import scorers_of
     from netwright.training.splits import Split
 
     data = Data.load(folder / "data")
@@ -637,6 +659,7 @@ def evaluator_of(about: Mapping[str, Any], folder: Path) -> Train:
         split=parts,
         epochs=about["trial_epochs"],
         test=Data.load(test_folder) if test_folder.exists() else None,
+        scorers=scorers_of(data.task, [name for name, _ in about["objectives"]]),
     )
 
 
@@ -758,6 +781,45 @@ def _objectives(
         ways = {first: ways.get(first, KNOWN[first]), **ways}
     ordered = sorted(ways.items(), key=lambda pair: not pair[0].startswith("val_"))
     return [[name, way] for name, way in ordered]
+
+
+def _check_scorers(objectives: Sequence[Sequence[str]], loaded: Loaded, parts: Split, strategy: Any) -> None:
+    """Refuses a scorer that cannot judge these data, or that the search would not compute."""
+    from netwright.training.scorers import check_scorers, scorers_of
+
+    names = scorers_of(loaded.task, [name for name, _ in objectives])
+    if names and _is_one_shot(strategy):
+        raise InputError(
+            f"a supernet's candidates are judged by the metrics of their goal, and '{names[0]}' is none of them",
+            hint="Choose another strategy, or leave metric out",
+        )
+    for part in (parts.validation, parts.selection):
+        check_scorers(names, np.asarray(loaded.data.y[part]), loaded.data.outputs, loaded.task)
+
+
+def _weighted(loaded: Loaded, class_weight: Any) -> Loaded:
+    """The data with rows that count as their class asks."""
+    from netwright.tasks.labels import balanced
+
+    if class_weight is None:
+        return loaded
+    if class_weight != "balanced" and not isinstance(class_weight, Mapping):
+        raise InputError(f"class_weight is 'balanced' or maps classes to numbers, found {class_weight!r}")
+    weights = None if class_weight == "balanced" else class_weight
+    return replace(loaded, raw=replace(loaded.raw, labels=balanced(loaded.raw.labels, weights)))
+
+
+def _words(loaded: Loaded, strategy: Any) -> list[str]:
+    """What a user has to know of how the data are used."""
+    words = []
+    tell = KINDS[loaded.kind].maybe("unused")
+    names = [] if tell is None else tell(loaded.preprocessing["inputs"])
+    if names:
+        shown = ", ".join(map(str, names[:5])) + (", …" if len(names) > 5 else "")
+        words.append(f"left out: {shown} (no value occurs twice, and it is no text)")
+    if loaded.raw.labels.weights is not None and _is_one_shot(strategy):
+        words.append("the supernet counts every row once; what it finds is trained with the weights of rows")
+    return words
 
 
 def _check_metrics(constraints: Mapping[str, float], objectives: Sequence[Sequence[str]]) -> None:

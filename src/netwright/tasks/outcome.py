@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,6 +106,9 @@ class Outcome:
         ]
         if self.saved:
             lines.append(self.saved)
+        for name, value in self.winner.named.items():
+            rival = "" if self.baseline is None else f" (baseline {self.baseline.named.get(name, math.nan):.4f})"
+            lines.append(f"{name:13} {value:.4f}{rival}")
         if "latency_ms" in self.measured:
             lines.append(f"latency       {self.measured['latency_ms']:.3g} ms ({self.where})")
         if self.kept:

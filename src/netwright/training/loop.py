@@ -18,10 +18,12 @@ from torch import Tensor, nn
 
 from netwright.errors import InputError
 from netwright.training.augmentation import augment
+from netwright.training.cells import Auxiliary, ScheduledDropPath
 from netwright.training.data import Data
 from netwright.training.distillation import Teacher
 from netwright.training.goals import Goal, read_goal
 from netwright.training.recipes import Recipe
+from netwright.training.scorers import score_by
 from netwright.trial import Report
 
 Reporter = Callable[[int, Mapping[str, float]], None]
@@ -65,6 +67,7 @@ def fit(
     task: str | None = None,
     teacher: Teacher | None = None,
     weights: Array | Tensor | None = None,
+    scorers: tuple[str, ...] = (),
 ) -> Fitted:
     """Trains ``network`` in place on all of ``X`` (N, …) and ``y``, which are as ``task`` has them.
 
@@ -73,7 +76,8 @@ def fit(
     threads. ``epochs`` replaces the recipe's. ``task`` is a goal of :mod:`netwright.training.goals`; where it is
     not given, whole numbers in ``y`` are classes and others numbers to predict. ``report`` is called
     after each epoch, counted from 1; what it raises ends the training. With a ``teacher`` its answers are a part of the
-    loss. ``weights`` (N,) say how much an example counts in it; their mean is taken for 1.
+    loss. ``weights`` (N,) say how much an example counts in it; their mean is taken for 1. ``scorers`` are names of
+    :mod:`netwright.training.scorers` that are reported of the validation data, too.
 
     A batch for which memory is missing is tried again in micro-batches of half the size, and so is all that follows;
     their gradients are added with their right weights, so the effective batch stays the same. Only BatchNorm sees a
@@ -97,7 +101,7 @@ def fit(
         raise InputError(f"training needs as many targets as inputs and at least one, found {len(inputs)} inputs "
                          f"and {len(targets)} targets")  # fmt: skip
     task = task or ("regression" if targets.is_floating_point() else "classification")
-    judge = _judge(read_goal(task), recipe, targets)
+    judge = _judge(read_goal(task), recipe, targets, scorers)
     targets = judge.prepare(targets)
     counts = None if weights is None else _weights(weights, len(inputs), device)
     validation: tuple[Tensor, Tensor] | None = None
@@ -108,8 +112,13 @@ def fit(
         layout = _layout(network, inputs)
         _arrange(network, layout)
         steps = epochs * _steps(len(inputs), recipe.batch_size)
-        trainer = _Trainer(network, recipe, judge.loss, layout, device, steps, teacher)
-        curve, best = _epochs(trainer, inputs, targets, counts, judge, validation, epochs, seed, report)
+        with contextlib.ExitStack() as stack:
+            paths = stack.enter_context(ScheduledDropPath(network, recipe.drop_path).active()) if recipe.drop_path else None
+            second = _second_head(network, recipe, inputs)
+            if second is not None:
+                stack.enter_context(second.active())
+            trainer = _Trainer(network, recipe, judge.loss, layout, device, steps, teacher, paths, second)
+            curve, best = _epochs(trainer, inputs, targets, counts, judge, validation, epochs, seed, report)
     if best is not None:
         network.load_state_dict(best.state)
     _arrange(network, torch.contiguous_format)
@@ -295,10 +304,12 @@ class _Trainer:
         device: torch.device,
         steps: int,
         teacher: Teacher | None,
+        paths: ScheduledDropPath | None = None,
+        second: Auxiliary | None = None,
     ) -> None:
         self.network, self.recipe, self.loss, self.layout, self.steps = network, recipe, loss, layout, steps
-        self.teacher = teacher
-        self.optimizer = optimizer(network, recipe)
+        self.teacher, self.paths, self.second = teacher, paths, second
+        self.optimizer = optimizer(network if second is None else nn.ModuleList([network, second.head]), recipe)
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.micro, self.halvings, self.taken = recipe.batch_size, 0, 0
         self.half: torch.dtype | None = None
@@ -309,6 +320,8 @@ class _Trainer:
     def step(self, x: Tensor, y: Tensor, counts: Tensor | None = None) -> Tensor:
         """One step on a batch whose examples count so much each; its mean loss, still on the device."""
         rate = learning_rate(self.recipe.schedule, self.recipe.lr, self.taken, self.steps)
+        if self.paths is not None:
+            self.paths.progress = self.taken / self.steps
         self.taken += 1
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -359,8 +372,23 @@ class _Trainer:
 
     def _loss(self, x: Tensor, y: Tensor, counts: Tensor | None) -> Tensor:
         outputs = self.network(x)
+        if isinstance(outputs, tuple):
+            # A network with an auxiliary head of its own.
+            outputs, more = outputs
+        else:
+            more = None if self.second is None else self.second()
         loss = self.loss(outputs, y, counts)
+        if more is not None and self.recipe.auxiliary:
+            loss = loss + self.recipe.auxiliary * self.loss(more, y, counts)
         return loss if self.teacher is None else self.teacher.mixed(loss, outputs, x, y)
+
+
+def _second_head(network: nn.Module, recipe: Recipe, inputs: Tensor) -> Auxiliary | None:
+    """The auxiliary head that the recipe asks for, if the network has none of its own."""
+    if not recipe.auxiliary or isinstance(getattr(network, "auxiliary", None), nn.Module):
+        return None
+    with _evaluating(network, torch.no_grad()):
+        return Auxiliary(network, inputs[:2])
 
 
 def optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -390,6 +418,7 @@ class _Judge:
     smoothing: float
     center: Tensor
     scale: Tensor
+    scorers: tuple[str, ...] = ()
 
     def prepare(self, targets: Tensor) -> Tensor:
         return (targets - self.center) / self.scale if self.goal.standardised else targets
@@ -403,13 +432,13 @@ class _Judge:
         return value if self.goal.way == "maximize" else -value
 
 
-def _judge(goal: Goal, recipe: Recipe, targets: Tensor) -> _Judge:
+def _judge(goal: Goal, recipe: Recipe, targets: Tensor, scorers: tuple[str, ...] = ()) -> _Judge:
     one = torch.ones((), device=targets.device)
     if not goal.standardised:
-        return _Judge(goal, recipe.label_smoothing, 0 * one, one)
+        return _Judge(goal, recipe.label_smoothing, 0 * one, one, scorers)
     center = targets.mean(0)
     scale = targets.std(0, correction=0)
-    return _Judge(goal, 0.0, center, torch.where(scale > 0, scale, torch.ones_like(scale)))
+    return _Judge(goal, 0.0, center, torch.where(scale > 0, scale, torch.ones_like(scale)), scorers)
 
 
 def _validate(
@@ -417,7 +446,12 @@ def _validate(
 ) -> dict[str, float]:
     with _evaluating(network, torch.inference_mode()):
         outputs = _outputs(network, inputs, EVALUATION_BATCH, layout).float()
-        return judge.goal.scores(outputs, targets, judge.center, judge.scale)
+        scores = judge.goal.scores(outputs, targets, judge.center, judge.scale)
+    if judge.scorers and math.isfinite(scores["val_loss"]):
+        answers = outputs * judge.scale + judge.center if judge.goal.standardised else outputs
+        for name in judge.scorers:
+            scores[f"val_{name}"] = score_by(name, answers.cpu().numpy(), targets.cpu().numpy(), judge.goal.name)
+    return scores
 
 
 def _outputs(network: nn.Module, inputs: Tensor, batch_size: int, layout: torch.memory_format) -> Tensor:

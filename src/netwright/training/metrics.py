@@ -8,6 +8,21 @@ from netwright.errors import InputError, nearest
 
 Direction = Literal["maximize", "minimize"]
 
+SCORERS: dict[str, tuple[str, ...]] = {
+    "classification": (
+        "balanced_accuracy", "f1", "f1_macro", "f1_micro", "f1_weighted", "precision", "precision_macro",
+        "precision_micro", "precision_weighted", "recall", "recall_macro", "recall_micro", "recall_weighted", "jaccard",
+        "jaccard_macro", "jaccard_micro", "jaccard_weighted", "average_precision", "roc_auc", "roc_auc_ovr",
+        "roc_auc_ovo", "roc_auc_ovr_weighted", "roc_auc_ovo_weighted", "neg_log_loss", "neg_brier_score",
+        "matthews_corrcoef",
+    ),
+    "regression": (
+        "explained_variance", "neg_mean_absolute_error", "neg_median_absolute_error", "neg_mean_squared_error",
+        "neg_root_mean_squared_error", "neg_max_error", "d2_absolute_error_score",
+    ),
+}  # fmt: skip
+"""Names of scikit-learn's scorers that a trial can report, as ``val_<name>``, by the goal. More is always better."""
+
 METRICS: dict[str, Direction] = {
     "val_accuracy": "maximize",
     "val_r2": "maximize",
@@ -28,6 +43,7 @@ METRICS: dict[str, Direction] = {
     "energy_j": "minimize",
     "epochs": "minimize",
     "lineage_epochs": "minimize",
+    **{f"val_{name}": "maximize" for names in SCORERS.values() for name in names},
 }
 
 PROXY_METRICS: dict[str, Direction] = {

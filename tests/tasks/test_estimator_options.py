@@ -1,0 +1,142 @@
+"""What estimators take beside data: metrics by scikit-learn's names, weights, presets, callbacks; and its tools."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.utils.estimator_checks import estimator_checks_generator
+
+import netwright as nw
+from netwright.errors import InputError
+from netwright.tasks.estimators import PRESETS
+from netwright.testing.toy import plane
+
+SMALL: dict[str, Any] = {"max_trials": 1, "n_jobs": 1, "strategy": "random"}
+
+
+def table(rows: int = 80) -> tuple[np.ndarray, np.ndarray]:
+    X, y = plane(rows)
+    return X, np.where(y > 0.4, "warm", "cold")
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_metric_by_the_name_of_a_scorer() -> None:
+    """Trials report it, the best has the most of it, and the outcome tells it of the test rows."""
+    X, y = table(160)
+    search = nw.TabularClassifier(metric="roc_auc", max_trials=3, n_jobs=1, strategy="random").fit(
+        X[:120], y[:120], (X[120:], y[120:])
+    )
+    scores = [trial["metrics"]["val_roc_auc"] for trial in search.leaderboard_]
+    assert scores == sorted(scores, reverse=True)
+    told = search.study_.winner.named["roc_auc"]
+    assert 0.5 < told <= 1
+    assert f"roc_auc       {told:.4f} (baseline " in search.study_.text()
+    assert roc_auc_score(y[120:] == "warm", search.predict_proba(X[120:])[:, 1]) == pytest.approx(told, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("metric", "message"),
+    [
+        ("roc_au", r"unknown metric 'roc_au'\. Did you mean 'roc_auc'"),
+        ("neg_max_error", "the metric 'neg_max_error' is for regression, and the goal is classification"),
+    ],
+)
+def test_metrics_are_refused_by_name(metric: str, message: str) -> None:
+    """Nothing is begun."""
+    with pytest.raises(InputError, match=message):
+        nw.TabularClassifier(metric=metric, **SMALL).fit(*table())
+
+
+@pytest.mark.usefixtures("quick")
+def test_weights_reach_the_training() -> None:
+    """Rows that count nothing say nothing: with those of one class alone weighing, that class is the answer."""
+    X, y = table()
+    search = nw.TabularClassifier(**{**SMALL, "space": "compact-tables"})
+    search.fit(X, y, sample_weight=(y == "cold").astype(float))
+    assert set(search.predict(X)) == {"cold"}
+    search.set_params(class_weight={"cold": 0.0}).fit(X, y)
+    assert set(search.predict(X)) == {"warm"}
+
+
+@pytest.mark.parametrize(
+    ("options", "fitted", "message"),
+    [
+        ({"class_weight": "even"}, {}, "class_weight is 'balanced' or maps classes to numbers, found 'even'"),
+        ({"class_weight": {"hot": 2}}, {}, "class_weight names the class 'hot', which y has not"),
+        ({}, {"sample_weight": [1.0]}, "X has 80 rows and sample_weight has 1 values"),
+        ({"preset": "fast"}, {}, r"no preset is called 'fast'\. Presets are tiny, quick, balanced, best"),
+    ],
+)
+def test_options_are_refused_in_a_line(options: dict[str, Any], fitted: dict[str, Any], message: str) -> None:
+    """What makes no sense is told before anything is trained."""
+    with pytest.raises(ValueError, match=message):
+        nw.TabularClassifier(**{**SMALL, **options}).fit(*table(), **fitted)
+
+
+def test_presets_are_limits_where_none_are_given() -> None:
+    """A limit of one's own goes before the preset's."""
+    assert nw.TabularClassifier(preset="quick")._limits() == (60.0, None)
+    assert nw.TabularClassifier(preset="tiny")._limits() == (30.0, 4)
+    assert nw.TabularClassifier(preset="best", max_trials=2)._limits() == (None, 2)
+    assert list(PRESETS) == ["tiny", "quick", "balanced", "best"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_callbacks_and_a_dry_run() -> None:
+    """A callback sees each trial; a dry run has one, of one epoch, and ends with a network."""
+    seen: list[int] = []
+    search = nw.TabularClassifier(dry_run=True, n_jobs=1, callbacks=[lambda study, trial: seen.append(trial.number)])
+    search.fit(*table())
+    assert seen == [0]
+    assert search.best_.metrics["epochs"] == 1
+    assert search.predict(table()[0]).shape == (80,)
+
+
+@pytest.mark.usefixtures("quick")
+def test_columns_that_are_left_out_are_told() -> None:
+    """Names that occur once are no reason to stop."""
+    pandas = pytest.importorskip("pandas")
+    X, y = table()
+    frame = pandas.DataFrame(X).assign(name=[f"n{i}" for i in range(80)])
+    outcome = nw.TabularClassifier(**SMALL).fit(frame.rename(columns=str), y).study_
+    assert outcome.warnings == ("left out: name (no value occurs twice, and it is no text)",)
+
+
+@pytest.mark.usefixtures("quick")
+def test_cross_validation_and_a_grid() -> None:
+    """scikit-learn's tools clone the estimator and set its parameters."""
+    X, y = table(60)
+    search = nw.TabularClassifier(**SMALL)
+    assert cross_val_score(search, X, y, cv=2).shape == (2,)
+    grid = GridSearchCV(clone(search), {"max_trials": [1, 2]}, cv=2, refit=False).fit(X, y)
+    assert grid.best_params_["max_trials"] in (1, 2)
+
+
+FAILING = {
+    "check_sample_weight_equivalence_on_dense_data": "a split of the rows depends on how many there are",
+}
+"""Checks that a search which splits its rows at random cannot pass, and why."""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quick")
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "estimator", [nw.TabularClassifier(**SMALL), nw.TabularRegressor(**SMALL)], ids=["classes", "numbers"]
+)
+def test_every_check_of_scikit_learn(estimator: Any) -> None:
+    """``check_estimator`` whole, but for what is named above."""
+    failed = {}
+    for each, check in estimator_checks_generator(estimator):
+        name = getattr(check, "func", check).__name__
+        try:
+            check(each)
+        except Exception as error:
+            if name not in FAILING and type(error).__name__ != "SkipTest":
+                failed[name] = str(error)
+    assert failed == {}
