@@ -72,6 +72,10 @@ def search(
     out: Annotated[
         str | None, typer.Option(metavar="DIR", help="Where the study goes. Default: a new folder in runs/.")
     ] = None,
+    ensemble: Annotated[
+        int,
+        typer.Option(metavar="N", min=0, help="Average up to N of the finalists, too, as one network. Default: none."),
+    ] = 0,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -111,6 +115,7 @@ def search(
             out=out,
             command=context.obj,
             watch=live,
+            ensemble=ensemble,
         )
     if json:
         answer_json(outcome.to_value())

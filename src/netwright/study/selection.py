@@ -53,6 +53,8 @@ class Training:
     seed: int
     epochs: int
     params: int | None = None
+    outputs: bool = False
+    """Whether the outputs for the examples that judge it are kept, too, for an ensemble."""
 
     @property
     def key(self) -> str:
@@ -72,6 +74,8 @@ class Plan:
     judged_seeds: int
     refit_seeds: int
     epochs: int
+    members: int = 0
+    """As many networks more are refitted at most for an ensemble."""
 
     @property
     def judged_epochs(self) -> int:
@@ -81,7 +85,7 @@ class Plan:
     def seconds(self, epoch_seconds: float, workers: int) -> float:
         """About how long it takes when an epoch on all data takes ``epoch_seconds``."""
         judged = _rounds(self.finalists * self.judged_seeds, workers)
-        refit = _rounds(self.refit_seeds, workers)
+        refit = _rounds(self.refit_seeds + self.members, workers)
         return (judged * self.judged_epochs + refit * self.epochs) * epoch_seconds
 
 
@@ -109,6 +113,26 @@ class Scored:
 
 
 @dataclass(frozen=True)
+class Member:
+    """One network of an ensemble: of which trial, how often it counts, and its refitted weights."""
+
+    trial: Trial
+    seed: int
+    count: int
+    weights: Path
+
+
+@dataclass(frozen=True)
+class Together:
+    """An ensemble of the finalists, its score on the test data, and what came of comparing it with the winner."""
+
+    members: tuple[Member, ...]
+    scored: Scored
+    difference: Difference
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
 class Selected:
     """What selection found: the winner, its refitted weights, its score beside the baseline's, the verdict.
 
@@ -126,6 +150,8 @@ class Selected:
     ranking: tuple[tuple[int, float], ...]
     outside: float
     """Seconds that the baseline took of this run's clock."""
+    together: Together | None = None
+    """The ensemble, where one was asked for and at least two networks were judged."""
 
 
 def choose_plan(
@@ -135,6 +161,7 @@ def choose_plan(
     workers: int,
     available: int,
     usual: int | None = None,
+    members: int = 0,
 ) -> Plan:
     """The fullest plan that fits into the time that is left; the least one if none does.
 
@@ -146,7 +173,8 @@ def choose_plan(
     orders = [(plan, count) for count in shorter for plan in PLANS if plan[1]]
     orders += [(plan, count) for plan in PLANS if not plan[1] for count in shorter]
     for (finalists, judged, refit), count in orders:
-        plan = Plan(min(finalists, available), judged if available > 1 else 0, refit, count)
+        judged_seeds = judged if available > 1 else 0
+        plan = Plan(min(finalists, available), judged_seeds, refit, count, members if judged_seeds else 0)
         if seconds_left is None or plan.seconds(epoch_seconds, workers) <= seconds_left:
             return plan
     return Plan(1, 0, 1, shorter[-1])
@@ -163,6 +191,7 @@ def select(
     margin: float = MARGIN,
     watch: Watch | None = None,
     trial: int | None = None,
+    ensemble: int = 0,
 ) -> Selected:
     """Selects, refits and judges; see the module. ``deadline`` gives the seconds that are left for the study's half.
 
@@ -170,9 +199,13 @@ def select(
     ``trial`` is the number of one that was chosen already: it is refitted and judged in place of the best one, with
     the same seeds and epochs, and the study's verdict stays as it is.
     ``baseline`` names one of :data:`netwright.zoo.baselines.BASELINES`; by default the one of the data's kind.
+    With ``ensemble`` above 0 the finalists are also averaged (:mod:`netwright.training.ensembles`): as many draws on
+    the selection data say which of them count and how often, those are refitted as the winner is, and what they answer
+    together is compared with the winner on the test data.
+
     Raises InputError for a study that does not train on data or has no finished trial.
     """
-    run = _Selection(study, baseline, plan, epochs, n_jobs, deadline, watch, trial)
+    run = _Selection(study, baseline, plan, epochs, n_jobs, deadline, watch, trial, ensemble)
     return run.run(margin)
 
 
@@ -229,6 +262,7 @@ class _Selection:
         deadline: Callable[[], float] | None,
         watch: Watch | None,
         chosen: int | None,
+        ensemble: int,
     ) -> None:
         from netwright.evaluators.train import Train
         from netwright.zoo import baselines
@@ -250,6 +284,7 @@ class _Selection:
         self.epochs = epochs or self.train.recipe.epochs
         self.plan = plan
         self.chosen = None if chosen is None else self._trial(chosen)
+        self.ensemble = ensemble
 
     def _trial(self, number: int) -> Trial:
         """One that can be chosen by its number."""
@@ -278,9 +313,12 @@ class _Selection:
         self.executor = entered.executor(min(self.n_jobs, self.study.parallel), "finals")
         plan = self._plan()
         trial, ranking = self._judge(plan) if self.chosen is None else (self.chosen, ())
+        # Before the winner's seeds, which are more while there is time.
+        parts = self._parts(plan) if self.chosen is None and self.ensemble else []
         refits, records = self._refit(trial, plan)
         seeds = [training.seed for training in refits]
         winner = self._scored("found", records, refits, trial.metrics)
+        together = self._together(parts, winner, margin) if parts else None
         size = int(trial.metrics["params"]) if self.baseline.sized else None
         twins = [Training("refit", None, seed, plan.epochs, size) for seed in seeds]
         began = time.monotonic()
@@ -302,6 +340,7 @@ class _Selection:
             plan,
             ranking,
             outside,
+            together,
         )
         told = self.study.noted("verdict")
         if self.chosen is None and (not told or (told[-1]["trial"], told[-1]["text"]) != (trial.number, judged.text)):
@@ -313,19 +352,22 @@ class _Selection:
         noted = self.study.noted("plan")
         if noted:
             body = noted[-1]
-            return Plan(body["finalists"], body["judged_seeds"], body["refit_seeds"], body["epochs"])
+            members = body.get("members", 0)
+            return Plan(body["finalists"], body["judged_seeds"], body["refit_seeds"], body["epochs"], members)
         plan = self.plan
         if plan is None:
             left = None if self.deadline is None else self.deadline()
             seconds = epoch_seconds(self.study, self.candidates[:8])
             usual = int(self.baseline.recipe["epochs"])
-            plan = choose_plan(left, seconds, self.epochs, self.n_jobs, len(self.candidates), usual)
+            members = max(0, self.ensemble - 1)
+            plan = choose_plan(left, seconds, self.epochs, self.n_jobs, len(self.candidates), usual, members)
         self.study.note(
             "plan",
             finalists=plan.finalists,
             judged_seeds=plan.judged_seeds,
             refit_seeds=plan.refit_seeds,
             epochs=plan.epochs,
+            **({"members": plan.members} if plan.members else {}),
         )
         return plan
 
@@ -333,13 +375,7 @@ class _Selection:
         finalists = self._finalists(plan.finalists)
         if plan.judged_seeds == 0 or len(finalists) == 1:
             return finalists[0], ()
-        trainings = {
-            trial.number: [
-                Training("judge", trial.architecture, FIRST_SEED + index, plan.judged_epochs)
-                for index in range(plan.judged_seeds)
-            ]
-            for trial in finalists
-        }
+        trainings = self._judgements(finalists, plan)
         records = self._train([training for some in trainings.values() for training in some], "finalists")
         judged = {
             trial.number: [records[training.key] for training in trainings[trial.number]]
@@ -370,6 +406,84 @@ class _Selection:
         if count < 2 or not known or known[0] in first:
             return first
         return [*first[: count - 1], known[0]]
+
+    def _judgements(self, finalists: Sequence[Trial], plan: Plan) -> dict[int, list[Training]]:
+        """The trainings by which the finalists are judged, by the number of their trial."""
+        return {
+            trial.number: [
+                Training("judge", trial.architecture, FIRST_SEED + index, plan.judged_epochs, outputs=self.ensemble > 0)
+                for index in range(plan.judged_seeds)
+            ]
+            for trial in finalists
+        }
+
+    def _parts(self, plan: Plan) -> list[tuple[Trial, Training, int]]:
+        """Which finalists make the ensemble, refitted, and how often each counts; empty where none were judged.
+
+        Which of them were chosen is journaled. One whose refit fails is left out.
+        """
+        from netwright.training.ensembles import choose
+        from netwright.training.goals import read_goal
+
+        finalists = self._finalists(plan.finalists)
+        if plan.judged_seeds == 0 or len(finalists) < 2:
+            return []
+        noted = self.study.noted("ensemble")
+        if noted:
+            chosen = [(each["trial"], each["seed"], each["count"]) for each in noted[-1]["members"]]
+        else:
+            judged = [(t, each) for t, some in self._judgements(finalists, plan).items() for each in some]
+            # A training that failed, or one of a version that kept no outputs, cannot take part.
+            kept = [(number, each) for number, each in judged if self._outputs_file(each).is_file()]
+            if len(kept) < 2:
+                return []
+            data = self.train.data
+            outputs = [np.load(self._outputs_file(each), allow_pickle=False) for _, each in kept]
+            targets = np.asarray(data.y[self.train.split.selection])
+            counts = choose(outputs, targets, read_goal(data.task), self.ensemble).counts
+            pairs = zip(kept, counts, strict=True)
+            chosen = [(number, each.seed, count) for (number, each), count in pairs if count]
+            members = [{"trial": number, "seed": seed, "count": count} for number, seed, count in chosen]
+            self.study.note("ensemble", members=members)
+        trials = self.study.history.trials
+        parts = [
+            (trials[number], Training("refit", trials[number].architecture, seed, plan.epochs, outputs=True), count)
+            for number, seed, count in chosen
+        ]
+        self._train([training for _, training, _ in parts], "refit")
+        return [part for part in parts if self._outputs_file(part[1]).is_file()]
+
+    def _together(self, parts: Sequence[tuple[Trial, Training, int]], winner: Scored, margin: float) -> Together:
+        """The ensemble on the test data, beside the winner alone."""
+        from netwright.training.ensembles import mixed
+        from netwright.training.goals import read_goal
+
+        train = self.train
+        goal = read_goal(train.data.task)
+        judges = train.test if train.test is not None else train.data.subset(train.split.test)
+        targets = np.asarray(judges.y)
+        outputs = [np.load(self._outputs_file(training), allow_pickle=False) for _, training, _ in parts]
+        answers = mixed(outputs, [count for *_, count in parts], goal)
+        # A network that counts with two seeds is two networks: it takes the room and the time of both.
+        costs = {name: sum(float(trial.metrics[name]) for trial, *_ in parts) for name in ("params", "macs")}
+        seconds = sum(
+            float(note["seconds"])
+            for note in self.study.noted("trained")
+            if note["key"] in {training.key for _, training, _ in parts}
+        )
+        seeds = tuple(training.seed for _, training, _ in parts)
+        scored = _scored_of("ensemble", goal.credits(answers, targets)[None], seeds, costs, seconds, goal)
+        named = _named(train.scorers, answers, targets, train.data.task)
+        difference = paired_bootstrap(scored.examples, winner.examples)
+        judged = verdict(difference, margin, metric=goal.credit, ours="the ensemble", theirs="the network found, alone")
+        members = tuple(
+            Member(trial, training.seed, count, self.folder / f"{training.key}.safetensors")
+            for trial, training, count in parts
+        )
+        return Together(members, dataclasses.replace(scored, named=named), difference, judged)
+
+    def _outputs_file(self, training: Training) -> Path:
+        return self.folder / f"{training.key}.outputs.npy"
 
     def _refit(self, trial: Trial, plan: Plan) -> tuple[list[Training], dict[str, dict[str, Any]]]:
         """Trains the winner with the plan's seeds, and with more while there is time; how many is journaled."""
@@ -625,7 +739,6 @@ def train_final(
 
     from netwright.training.goals import read_goal
     from netwright.training.loop import predict, train_network
-    from netwright.training.scorers import score_by
     from netwright.training.weights import save_weights
     from netwright.zoo import baselines
 
@@ -633,7 +746,8 @@ def train_final(
     torch.manual_seed(training.seed)
     if training.architecture is None:
         network = baselines.baseline(baseline).build(data.input_shape, data.outputs, data.facts, training.params)
-        recipe = train.recipe
+        # Both are about cells, which it has none of.
+        recipe = train.recipe.replace(drop_path=0.0, auxiliary=0.0)
     else:
         network = space.build(training.architecture)
         recipe = train.recipe.override(training.architecture)
@@ -653,15 +767,13 @@ def train_final(
     else:
         loss = float(goal.loss(torch.from_numpy(outputs), torch.from_numpy(targets)))
     examples = goal.credits(outputs, targets)
-    named = {}
-    for name in train.scorers:
-        # A test part of its own may lack a class, which is no reason to lose the training.
-        with suppress(DataError):
-            named[name] = score_by(name, outputs, targets, data.task)
+    named = _named(train.scorers, outputs, targets, data.task)
     path = Path(file)
     path.parent.mkdir(parents=True, exist_ok=True)
     digest = save_weights(path, network.state_dict())
     np.save(path.with_suffix(".npy"), examples)
+    if training.outputs:
+        np.save(path.with_suffix(".outputs.npy"), outputs)
     return {
         "file": path.name,
         "sha256": digest,
@@ -671,6 +783,20 @@ def train_final(
         "seconds": fitted.seconds,
         "fitted": {"center": fitted.center.tolist(), "scale": fitted.scale.tolist(), "epochs": fitted.epochs},
     }
+
+
+def _named(
+    scorers: Sequence[str], outputs: np.ndarray[Any, Any], targets: np.ndarray[Any, Any], task: str
+) -> dict[str, float]:
+    """The scores by scikit-learn's scorers that were asked for."""
+    from netwright.training.scorers import score_by
+
+    named = {}
+    for name in scorers:
+        # A test part of its own may lack a class, which is no reason to lose the training.
+        with suppress(DataError):
+            named[name] = score_by(name, outputs, targets, task)
+    return named
 
 
 def _begins(architecture: Architecture, start: Mapping[str, Any]) -> bool:

@@ -78,7 +78,9 @@ def compress(
     wrong = [share for share in shares if isinstance(share, bool) or not 0 < float(share) < 1]
     if wrong:
         raise InputError(f"a share of channels is a number between 0 and 1, found {wrong[0]!r}")
-    best = take(folder)
+    take(folder)
+    # Also where there is an ensemble: a network is made smaller, not several.
+    best = folder / "best"
     if shares:
         _require()
     work = _Work(folder, best, seed)

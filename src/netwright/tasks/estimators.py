@@ -61,6 +61,9 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         Functions ``f(study, trial)``, called after each trial.
     dry_run:
         One trial of one epoch, and all that follows it: to see that everything works.
+    ensemble:
+        As many of the finalists are averaged at most (Caruana et al. 2004), and the estimator predicts with all of
+        them; 0 makes none.
     n_jobs:
         Worker processes; None is one a core.
     random_state:
@@ -98,6 +101,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         class_weight: Any = None,
         callbacks: Sequence[Any] | None = None,
         dry_run: bool = False,
+        ensemble: int = 0,
     ) -> None:
         self.time_limit = time_limit
         self.max_trials = max_trials
@@ -116,6 +120,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         self.class_weight = class_weight
         self.callbacks = callbacks
         self.dry_run = dry_run
+        self.ensemble = ensemble
 
     def fit(
         self, X: Any, y: Any, eval_set: tuple[Any, Any] | None = None, *, sample_weight: Any = None
@@ -167,6 +172,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
             class_weight=self.class_weight,
             callbacks=self.callbacks or (),
             dry_run=self.dry_run,
+            ensemble=self.ensemble,
         )
         self._predictor = Predictor.open(out, space=self.space)
         self.out_ = out

@@ -24,7 +24,7 @@ from netwright.durations import parse_duration
 from netwright.errors import InfeasibleError, InputError, ResourceError, StoreError, nearest
 from netwright.progress import Phase, Progress, Watch
 from netwright.study import Study
-from netwright.tasks import pacing, profiles
+from netwright.tasks import ensembles, pacing, profiles
 from netwright.tasks.kinds import KINDS
 from netwright.tasks.outcome import Outcome
 from netwright.tasks.readers import Loaded, from_arrays, read
@@ -112,6 +112,7 @@ def search(
     class_weight: Any = None,
     callbacks: Iterable[Any] = (),
     dry_run: bool = False,
+    ensemble: int = 0,
 ) -> Outcome:
     """Searches a network for ``source`` and writes it to ``out`` (by default a new folder below ``runs``).
 
@@ -123,7 +124,10 @@ def search(
 
     ``sample_weight`` says how much each row of the arrays counts in training, ``class_weight`` how much each class does
     (a mapping, or ``"balanced"``: all classes alike); scores count every row once. ``callbacks`` are functions
-    ``f(study, trial)``, called after each trial. ``dry_run`` is one trial of one epoch and all that follows it, to see
+    ``f(study, trial)``, called after each trial. ``ensemble`` is how many of the finalists are averaged at most, one as
+    often as it helps (Caruana et al. 2004); the ensemble is written beside the single network.
+
+    ``dry_run`` is one trial of one epoch and all that follows it, to see
     that everything works.
 
     Raises the errors of :mod:`netwright.errors`, each with one line that says what to do.
@@ -147,6 +151,7 @@ def search(
         space = _space_for(loaded.kind, strategy)
     loaded, parts, found = _ready(loaded, space, seed)
     shape = loaded.data.input_shape
+    ensembles.check_size(ensemble, loaded.data.task)
     objectives = _objectives(loaded, metric, maximize, minimize)
     _check_scorers(objectives, loaded, parts, strategy)
     baseline = baseline or _baseline_name(loaded)
@@ -195,6 +200,8 @@ def search(
         "trial_epochs": schedule.trial_epochs,
         "command": command,
     }
+    if ensemble:
+        about["ensemble"] = ensemble
     if cut is not None:
         about["cut"] = cut
     if latency is not None:
@@ -275,7 +282,7 @@ def so_far(folder: str | Path) -> Outcome | None:
             return None
         seconds = max(study.history.seconds, sum(note["seconds"] for note in study.noted("job")))
         outcome = outcome_of(study, selected, about, folder, seconds)
-        _write(study, selected, found, train, about, folder, outcome)
+        outcome = _write(study, selected, found, train, about, folder, outcome)
     return outcome
 
 
@@ -342,7 +349,8 @@ def _run(
         some = ranked(study)[:8]
         if not some:
             return False
-        fullest = Plan(min(PLANS[0][0], len(some)), PLANS[0][1], PLANS[0][2], about["epochs"])
+        members = max(0, about.get("ensemble", 0) - 1)
+        fullest = Plan(min(PLANS[0][0], len(some)), PLANS[0][1], PLANS[0][2], about["epochs"], members)
         # What runs when the search ends may finish.
         trial = float(np.median([trial.seconds for trial in some]))
         return left() - WRITING_SECONDS - trial <= fullest.seconds(epoch_seconds(study, some), n_jobs)
@@ -373,12 +381,13 @@ def _run(
             n_jobs=n_jobs,
             deadline=None if limit is None else lambda: left() - WRITING_SECONDS,
             watch=watch,
+            ensemble=about.get("ensemble", 0),
         )
         _announce(watch, "export", "writing the network")
         spent = time.monotonic() - began - selected.outside
         seconds = before + spent
         outcome = outcome_of(study, selected, about, folder, seconds)
-        _write(study, selected, found, train, about, folder, outcome)
+        outcome = _write(study, selected, found, train, about, folder, outcome)
         study.note("job", seconds=round(spent, 3))
     _announce(watch, "done", None)
     return outcome
@@ -414,6 +423,9 @@ def outcome_of(study: Study, selected: Selected, about: Mapping[str, Any], folde
             *(word for note in study.noted("health")[-1:] for word in note["words"]),
         ),
         tree=None if tree is None else trees.text(tree),
+        together=None if selected.together is None else selected.together.scored,
+        text_together=None if selected.together is None else selected.together.verdict.text,
+        verdict_together=None if selected.together is None else selected.together.verdict.result,
         where=_where(about.get("on")),
         measured={name: selected.trial.metrics[name] for name in ("latency_ms",) if name in selected.trial.metrics},
     )
@@ -496,11 +508,17 @@ def _write(
     about: Mapping[str, Any],
     folder: Path,
     outcome: Outcome,
-) -> None:
+) -> Outcome:
+    """Writes what was found; the outcome, with a warning where an ensemble was asked for and there is none."""
     from netwright.tasks.shipping import ship
 
     ship(study, selected, found, train, about, folder / "best", outcome)
     _draw(_tree(about, selected.trial), folder)
+    missing = ensembles.ship(study, selected, found, train, about, folder, outcome)
+    if missing is None:
+        return outcome
+    warnings = (*outcome.warnings, missing)
+    return replace(outcome, warnings=warnings, together=None, text_together=None, verdict_together=None)
 
 
 def _study(

@@ -42,6 +42,11 @@ class Outcome:
     """What to pick for another network of it."""
     tree: str | None = None
     """What was found, drawn as a tree, where it is a cell that is one."""
+    together: Scored | None = None
+    """The ensemble of the finalists, where one was asked for and made."""
+    text_together: str | None = None
+    """What came of comparing it with the single network, in a sentence."""
+    verdict_together: str | None = None
 
     def to_value(self) -> dict[str, Any]:
         """The JSON object of the command line."""
@@ -59,6 +64,7 @@ class Outcome:
             "baseline": beside,
             "best": self.best.to_value(),
             "verdict": {"result": self.verdict, "text": self.text_of_verdict},
+            **self._ensemble(),
             "trials": self.trials,
             "failed": self.failed,
             "reused": self.reused,
@@ -66,11 +72,20 @@ class Outcome:
             **({"warnings": list(self.warnings)} if self.warnings else {}),
         }  # fmt: skip
 
+    def _ensemble(self) -> dict[str, Any]:
+        if self.together is None:
+            return {}
+        of = self.together
+        value = {"score": of.score, "low": of.low, "high": of.high, "params": of.params, "macs": of.macs}
+        verdict = {"result": self.verdict_together, "text": self.text_together}
+        return {"ensemble": {**value, "members": len(of.seeds), "verdict": verdict}}
+
     def text(self) -> str:
         """The result as it is printed: found beside baseline, the verdict, where it lies, what to do with it."""
         rows = [("", f"test {self.metric}", "95 % interval", "parameters", "MACs")]
         others = () if self.baseline is None else ((f"baseline {self.baseline.name}", self.baseline),)
-        for label, scored in (("found", self.winner), *others):
+        members = () if self.together is None else ((f"ensemble of {len(self.together.seeds)}", self.together),)
+        for label, scored in (("found", self.winner), *members, *others):
             rows.append(
                 (
                     label,
@@ -100,6 +115,7 @@ class Outcome:
             *(line.rstrip() for line in table),
             "",
             self.text_of_verdict,
+            *([] if self.text_together is None else [self.text_together]),
             "",
             f"{counts} in {self.seconds:.0f} s"
             + ("" if self.baseline is None else f"; the baseline took {self.baseline.seconds:.0f} s more"),
@@ -124,6 +140,7 @@ class Outcome:
             f"architecture  {self.best.architecture}",
             *self._drawn(),
             f"network       {self.out / 'best' / 'model.py'}",
+            *([] if self.together is None else [f"ensemble      {self.out / 'ensemble' / 'model.py'}"]),
             f"next          netwright predict {self.out} DATA · netwright show {self.out}",
         ]
         return "\n".join(lines)

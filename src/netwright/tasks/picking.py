@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from netwright.errors import InputError
 from netwright.progress import Progress, Watch
+from netwright.tasks import ensembles
 from netwright.tasks.overview import show
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def take(
 
     A network that was not chosen has not been trained to its end yet. That is done here, from scratch, with the seeds
     and epochs of the one that was, and it is judged by the same test data beside the same baseline. It stays in
-    ``picks``, for the next time. The name of a network in ``compressed`` means that one. InputError where the search
+    ``picks``, for the next time. Where the search made an ensemble, ``"best"`` is that, and the number of the chosen
+    trial is the single network. The name of a network in ``compressed`` means that one. InputError where the search
     has not ended.
     """
     folder = Path(folder)
@@ -70,7 +72,7 @@ def take(
             )
         raise InputError(f"the search in {folder} has not ended", hint=f"Go on with: netwright resume {folder}")
     if pick == "best":
-        return best
+        return ensembles.place(folder) or best
     small = folder / COMPRESSED / str(pick)
     if Path(str(pick)).name == str(pick) and (small / "manifest.json").is_file():
         return small

@@ -11,6 +11,7 @@ import numpy as np
 
 from netwright.architecture import Architecture
 from netwright.errors import InputError, NetwrightError
+from netwright.tasks import ensembles
 from netwright.tasks.preprocessing import answers, apply
 from netwright.tasks.readers import read_new
 
@@ -31,7 +32,9 @@ class Predictor:
         """Of the study in ``folder``: the space builds the network again, and the weights are checked by their hash.
 
         Where the space cannot be found again (it was an object, or its file is gone or another by now), the network
-        is that of ``best/model.py``. ``space`` is for a search that was given one as an object and whose modules are
+        is that of ``best/model.py``. An ensemble is always that of its ``model.py``.
+
+        ``space`` is for a search that was given one as an object and whose modules are
         wanted as they were written there.
 
         Raises InputError for a folder without a finished search, and for files that are not those that were written.
@@ -47,6 +50,11 @@ class Predictor:
                     hint="Give the folder that a search printed, such as runs/digits-1",
                 )
             raise InputError(f"the search in {folder} has not ended", hint=f"Go on with: netwright resume {folder}")
+        together = ensembles.place(Path(folder))
+        if together is not None:
+            manifest = read_manifest(together)
+            about = manifest["extra"]
+            return cls(load_network(together, manifest), about["preprocessing"], tuple(about["input_shape"]))
         manifest = read_manifest(best)
         about = manifest["extra"]
         shape = tuple(about["input_shape"])

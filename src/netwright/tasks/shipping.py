@@ -57,7 +57,15 @@ def ship(
     network.load_state_dict(dict(load_weights(selected.weights).state))
     network.eval()
     example = torch.from_numpy(np.array(train.data.X[:EXAMPLES], dtype=np.float32))
-    extra = {
+    extra = extra_of(selected, found, train, about)
+    more = facts_of(selected, extra, about)
+    text = card_of(study, selected, train, about, outcome, more)
+    package(network, selected.trial.architecture, example, folder, text, extra, note=f"Input: {more['Input']}.")
+
+
+def extra_of(selected: Selected, found: Found, train: Train, about: Mapping[str, Any]) -> dict[str, Any]:
+    """What a package's manifest keeps of the search."""
+    return {
         "space": dict(found.origin),
         "kind": about["kind"],
         "input_shape": list(train.data.input_shape),
@@ -65,9 +73,11 @@ def ship(
         "preprocessing": _in_own_unit(about["preprocessing"], selected.fitted),
         "recipe": train.recipe.override(selected.trial.architecture).replace(epochs=selected.plan.epochs).to_value(),
     }
-    more = {**_data_facts(extra["preprocessing"]), **_search_facts(selected, about)}
-    text = _card(study, selected, train, about, outcome, more)
-    package(network, selected.trial.architecture, example, folder, text, extra, note=f"Input: {more['Input']}.")
+
+
+def facts_of(selected: Selected, extra: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, str]:
+    """Rows of the card about the data and the search."""
+    return {**_data_facts(extra["preprocessing"]), **_search_facts(selected, about)}
 
 
 def export(folder: str | Path, to: str, destination: str | Path) -> Path:
@@ -80,7 +90,8 @@ def write(
 ) -> Written:
     """Writes the network of the study in ``folder`` as ``to``, one of ``netwright.export.FORMATS``.
 
-    ``pick`` is ``"best"`` (the one that the search chose), or what :func:`netwright.tasks.picking.picked` takes.
+    ``pick`` is ``"best"`` (the one that the search chose, or its ensemble), or what
+    :func:`netwright.tasks.picking.picked` takes.
 
     It is compared with the search's network on rows that the search never saw before it has its name; int8 is
     calibrated on rows of the training part. ``anew`` replaces a folder that was exported before. InputError where
@@ -172,14 +183,16 @@ def _training(package: Path) -> Training | None:
     about = manifest["extra"]
     if "recipe" not in about:
         return None
+    # Plain source has no cells any more, whose paths could be dropped.
+    recipe = {name: value for name, value in about["recipe"].items() if name not in ("drop_path", "auxiliary")}
     source = type(load_network(package, manifest))
     try:
         space = find_again(about["space"], **like(about)).space
     except NetwrightError:
         # The source's own first values have to serve.
-        return Training(about["recipe"])
+        return Training(recipe)
     architecture = Architecture.from_json((package / "architecture.json").read_bytes())
-    return Training(about["recipe"], initial_values(lambda: space.build(architecture), source))
+    return Training(recipe, initial_values(lambda: space.build(architecture), source))
 
 
 def _in_own_unit(preprocessing: Mapping[str, Any], fitted: Mapping[str, Any]) -> dict[str, Any]:
@@ -216,7 +229,7 @@ def _search_facts(selected: Selected, about: Mapping[str, Any]) -> dict[str, str
     }
 
 
-def _card(
+def card_of(
     study: Study,
     selected: Selected,
     train: Train,
@@ -224,6 +237,7 @@ def _card(
     outcome: Outcome,
     more: Mapping[str, str],
 ) -> str:
+    """The card of what ``selected`` has as its winner."""
     from netwright.costs import NAMES
     from netwright.costs.timing import processor
     from netwright.export import CardFacts, Score, card
