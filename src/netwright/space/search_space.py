@@ -310,6 +310,31 @@ class SearchSpace:
         reading.finish()
         return network
 
+    def scaled(self, **arguments: Any) -> SearchSpace:
+        """The same choices in a network with other arguments: more cells, more channels, other inputs.
+
+        Raises SpaceError naming an argument that the network does not take. What :meth:`fix` and :meth:`restrict` said
+        is left behind: it was about this size.
+        """
+        return SearchSpace(self.network, where=self._where, same=self._same, **{**self.arguments, **arguments})
+
+    def scale(self, architecture: Mapping[str, Answer], **arguments: Any) -> nn.Module:
+        """A larger network with the same answers, as NASNet's cells are searched small and deployed large.
+
+        ``space.scale(architecture, cells=18, channels=64)``: ``arguments`` are the network's own, those of the space
+        where none is given. Raises SpaceError naming an argument that the network does not take, and ArchitectureError
+        where the larger network asks for decisions that the architecture does not answer.
+        """
+        larger = self.scaled(**arguments)
+        try:
+            return larger.build(architecture)
+        except ArchitectureError as error:
+            size = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+            raise ArchitectureError(
+                f"{self.name} with {size} asks for other decisions than these answers: {error.message}",
+                hint="Scale by arguments on which no decision depends",
+            ) from error
+
     @property
     def declared(self) -> Mapping[str, Decision]:
         """The decisions as the constructor declares them, by their names; a fixed one has all its options."""

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from netwright.errors import InputError
 from netwright.training.augmentation import augment
+from netwright.training.cells import Auxiliary, ScheduledDropPath
 from netwright.training.data import Data
 from netwright.training.distillation import Teacher
 from netwright.training.goals import Goal, read_goal
@@ -111,8 +112,15 @@ def fit(
         layout = _layout(network, inputs)
         _arrange(network, layout)
         steps = epochs * _steps(len(inputs), recipe.batch_size)
-        trainer = _Trainer(network, recipe, judge.loss, layout, device, steps, teacher)
-        curve, best = _epochs(trainer, inputs, targets, counts, judge, validation, epochs, seed, report)
+        with contextlib.ExitStack() as stack:
+            paths = None
+            if recipe.drop_path:
+                paths = stack.enter_context(ScheduledDropPath(network, recipe.drop_path).active())
+            second = _second_head(network, recipe, inputs)
+            if second is not None:
+                stack.enter_context(second.active())
+            trainer = _Trainer(network, recipe, judge.loss, layout, device, steps, teacher, paths, second)
+            curve, best = _epochs(trainer, inputs, targets, counts, judge, validation, epochs, seed, report)
     if best is not None:
         network.load_state_dict(best.state)
     _arrange(network, torch.contiguous_format)
@@ -298,10 +306,12 @@ class _Trainer:
         device: torch.device,
         steps: int,
         teacher: Teacher | None,
+        paths: ScheduledDropPath | None = None,
+        second: Auxiliary | None = None,
     ) -> None:
         self.network, self.recipe, self.loss, self.layout, self.steps = network, recipe, loss, layout, steps
-        self.teacher = teacher
-        self.optimizer = optimizer(network, recipe)
+        self.teacher, self.paths, self.second = teacher, paths, second
+        self.optimizer = optimizer(network if second is None else nn.ModuleList([network, second.head]), recipe)
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.micro, self.halvings, self.taken = recipe.batch_size, 0, 0
         self.half: torch.dtype | None = None
@@ -312,6 +322,8 @@ class _Trainer:
     def step(self, x: Tensor, y: Tensor, counts: Tensor | None = None) -> Tensor:
         """One step on a batch whose examples count so much each; its mean loss, still on the device."""
         rate = learning_rate(self.recipe.schedule, self.recipe.lr, self.taken, self.steps)
+        if self.paths is not None:
+            self.paths.progress = self.taken / self.steps
         self.taken += 1
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -362,8 +374,23 @@ class _Trainer:
 
     def _loss(self, x: Tensor, y: Tensor, counts: Tensor | None) -> Tensor:
         outputs = self.network(x)
+        if isinstance(outputs, tuple):
+            # A network with an auxiliary head of its own.
+            outputs, more = outputs
+        else:
+            more = None if self.second is None else self.second()
         loss = self.loss(outputs, y, counts)
+        if more is not None and self.recipe.auxiliary:
+            loss = loss + self.recipe.auxiliary * self.loss(more, y, counts)
         return loss if self.teacher is None else self.teacher.mixed(loss, outputs, x, y)
+
+
+def _second_head(network: nn.Module, recipe: Recipe, inputs: Tensor) -> Auxiliary | None:
+    """The auxiliary head that the recipe asks for, if the network has none of its own."""
+    if not recipe.auxiliary or isinstance(getattr(network, "auxiliary", None), nn.Module):
+        return None
+    with _evaluating(network, torch.no_grad()):
+        return Auxiliary(network, inputs[:2])
 
 
 def optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

@@ -28,6 +28,11 @@ class Recipe:
     with the strength ``affine``. ``patience`` is the number of epochs without a better validation score after which
     training stops, and then the best epoch's weights are kept. ``precision`` ``"auto"`` is mixed precision on CUDA and
     single precision elsewhere. ``clip`` is the largest norm of the gradient.
+
+    Of networks of cells alone: ``drop_path`` is the probability with which a path of the last cell is dropped at the
+    end of training, less before and in earlier cells (ScheduledDropPath); ``auxiliary`` is the weight of the loss of a
+    second head at two thirds of the depth (Zoph et al. 2018 weigh it 0.4). Neither is a part of the network: see
+    :mod:`netwright.training.cells`.
     """
 
     epochs: int = 20
@@ -45,6 +50,8 @@ class Recipe:
     patience: int | None = None
     precision: str = "auto"
     clip: float | None = None
+    drop_path: float = 0.0
+    auxiliary: float = 0.0
 
     def __post_init__(self) -> None:
         augment: Any = self.augment
@@ -109,6 +116,8 @@ class Recipe:
             None if self.patience is None else _integer("patience", self.patience, 1),
             _one_of("precision", self.precision, PRECISIONS),
             None if self.clip is None else _number("clip", self.clip, 0.0, math.inf, open_low=True),
+            _number("drop_path", self.drop_path, 0.0, 1.0),
+            _number("auxiliary", self.auxiliary, 0.0, math.inf),
         ]
 
 

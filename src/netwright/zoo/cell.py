@@ -25,6 +25,10 @@ class Cell(nn.Module):
         self.edge_13 = operation("edge_13")
         self.edge_23 = operation("edge_23")
 
+    def paths(self) -> list[nn.Module]:
+        """The operations of its edges."""
+        return [getattr(self, edge) for edge in EDGES]
+
     def forward(self, x: Tensor) -> Tensor:
         first = self.edge_01(x)
         second = self.edge_02(x) + self.edge_12(first)

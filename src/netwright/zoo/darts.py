@@ -3,7 +3,8 @@
 A cell has two inputs, the outputs of the two cells before it, and four nodes; each node adds up what two operations
 make of two different earlier states, and the output joins the four nodes. There is a normal cell and a reduction cell,
 which halves the resolution and doubles the channels. Each has 1·3·6·10 ways to be connected and 7⁸ operations: about
-10¹⁸ pairs of cells. The network is the paper's own for evaluation; drop-path belongs to training and is not in it.
+10¹⁸ pairs of cells. The network is the paper's own for evaluation; drop-path belongs to training and is not in it
+(``Recipe(drop_path=…)``).
 """
 
 from __future__ import annotations
@@ -155,6 +156,10 @@ class Cell(nn.Module):
 
         self.picks = [inputs(f"{name}.node{node}", node, pick=2) for node in NODES]
         self.edges: Any = nn.ModuleList(pick.each(edge(node)) for node, pick in zip(NODES, self.picks, strict=True))
+
+    def paths(self) -> list[nn.Module]:
+        """The operations on its connections."""
+        return [edge for edges in self.edges for edge in edges]
 
     def forward(self, before: Tensor, last: Tensor) -> Tensor:
         states = [self.before(before), self.last(last)]

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from netwright.errors import InputError
 from netwright.space import one_of
 from netwright.zoo.cell import EDGES, Cell
 
@@ -75,19 +76,23 @@ def function_of(architecture: Mapping[str, Any]) -> str:
 class DigitsCells(nn.Module):
     """A convolution, the cell, halving, the cell again, global average, linear.
 
-    Input (N, C, H, W) of at least 2×2 pixels, output (N, classes). The two cells have the same operations.
+    Input (N, C, H, W) of at least 2×2 pixels, output (N, classes). All cells have the same operations: ``cells`` of
+    them before the halving and as many behind it, of ``channels`` channels.
     """
 
     same = staticmethod(function_of)
     """By which ``netwright tables make`` trains one of those that are one function; all of them have a row."""
 
-    def __init__(self, input_shape: tuple[int, ...], classes: int) -> None:
+    def __init__(self, input_shape: tuple[int, ...], classes: int, channels: int = CHANNELS, cells: int = 1) -> None:
         super().__init__()
+        if cells < 1 or channels < 1:
+            raise InputError(f"the network has at least one cell of one channel, found {cells} of {channels}")
         self.stem = nn.Sequential(
-            nn.Conv2d(input_shape[0], CHANNELS, 3, padding=1, bias=False), nn.BatchNorm2d(CHANNELS)
+            nn.Conv2d(input_shape[0], channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
         )
-        self.body = nn.Sequential(cell(CHANNELS), nn.MaxPool2d(2), cell(CHANNELS), nn.BatchNorm2d(CHANNELS), nn.ReLU())
-        self.head = nn.Linear(CHANNELS, classes)
+        first, second = ([cell(channels) for _ in range(cells)] for _ in range(2))
+        self.body = nn.Sequential(*first, nn.MaxPool2d(2), *second, nn.BatchNorm2d(channels), nn.ReLU())
+        self.head = nn.Linear(channels, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         outputs: Tensor = self.head(self.body(self.stem(x)).mean((2, 3)))

@@ -3,7 +3,8 @@
 *Macro*: twelve layers, each one of six operations on the layer before, joined with any of the layers before that:
 6¹²·2⁶⁶ = 1.6·10²⁹ networks. *Micro*: a normal and a reduction cell of five nodes; each adds up what two of five
 operations make of two earlier states, which may be the same one, and the output joins the states that no node takes.
-Drop-path, dropout and auxiliary heads belong to training and are not in the networks.
+Drop-path, dropout and auxiliary heads belong to training and are not in the networks; the first and the last are fields
+of the recipe.
 """
 
 from __future__ import annotations
@@ -156,6 +157,11 @@ class Cell(nn.Module):
             for index in self.joined
         )
         self.out = len(self.joined) * channels
+
+    def paths(self) -> list[nn.Module]:
+        """The operations of its nodes."""
+        sides: list[Any] = [*self.left, *self.right]
+        return [edge for side in sides for edge in side.edges]
 
     def forward(self, before: Tensor, last: Tensor) -> Tensor:
         states = [self.before(before), self.last(last)]

@@ -204,6 +204,11 @@ class Cell(nn.Module):
             return FactorizedReduce(width, channels, relu=False)
         return nn.Identity() if width == channels else ConvBN(width, channels)
 
+    def paths(self) -> list[nn.Module]:
+        """The operations of its blocks."""
+        sides: list[Any] = [*self.left, *self.right]
+        return [edge for side in sides for edge in side.edges]
+
     def forward(self, before: Tensor, last: Tensor) -> Tensor:
         states = [self.before(before), self.last(last)]
         for left, right, combine in zip(self.left, self.right, self.combine, strict=True):
