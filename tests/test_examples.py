@@ -11,6 +11,7 @@ import pytest
 EXAMPLES = Path(__file__).parents[1] / "examples"
 LIMITS = {
     "digits.py": ("4s", r"accuracy|undecided"),
+    "language_model.py": ("10s", r"n14 = [\s\S]*perplexity \d+\.\d\d of \d\d characters"),
     "limits_and_export.py": ("4s", r"digits\.pt2: [\d,]+ bytes; three images give outputs of shape \(3, 10\)"),
     "own_space.py": ("3", r"best: \d"),
     "own_strategy.py": ("30", r"ThresholdAccepting +\d+ of 60"),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from netwright.study import Study
     from netwright.tasks import (
         ImageClassifier,
+        LanguageModel,
         MultiModal,
         NeuralArchitectureSearch,
         TabularClassifier,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "Architecture": "architecture",
     "ImageClassifier": "tasks",
+    "LanguageModel": "tasks",
     "MultiModal": "tasks",
     "NeuralArchitectureSearch": "tasks",
     "Objective": "trial",
@@ -63,6 +65,7 @@ _ROOMS = {
 __all__ = [
     "Architecture",
     "ImageClassifier",
+    "LanguageModel",
     "MultiModal",
     "NeuralArchitectureSearch",
     "Objective",

@@ -39,6 +39,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "autoformer": {
         **DIGITS, "patch": 4, "widths": (6, 8), "heads": (1, 2), "ratios": (1.0, 2.0), "depths": (1, 2), "features": 4,
     },
+    "compact-language": {"vocabulary": 11, "context": 8},
     "language-transformer": {"vocabulary": 11, "context": 8, "widths": (6, 12), "depths": (1, 2), "heads": (1, 3)},
     "table-networks": {"input_shape": (8,), "outputs": 3},
     "series": {"input_shape": (2, 12), "outputs": 3},
@@ -54,6 +55,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "table-networks": ("network", ("mlp", "resnet", "transformer")),
+    "compact-language": ("network", ("lstm", "gru", "convolutions", "transformer")),
     "series": ("network", ("resnet", "tcn", "lstm", "inception")),
 }
 """Spaces with several families of networks: the decision between them, and its answers."""

@@ -37,6 +37,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "shufflenetv2": {**PICTURE, "widths": (4, 6, 8, 12, 16, 20), "blocks": 2},
     "autoformer": {**PICTURE, "patch": 4, "widths": (6, 8), "heads": (1, 2), "ratios": (1.0, 2.0), "depths": (1, 2),
                    "features": 4},
+    "compact-language": {"vocabulary": 11, "context": 8},
     "language-transformer": {"vocabulary": 11, "context": 8, "widths": (6, 12), "depths": (1, 2), "heads": (1, 3)},
     "table-networks": {"input_shape": (7,), "outputs": 4},
     "series": {"input_shape": (2, 12), "outputs": 3},

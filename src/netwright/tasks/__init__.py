@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         TimeSeriesRegressor,
     )
     from netwright.tasks.job import resume, search
+    from netwright.tasks.language_model import LanguageModel
     from netwright.tasks.outcome import Outcome
     from netwright.tasks.overview import show
     from netwright.tasks.prediction import predict
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "ImageClassifier": "estimators",
+    "LanguageModel": "language_model",
     "Loaded": "readers",
     "MultiModal": "estimators",
     "NeuralArchitectureSearch": "estimators",
@@ -40,6 +42,7 @@ _WHERE = {
 
 __all__ = [
     "ImageClassifier",
+    "LanguageModel",
     "Loaded",
     "MultiModal",
     "NeuralArchitectureSearch",

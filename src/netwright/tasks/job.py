@@ -117,8 +117,9 @@ def search(
     """Searches a network for ``source`` and writes it to ``out`` (by default a new folder below ``runs``).
 
     ``source`` is whatever :func:`netwright.tasks.readers.read` takes, arrays with ``y``, or rows in memory from which
-    the targets follow (a :class:`netwright.tasks.language.Text`). With neither a time limit nor a number of trials the
-    limit is ten minutes. For images with the default space, and where no constraint or second objective is given, the network may use at most half the multiplications of the hand-made baseline. ``on``
+    the targets follow (a :class:`netwright.tasks.language.Text`). With neither a time limit
+    nor a number of trials the limit is ten minutes. For images with the default space, and where no constraint or
+    second objective is given, the network may use at most half the multiplications of the hand-made baseline. ``on``
     says where ``latency_ms`` is from, where that is a limit or an objective: a runtime of this host, or a profile (or
     its file) of any device.
 
@@ -716,7 +717,7 @@ def _pace(
     seconds = pacing.found_epoch_seconds(found, loaded.data, recipe, device)
     trained = len(parts.train) / len(loaded.raw)
     share = pacing.share_in_time(seconds, SEARCH_SHARE * limit * jobs / TARGET_TRIALS, 0.4 * limit, trained)
-    least = min(len(loaded.raw), 8 * recipe.batch_size)
+    least = min(len(loaded.raw), 16 * recipe.batch_size)
     return seconds, max(least, int(share * len(loaded.raw)))
 
 

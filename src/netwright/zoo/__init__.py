@@ -177,7 +177,7 @@ SPACES: Mapping[str, Entry] = {
             "DARTS_RNN_STARTS",
             "space",
             tree_name="tree",
-            compact={"hidden": 64},
+            compact={"hidden": 64, "tied": False},
         ),
         Entry(
             "zoph-rnn",
@@ -188,7 +188,7 @@ SPACES: Mapping[str, Entry] = {
             "ZOPH_RNN_STARTS",
             "space",
             tree_name="tree",
-            compact={"hidden": 64, "layers": 1},
+            compact={"hidden": 64, "layers": 1, "tied": False},
         ),
         Entry(
             "proxyless",

@@ -2,7 +2,7 @@
 
 The recurrent ones are LSTM and GRU layers (Hochreiter and Schmidhuber 1997; Cho et al. 2014). The convolutions have the
 gated activation of van den Oord et al. (2016, WaveNet), each looking twice as far back as the one before. The
-transformer is that of :mod:`netwright.zoo.language_transformer`. The ranges are ours.
+transformer has the blocks of :mod:`netwright.zoo.language_transformer`, all alike. The ranges are ours.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from netwright.errors import InputError
 from netwright.space import SearchSpace, choose, one_of, repeat, scope
-from netwright.zoo.language_transformer import LanguageTransformer
+from netwright.zoo.language_transformer import Block
 
 
 class RecurrentLayer(nn.Module):
@@ -69,12 +70,12 @@ class RecurrentLanguage(nn.Module):
 
 
 class ConvolutionalLanguage(nn.Module):
-    """Words, gated convolutions that look back over 2, 4, 8, … words, and a linear layer."""
+    """Words, gated convolutions each looking twice as far back as the one before, and a linear layer."""
 
     def __init__(self, vocabulary: int) -> None:
         super().__init__()
         width = choose("width", 48, 64, 96, 128)
-        kernel = choose("kernel", 2, 3)
+        kernel = choose("kernel", 3, 5)
         dropout = choose("dropout", 0.0, 0.1, 0.2)
         self.words = nn.Embedding(vocabulary, width)
         self.body = repeat("depth", lambda index: GatedConvolution(width, kernel, 2**index, dropout), 2, 6)
@@ -86,15 +87,41 @@ class ConvolutionalLanguage(nn.Module):
         return result
 
 
+class TransformerLanguage(nn.Module):
+    """Words and their places, blocks of attention and perceptron that are alike, and a linear layer."""
+
+    def __init__(self, vocabulary: int, context: int) -> None:
+        super().__init__()
+        width = choose("width", 48, 96, 144)
+        heads = choose("heads", 2, 3, 6)
+        hidden = width * choose("ratio", 2, 4)
+        self.context = context
+        self.words = nn.Embedding(vocabulary, width)
+        self.positions = nn.Embedding(context, width)
+        for table in (self.words, self.positions):
+            nn.init.normal_(table.weight, std=0.02)
+        self.body = repeat("depth", lambda index: Block(width, heads, hidden, nn.GELU()), 1, 4)
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, vocabulary)
+
+    def forward(self, x: Tensor) -> Tensor:
+        length = x.shape[1]
+        if length > self.context:
+            raise InputError(f"a text of {length} words is longer than the context of {self.context}")
+        made = self.words(x.long()) + self.positions.weight[:length]
+        result: Tensor = self.head(self.norm(self.body(made)))
+        return result
+
+
 class CompactLanguage(nn.Module):
     """One of four kinds of language model, each with its own decisions. Input (N, T), output (N, T, vocabulary)."""
 
     def __init__(self, vocabulary: int = 66, context: int = 64) -> None:
         super().__init__()
 
-        def within(kind: str, make: Any, *arguments: Any, **named: Any) -> nn.Module:
+        def within(kind: str, make: Any, *arguments: Any) -> nn.Module:
             with scope(kind):
-                made: nn.Module = make(*arguments, **named)
+                made: nn.Module = make(*arguments)
                 return made
 
         self.network = one_of(
@@ -102,9 +129,7 @@ class CompactLanguage(nn.Module):
             lstm=lambda: within("lstm", RecurrentLanguage, nn.LSTM, vocabulary),
             gru=lambda: within("gru", RecurrentLanguage, nn.GRU, vocabulary),
             convolutions=lambda: within("convolutions", ConvolutionalLanguage, vocabulary),
-            transformer=lambda: within(
-                "transformer", LanguageTransformer, vocabulary, context, widths=(48, 96), depths=(1, 3)
-            ),
+            transformer=lambda: within("transformer", TransformerLanguage, vocabulary, context),
         )
         choose("recipe.lr", 2e-3, 5e-3, 1e-2)
 
@@ -125,7 +150,7 @@ COMPACT_LANGUAGE_STARTS: tuple[Mapping[str, Any], ...] = (
         "recipe.lr": 1e-2,
     },
     {
-        "network": "convolutions", "convolutions.width": 64, "convolutions.kernel": 2, "convolutions.dropout": 0.0,
-        "convolutions.depth": 5, "recipe.lr": 5e-3,
+        "network": "convolutions", "convolutions.width": 64, "convolutions.kernel": 3, "convolutions.dropout": 0.0,
+        "convolutions.depth": 4, "recipe.lr": 5e-3,
     },
 )  # fmt: skip
