@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         TimeSeriesClassifier,
         TimeSeriesRegressor,
     )
+        TimeSeriesForecaster,
     from netwright.trial import Objective, Proposal, State, Trial
 
 _WHERE = {
@@ -49,6 +50,7 @@ _WHERE = {
     "choose": "space",
     "inputs": "space",
     "one_of": "space",
+    "TimeSeriesForecaster": "tasks",
     "repeat": "space",
     "scope": "space",
 }
@@ -83,6 +85,7 @@ __all__ = [
     "choose",
     "evaluators",
     "inputs",
+    "TimeSeriesForecaster",
     "one_of",
     "oneshot",
     "repeat",

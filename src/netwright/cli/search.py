@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
 
@@ -25,6 +26,13 @@ def search(
         str, typer.Option(metavar="T", help="images, tables, classification, regression; auto reads it off the data.")
     ] = "auto",
     target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column of a CSV file to predict.")] = None,
+    horizon: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="The steps to forecast, with --task forecast.")
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="How data are read, such as season=7 of a forecast; may be repeated."),
+    ] = None,
     space: Annotated[
         str | None,
         typer.Option(
@@ -72,6 +80,10 @@ def search(
     out: Annotated[
         str | None, typer.Option(metavar="DIR", help="Where the study goes. Default: a new folder in runs/.")
     ] = None,
+    start_from: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Another study of such data: its best first, and its ranking to begin with."),
+    ] = None,
     ensemble: Annotated[
         int,
         typer.Option(metavar="N", min=0, help="Average up to N of the finalists, too, as one network. Default: none."),
@@ -98,6 +110,7 @@ def search(
             data,
             target=target,
             task=task,
+            options=read_options(horizon, option or ()),
             space=space,
             strategy=strategy,
             metric=metric,
@@ -116,8 +129,20 @@ def search(
             command=context.obj,
             watch=live,
             ensemble=ensemble,
+            start_from=start_from,
         )
     if json:
         answer_json(outcome.to_value())
     else:
         answer(outcome.text())
+
+
+def read_options(horizon: int | None, pairs: Sequence[str]) -> dict[str, Any]:
+    """``name=value`` as a mapping, whole numbers as such; InputError for anything else."""
+    options: dict[str, Any] = {} if horizon is None else {"horizon": horizon}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip() or not value.strip():
+            raise InputError(f"--option takes NAME=VALUE, found {pair!r}", hint="As in --option season=7")
+        options[name.strip()] = int(value) if value.strip().isdecimal() else value.strip()
+    return options

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     )
     from netwright.tasks.job import resume, search
     from netwright.tasks.language_model import LanguageModel
+    from netwright.tasks.forecaster import TimeSeriesForecaster
     from netwright.tasks.outcome import Outcome
     from netwright.tasks.overview import show
     from netwright.tasks.prediction import predict
@@ -37,6 +38,7 @@ _WHERE = {
     "read": "readers",
     "resume": "job",
     "search": "job",
+    "TimeSeriesForecaster": "forecaster",
     "show": "overview",
 }
 
@@ -56,6 +58,7 @@ __all__ = [
     "resume",
     "search",
     "show",
+    "TimeSeriesForecaster",
 ]
 
 

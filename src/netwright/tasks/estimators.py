@@ -82,6 +82,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
     feature_names_in_: np.ndarray
 
     def __init__(
+    _needs_y = True
         self,
         *,
         time_limit: float | str | None = None,
@@ -131,7 +132,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         or numbers. ``eval_set`` is a held-out test part ``(X, y)`` to judge on; else a fifth of the data is held out.
         ``sample_weight`` says how much each row counts in training; scores count all alike.
         """
-        if y is None:
+        if y is None and self._needs_y:
             raise DataError("requires y to be passed, but the target y is None", hint="Pass y, one value a row")
         objectives = dict(self.objectives or {})
         wrong = next((way for way in objectives.values() if way not in ("maximize", "minimize")), None)

@@ -88,6 +88,7 @@ def search(
     *,
     target: str | None = None,
     task: str = "auto",
+    options: Mapping[str, Any] | None = None,
     space: Any = None,
     strategy: Any = "auto",
     metric: str | None = None,
@@ -144,7 +145,7 @@ def search(
     if y is None and isinstance(source, str | os.PathLike):
         if sample_weight is not None:
             raise InputError("sample_weight is for arrays, and the data are in a file", hint="Pass X and y")
-        loaded = read(source, target=target, task=task)
+        loaded = read(source, target=target, task=task, options=options)
     else:
         loaded = from_arrays(source, y, X_test=X_test, y_test=y_test, task=task, weights=sample_weight)
     loaded = _weighted(loaded, class_weight)

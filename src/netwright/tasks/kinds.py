@@ -93,6 +93,8 @@ KINDS: Mapping[str, Kind] = {
         Kind("tables", "netwright.tasks.tables", "compact-tables", "tables"),
         Kind("series", "netwright.tasks.series", "series", "series"),
         Kind("language", "netwright.tasks.language", "compact-language", "lstm", "tokens"),
+        Kind("forecast", "netwright.tasks.forecast", "compact-forecast", "forecast", "forecast"),
+        Kind("several", "netwright.tasks.several", "several-inputs", "several"),
     )
 }
 

@@ -12,10 +12,11 @@ folder                one sub-folder of images a class; or ``train`` and ``test`
 
 from __future__ import annotations
 
+import inspect
 import os
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -49,6 +50,8 @@ TASKS: dict[str, tuple[str | None, Goal | None]] = {
     **{word: (None, goal) for word, goal in _GOALS},
     **{kind: (kind, None) for _, kind in _WORDS},
     "language": ("language", None),
+    "forecast": ("forecast", None),
+    "several": ("several", None),
     **{f"{word}-{suffix}": (kind, goal) for word, kind in _WORDS for suffix, goal in _GOALS},
 }
 """What a task fixes: the kind of the data and what is predicted; None where the data decide."""
@@ -130,11 +133,19 @@ class Loaded:
         return None if self.raw_test is None else to_data(self.preprocessing, self.raw_test)
 
 
-def read(source: str | os.PathLike[str], *, target: str | None = None, task: str = "auto") -> Loaded:
+def read(
+    source: str | os.PathLike[str],
+    *,
+    target: str | None = None,
+    task: str = "auto",
+    options: Mapping[str, Any] | None = None,
+) -> Loaded:
     """The data set that ``source`` names: a bundled one, a file or a folder (``./digits`` is a folder).
 
     ``target`` is the column to predict, of a table in a file. ``task`` is one of ``TASKS``; ``auto`` reads it off the
-    data. Raises InputError or DataError with one line that says what is wrong, where, and what to do.
+    data. ``options`` are those of the kind's own reading, such as the ``horizon`` of a forecast.
+
+    Raises InputError or DataError with one line that says what is wrong, where, and what to do.
     """
     kind, goal = parse_task(task)
     text = os.fspath(source)
@@ -142,10 +153,11 @@ def read(source: str | os.PathLike[str], *, target: str | None = None, task: str
         raise InputError("no data named", hint=f"Give one of {', '.join(BUNDLED)}, or {SUPPORTED}")
     if (bundled := _bundled(text)) is not None:
         _no_target(target, text)
+        _no_options(options, kind)
         return bundled(kind, goal)
     path = Path(text)
     try:
-        return _read_path(path, target, kind, goal)
+        return _read_path(path, target, kind, goal, options or {})
     except OSError as error:
         raise DataError(f"cannot read {error.filename or path}: {error.strerror or one_line(error)}") from None
 
@@ -317,14 +329,20 @@ def _fashion_mnist(kind: str | None, goal: Goal | None) -> Loaded:
     )
 
 
-def _read_path(path: Path, target: str | None, kind: str | None, goal: Goal | None) -> Loaded:
+def _read_path(
+    path: Path, target: str | None, kind: str | None, goal: Goal | None, options: Mapping[str, Any]
+) -> Loaded:
     _check_exists(path)
     name = path.resolve().name
     if kind is None and path.suffix.lower() == ".txt" and path.is_file():
         kind = "language"
     own = None if kind is None else KINDS[kind].maybe("read")
     if own is not None:
-        source: Source = own(path, target)
+        try:
+            inspect.signature(own).bind(path, target, **options)
+        except TypeError:
+            _no_options(options, kind)
+        source: Source = own(path, target, **options)
         return _from_arrays(
             source.X, source.y, source.X_test, source.y_test, kind, goal, name=path.stem, target=target,
             names=(str(path), f"the target {shorten(target)}" if target else "y", "the test part", "its target"),
@@ -337,6 +355,7 @@ def _read_path(path: Path, target: str | None, kind: str | None, goal: Goal | No
         return _read_image_folder(path, goal, name=name)
     suffix = path.suffix.lower()
     if suffix in TABLES:
+    _no_options(options, kind)
         if kind == "images":
             raise DataError(f"{path} is a table, not images", hint="Use task='auto'")
         frame, column = tables.take_target(tables.read_file(path), target, str(path))
@@ -452,6 +471,14 @@ def _no_tables(kind: str | None, path: Path) -> None:
 def _no_images(preprocessing: dict[str, Any], path: Path) -> None:
     if preprocessing["kind"] == "tables":
         raise DataError(f"{path} is a folder, the network was trained on a table", hint="Give a CSV or .npz file")
+def _no_options(options: Mapping[str, Any] | None, kind: str | None) -> None:
+    if options:
+        raise InputError(
+            f"the option '{next(iter(options))}' is not one of {kind or 'such data'}",
+            hint="A horizon is that of a forecast: --task forecast" if "horizon" in options else "Leave it out",
+        )
+
+
 
 
 def _read_idx_folder(folder: Path, kind: str | None, goal: Goal | None, *, name: str) -> Loaded:

@@ -301,3 +301,20 @@ SPACES: Mapping[str, Entry] = {
 }
 
 __all__ = ["SPACES", "Entry"]
+        Entry(
+            "compact-forecast",
+            "forecast",
+            "small networks for forecasts: linear, perceptrons, pooled perceptrons or causal convolutions on a window",
+            "netwright.zoo.compact_forecast",
+            "CompactForecast",
+            "FORECAST_STARTS",
+        ),
+        Entry(
+            "several-inputs",
+            "several",
+            "a branch for each of several inputs, joined: images, tables, series, texts at once",
+            "netwright.zoo.several",
+            "SeveralInputs",
+            "STARTS",
+            "space",
+        ),

@@ -6,12 +6,14 @@ They are pinned: a search that is better than a baseline that moved has shown no
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import prod
 from types import MappingProxyType
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from netwright.errors import InputError, nearest
@@ -81,6 +83,54 @@ class SeriesConvolutions(nn.Module):
         return outputs
 
 
+class Branches(nn.Module):
+    """A small network for each of several inputs, then a linear layer on all that they answer. Input (N, numbers).
+
+    Images go through two convolutions, series through one, texts are the mean of the embeddings of their words, rows of
+    a table go through a linear layer; each answers with 32 numbers.
+    """
+
+    def __init__(self, input_shape: tuple[int, ...], outputs: int, parts: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__()
+        self.shapes = [tuple(part["shape"]) for part in parts]
+        self.sizes = [prod(shape) for shape in self.shapes]
+        self.branches = nn.ModuleList(_branch(part) for part in parts)
+        self.head = nn.Linear(32 * len(self.shapes), outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = torch.split(x, self.sizes, dim=1)
+        said = [
+            branch(part.reshape(-1, *shape))
+            for branch, part, shape in zip(self.branches, parts, self.shapes, strict=True)
+        ]
+        outputs: Tensor = self.head(torch.cat(said, 1).relu())
+        return outputs
+
+
+class MeanOfWords(nn.Module):
+    """The mean of the embeddings of the words of a text, 0 being no word: (N, T) to (N, width)."""
+
+    def __init__(self, vocabulary: int, width: int) -> None:
+        super().__init__()
+        self.words = nn.Embedding(vocabulary, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        there = (x > 0).to(x.dtype)[:, :, None]
+        mean: Tensor = (self.words(x.long()) * there).sum(1) / there.sum(1).clamp(min=1)
+        return mean
+
+
+def _branch(part: Mapping[str, Any]) -> nn.Module:
+    shape = tuple(part["shape"])
+    if part["kind"] in ("images", "audio"):
+        return Convolutions(shape, 32, (16, "pool", 32))
+    if part["kind"] == "text":
+        return MeanOfWords(part["facts"]["vocabulary"], 32)
+    if part["kind"] == "series":
+        return SeriesConvolutions(shape, 32, (16, 32, 16))
+    return nn.Linear(shape[0], 32)
+
+
 class LanguageLSTM(nn.Module):
     """Words, one LSTM layer (Hochreiter and Schmidhuber 1997), a linear layer. Input (N, T), output (N, T, words)."""
 
@@ -106,6 +156,25 @@ class LanguageLSTM(nn.Module):
 def _lstm_params(vocabulary: int, hidden: int) -> int:
     """Two tables of words, the biases of the words, two square maps and two biases of four gates."""
     return 2 * vocabulary * hidden + vocabulary + 8 * hidden * hidden + 8 * hidden
+
+
+class WindowForecast(nn.Module):
+    """A linear layer on what a window is beyond its last value: the learnt sister of the naive forecast.
+
+    Input (N, channels, lookback + horizon), the series first and covariates after it.
+    """
+
+    def __init__(self, input_shape: tuple[int, ...], outputs: int) -> None:
+        super().__init__()
+        channels, steps = input_shape
+        self.lookback = steps - outputs
+        self.layer = nn.Linear(self.lookback + (channels - 1) * steps, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        window = x[:, 0, : self.lookback]
+        last = window[:, -1:]
+        outputs: Tensor = self.layer(torch.cat([window - last, x[:, 1:].flatten(1)], 1)) + last
+        return outputs
 
 
 @dataclass(frozen=True)
@@ -144,6 +213,28 @@ class Baseline:
         return self.make(tuple(input_shape), outputs, **known)
 
 
+class WordBag(nn.Module):
+    """The mean of the embeddings of a text's words and a linear layer (Joulin et al. 2017), on numbers of words (N, T).
+
+    0 is no word.
+    """
+
+    def __init__(self, vocabulary: int, outputs: int, width: int) -> None:
+        super().__init__()
+        self.table = nn.Embedding(vocabulary, width)
+        self.head = nn.Linear(width, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        there = (x > 0).to(x.dtype)[:, :, None]
+        mean = (self.table(x.long().clamp(min=0)) * there).sum(1) / there.sum(1).clamp(min=1)
+        outputs: Tensor = self.head(mean)
+        return outputs
+
+
+def _text(input_shape: tuple[int, ...], outputs: int, vocabulary: int) -> nn.Module:
+    return WordBag(vocabulary, outputs, 32)
+
+
 def _digits(input_shape: tuple[int, ...], outputs: int) -> nn.Module:
     return Convolutions(input_shape, outputs, (16, "pool", 32, "pool", 48))
 
@@ -156,12 +247,20 @@ def _tables(input_shape: tuple[int, ...], outputs: int) -> nn.Module:
     return Perceptron(input_shape, outputs, (128, 128))
 
 
+def _forecast(input_shape: tuple[int, ...], outputs: int) -> nn.Module:
+    return WindowForecast(input_shape, outputs)
+
+
 def _series(input_shape: tuple[int, ...], outputs: int) -> nn.Module:
     return SeriesConvolutions(input_shape, outputs, (64, 128, 64))
 
 
 def _language(input_shape: tuple[int, ...], outputs: int, vocabulary: int, params: int = 77_000) -> nn.Module:
     return LanguageLSTM.of_size(vocabulary, params)
+
+
+def _several(input_shape: tuple[int, ...], outputs: int, parts: Sequence[Mapping[str, Any]]) -> nn.Module:
+    return Branches(input_shape, outputs, parts)
 
 
 BASELINES: Mapping[str, Baseline] = {
@@ -192,6 +291,33 @@ BASELINES: Mapping[str, Baseline] = {
             _tables,
             {
                 "epochs": 40, "batch_size": 128, "optimizer": "adamw", "lr": 3e-3, "schedule": "one_cycle",
+                "weight_decay": 1e-2, "clip": 1.0,
+            },
+        ),
+        Baseline(
+            "several",
+            "a small network for each input, and a linear layer on what they answer",
+            _several,
+            {
+                "epochs": 40, "batch_size": 64, "optimizer": "adamw", "lr": 3e-3, "schedule": "one_cycle",
+                "weight_decay": 1e-2, "clip": 1.0,
+            },
+        ),
+        Baseline(
+            "forecast",
+            "a linear layer on the window less its last value",
+            _forecast,
+            {
+                "epochs": 60, "batch_size": 32, "optimizer": "adamw", "lr": 3e-3, "schedule": "one_cycle",
+                "weight_decay": 1e-2, "clip": 1.0,
+            },
+        ),
+        Baseline(
+            "text",
+            "the mean of embeddings of 32 numbers, one a word, and a linear layer",
+            _text,
+            {
+                "epochs": 12, "batch_size": 64, "optimizer": "adamw", "lr": 3e-3, "schedule": "one_cycle",
                 "weight_decay": 1e-2, "clip": 1.0,
             },
         ),

@@ -64,6 +64,11 @@ def answer(outputs: Array) -> dict[str, Any]:
     if about()["preprocessing"]["kind"] == "language":
         # What comes after a text is what its last token is answered with.
         target, outputs = {"classes": about()["preprocessing"]["inputs"]["tokens"]}, outputs[:, -1]
+    if about()["preprocessing"]["kind"] == "forecast":
+        series = about()["preprocessing"]["inputs"]["series"]
+        center, scale = (np.array([each[name] for each in series])[:, None] for name in ("center", "scale"))
+        steps = outputs.astype(np.float64) * scale + center
+        return {"predictions": steps.tolist(), "series": [each["name"] for each in series]}
     if "labels" in target:
         return {
             "predictions": (outputs > 0).astype(int).tolist(),
@@ -99,6 +104,9 @@ def read(paths: Sequence[str]) -> Any:
         if not path.exists():
             raise Refused(f"there is no file or folder {path}")
         files += sorted(each for each in path.rglob("*") if each.suffix.lower() in IMAGES) if path.is_dir() else [path]
+    if about()["preprocessing"]["kind"] == "text" and Path(paths[0]).is_dir():
+        files = sorted(each for path in paths for each in Path(path).rglob("*.txt") if not each.name.startswith("."))
+        return [_utf8(path) for path in files]
     if not files:
         raise Refused(f"{paths[0]} holds no images")
     images = about()["preprocessing"]["kind"] == "images"
@@ -108,6 +116,8 @@ def read(paths: Sequence[str]) -> Any:
     if len(files) != 1:
         raise Refused("give one file, or images alone")
     (path,), (suffix,) = files, suffixes
+    if about()["preprocessing"]["kind"] == "text" and suffix == ".txt":
+        return [_utf8(path)]
     if about()["preprocessing"]["kind"] == "language":
         return _read_text(path)
     if suffix in (".npy", ".npz"):
@@ -309,6 +319,60 @@ def _series(data: Any, constants: dict[str, Any]) -> Array:
     return inputs
 
 
+def _windows(data: Any, constants: dict[str, Any]) -> Array:
+    """Of each series the last steps whose target is there, and the covariates of the steps to come that are known."""
+    lookback, horizon, known = constants["lookback"], constants["horizon"], constants["known"]
+    covariates = constants["covariates"]
+    names = [*constants["targets"], *(each["name"] for each in covariates)]
+    by, date = constants["by"], constants["date"]
+    if not isinstance(data, dict):
+        array = np.asarray(data, dtype=np.float64)
+        array = array[:, None] if array.ndim == 1 else array
+        data = {f"column {place}": array[:, place] for place in range(array.shape[1])}
+    for name in [*names, *(each for each in (by, date) if each is not None)]:
+        if name not in data:
+            raise Refused(f"the table has no column {name!r}")
+    columns = {name: _numbers(name, data[name]) for name in names}
+    order = np.arange(len(columns[names[0]]))
+    if date is not None:
+        dates = _sortable(data[date])
+        order = np.argsort(dates, kind="stable")
+    made = np.zeros((len(constants["series"]), 1 + len(covariates), lookback + horizon), dtype=np.float32)
+    for row, about_series in enumerate(constants["series"]):
+        name = about_series["name"]
+        places = order if by is None else order[[str(data[by][place]) == name for place in order]]
+        if date is not None:
+            new = np.concatenate([[True], dates[places[1:]] != dates[places[:-1]]])
+            places = places[new[: len(places)]]
+        target = columns[name if by is None else constants["targets"][0]][places]
+        there = np.flatnonzero(~np.isnan(target))
+        end = int(there[-1]) + 1 if len(there) else 0
+        if end < lookback:
+            raise Refused(f"the series {name!r} has {end} steps, the network looks back on {lookback}")
+        made[row, 0, :lookback] = (target[end - lookback : end] - about_series["center"]) / about_series["scale"]
+        for channel, each in enumerate(covariates):
+            until = end + horizon if channel < known else end
+            values = columns[each["name"]][places][end - lookback : until]
+            if len(values) < until - end + lookback:
+                raise Refused(f"the covariate {each['name']!r} is needed for {horizon} steps after the last target")
+            made[row, 1 + channel, : len(values)] = (values - each["mean"]) / each["std"]
+    return _finite(made)
+
+
+def _sortable(values: Any) -> Array:
+    """Dates as texts that are in order as they stand: 03/31/2021 becomes 2021-03-31; numbers stay numbers."""
+    texts = [str(value).strip() for value in values]
+    parts = [re.fullmatch(r"(\d{1,2})/(\d{1,2})/(\d{4})", text) for text in texts]
+    if all(parts):
+        found = np.array([[int(number) for number in part.groups()] for part in parts if part])
+        day = 0 if (found[:, 0] > 12).any() else 1
+        return np.array([f"{row[2]:04}-{row[1 - day]:02}-{row[day]:02}" for row in found])
+    try:
+        return np.array([float(text) for text in texts])
+    except ValueError:
+        return np.array(texts)
+
+
 def _columns(X: Array, constants: dict[str, Any]) -> dict[str, Any]:
     """The columns of an array by name: in the order of training where they had names."""
     names = [entry["name"] for entry in constants["numbers"] + constants["categories"]]
@@ -418,6 +482,37 @@ def _words(column: Any) -> list[str | None]:
         return words
 
 
+def _texts(data: Any, constants: dict[str, Any]) -> Array:
+    """Texts as the numbers of their first words: words without one share some by a hash, 0 after a text's end."""
+    if isinstance(data, dict):
+        names = constants["columns"] or list(data)[:1]
+        if len(names) == len(data) == 1:
+            names = list(data)
+        absent = [name for name in names if name not in data]
+        if absent:
+            raise Refused(f"the data have no column {absent[0]!r}, from which the network reads texts")
+        cells = ([("" if str(cell) in MISSING else str(cell)) for cell in data[name]] for name in names)
+        data = ["\n".join(row) for row in zip(*cells, strict=True)]
+    texts = [data] if isinstance(data, str) else list(data)
+    numbers = {word: place for place, word in enumerate(constants["words"], 1)}
+    made = np.zeros((len(texts), constants["length"]), dtype=np.float32)
+    for row, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise Refused(f"row {row + 1} is {str(text)[:40]}, expected a text")
+        found = re.findall(r"\w+(?:'\w+)*|[^\w\s]", text.lower())[: constants["length"]]
+        for place, word in enumerate(found):
+            hashed = zlib.crc32(word.encode(errors="replace")) % constants["buckets"]
+            made[row, place] = numbers.get(word) or 1 + len(numbers) + hashed
+    return made
+
+
+def _utf8(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise Refused(f"{path} is not UTF-8: save it as UTF-8") from None
+
+
 def _finite(X: Array) -> Array:
     if not np.isfinite(X).all():
         raise Refused("the data hold NaN or infinity")
@@ -454,7 +549,12 @@ def _text(data: Any, constants: dict[str, Any]) -> Array:
     return np.concatenate(rows) if rows else np.zeros((0, window), dtype=np.float32)
 
 
-PREPARED: dict[str, Callable[[Any, dict[str, Any]], Array]] = {"language": _text, "series": _series}
+PREPARED: dict[str, Callable[[Any, dict[str, Any]], Array]] = {
+    "forecast": _windows,
+    "language": _text,
+    "series": _series,
+    "text": _texts,
+}
 """From raw rows to inputs, by kinds of data."""
 
 

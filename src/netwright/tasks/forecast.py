@@ -1,0 +1,612 @@
+"""Forecasts: one or several series over time, with or without covariates; what is predicted are the next steps.
+
+A row is a window: ``lookback`` steps of one series, and the ``horizon`` steps after it as its target. Windows are cut
+from all series, and one network learns from all of them. Parts of the data lie one after the other in time, and no
+step that is predicted in one part is predicted in another. Numbers come in units of the mean absolute error that the
+seasonal naive forecast (the value one season before) makes on the steps of training, so that a network's mean absolute
+error is the scaled error, MASE, of Hyndman and Koehler (2006).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from netwright.errors import DataError, InputError, nearest
+from netwright.tasks.checks import as_array, check_memory, is_frame, shorten
+from netwright.tasks.kinds import Source
+
+if TYPE_CHECKING:
+    from netwright.training.splits import Split
+
+Array = np.ndarray[Any, Any]
+
+TEST, SELECTION, VALIDATION = 0.2, 0.15, 0.2
+"""Parts of the steps, each of what is left by those before it; the later ones in time are the test."""
+SEASONS = {"hour": 24, "day": 7, "week": 52, "month": 12, "quarter": 4}
+"""The steps after which a series is taken to be alike, by how far apart its dates are."""
+SECONDS = {"hour": 3600, "day": 86_400, "week": 604_800}
+LEAST = 8
+"""The fewest windows to train on."""
+CORRELATED = 0.3
+"""From so much correlation with itself on, a series without dates has a season."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns are what; ``series`` names the series that a row belongs to, where they stand below each other."""
+
+    targets: tuple[str, ...]
+    known: tuple[str, ...] = ()
+    past: tuple[str, ...] = ()
+    date: str | None = None
+    series: str | None = None
+
+    @property
+    def covariates(self) -> tuple[str, ...]:
+        """Those that are known in advance first."""
+        return self.known + self.past
+
+
+@dataclass(frozen=True)
+class OneSeries:
+    """A series in order: ``values`` (1 + covariates, steps), the target first; ``dates`` or None."""
+
+    name: str
+    values: Array = field(repr=False)
+    dates: Array | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """N windows on some series: ``places`` (N, 2) are the series and the first step, ``parts`` (N,) the part of each.
+
+    Parts are 0 training, 1 validation, 2 selection, 3 test. ``notes`` tell what was mended in the data.
+    """
+
+    series: tuple[OneSeries, ...]
+    columns: Columns
+    lookback: int
+    horizon: int
+    season: int
+    places: Array = field(repr=False)
+    parts: Array = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+    kind: ClassVar[str] = "forecast"
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return len(self), 1 + len(self.columns.covariates), self.lookback + self.horizon
+
+
+def windows(
+    frame: Any,
+    *,
+    horizon: int,
+    target: str | Sequence[str] | None = None,
+    lookback: int | None = None,
+    season: int | None = None,
+    date: str | None = None,
+    series: str | None = None,
+    known: str | Sequence[str] = (),
+    past: str | Sequence[str] = (),
+    what: str = "X",
+) -> Windows:
+    """Windows on a data frame, or on an array (steps,) or (steps, series).
+
+    ``target`` names one column or several; ``series`` the column that says which series a row belongs to, where several
+    stand below each other. ``known`` are covariates that will be known for the steps to come, ``past`` those that will
+    not. ``date`` is found where it is not named. Without ``lookback`` it is two seasons (four of a long series), and at
+    least two horizons, as far as the series are long enough; without ``season`` it is what the distance of dates
+    suggests, or the step at which the series are most like themselves.
+
+    Rows are sorted by date, and of rows of one date the first is kept, with a note. DataError for a gap between dates,
+    missing values, a target that never changes, and series that are too short.
+    """
+    whole = {"horizon": horizon, "lookback": lookback, "season": season}
+    for name, value in whole.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1):
+            raise InputError(f"{name} is a whole number of steps from 1 on, found {value!r}")
+    frame = _frame(frame, what)
+    columns = _columns(frame, what, _names(target), _names(known), _names(past), date, series)
+    notes: list[str] = []
+    rows = tuple(_read_series(frame, columns, what, notes))
+    for each in rows:
+        _check(each, columns, what)
+    shortest = min(rows, key=lambda each: each.values.shape[1])
+    steps = shortest.values.shape[1]
+    season = season or _season(rows, horizon)
+    lookback = lookback or _lookback(steps, horizon, season)
+    if season > lookback:
+        raise InputError(f"the season of {season} steps is longer than the lookback of {lookback}")
+    places, parts = [], []
+    for number, each in enumerate(rows):
+        starts, part = _cut(each.values.shape[1], lookback, horizon)
+        if not _enough(part):
+            needed = _needed(lookback, horizon)
+            raise DataError(
+                f"the series {shorten(each.name)} of {what} has {each.values.shape[1]:,} steps; windows of {lookback}"
+                f" steps and the {horizon} after them need {needed:,}, to train, choose and test on",
+                hint="Give a longer series, or a smaller horizon or lookback",
+            )
+        places.append(np.stack([np.full(len(starts), number), starts], 1))
+        parts.append(part)
+    return Windows(
+        rows, columns, int(lookback), int(horizon), int(season), np.concatenate(places), np.concatenate(parts),
+        tuple(notes),
+    )  # fmt: skip
+
+
+def take(X: Any, name: str = "X") -> Windows:
+    """Windows as they are; InputError for anything else, of which a horizon is not known."""
+    if isinstance(X, Windows):
+        return X
+    raise InputError(
+        f"{name} is to be forecast for how many steps?",
+        hint="Use TimeSeriesForecaster(horizon=…), or netwright search FILE.csv --task forecast --horizon 14",
+    )
+
+
+def learn(X: Windows, places: Array | None = None) -> dict[str, Any]:
+    """Of each series the mean and the error of the naive forecast, of covariates mean and deviation, of those steps
+    that the windows at these places see (None: all)."""
+    chosen = X.places if places is None else X.places[places]
+    known = []
+    covariates = []
+    for number, each in enumerate(X.series):
+        starts = chosen[chosen[:, 0] == number, 1]
+        end = int(starts.max()) + X.lookback + X.horizon if len(starts) else each.values.shape[1]
+        target = each.values[0, :end]
+        known.append({"name": each.name, "center": float(target.mean()), "scale": naive_error(target, X.season)})
+        covariates.append(each.values[1:, :end])
+    columns = []
+    for place, name in enumerate(X.columns.covariates):
+        values = np.concatenate([each[place] for each in covariates])
+        std = float(values.std())
+        columns.append({"name": name, "mean": float(values.mean()), "std": std if std > 0 else 1.0})
+    return {
+        "lookback": X.lookback,
+        "horizon": X.horizon,
+        "season": X.season,
+        "series": known,
+        "covariates": columns,
+        "known": len(X.columns.known),
+        "targets": list(X.columns.targets),
+        "date": X.columns.date,
+        "by": X.columns.series,
+    }
+
+
+def naive_error(values: Array, season: int) -> float:
+    """The mean absolute error of the seasonal naive forecast within a series; 1 where that is exact."""
+    if len(values) <= season:
+        return float(np.abs(values - values.mean()).mean()) or 1.0
+    return float(np.abs(values[season:] - values[:-season]).mean()) or 1.0
+
+
+def apply(constants: Mapping[str, Any], X: Any) -> Array:
+    """Inputs of a network, float32 (N, 1 + covariates, lookback + horizon), the target first, then known covariates.
+
+    What will not be known is 0 from the end of the lookback on. Of a frame (or an array of one column a series) the
+    last window of each series, in the order of training; known covariates have to go on for a horizon, in rows whose
+    target is missing.
+    """
+    if isinstance(X, Windows):
+        pairs = [(number, X.series[number].values[:, start:]) for number, start in X.places]
+    else:
+        rows = X if isinstance(X, list) and all(isinstance(one, OneSeries) for one in X) else found(constants, X)
+        pairs = [(number, _last(constants, one)) for number, one in enumerate(rows)]
+    lookback, horizon, known = constants["lookback"], constants["horizon"], constants["known"]
+    width = lookback + horizon
+    inputs = np.zeros((len(pairs), 1 + len(constants["covariates"]), width), dtype=np.float32)
+    check_memory(len(pairs), inputs[0].size)
+    mean, std = (np.array([each[name] for each in constants["covariates"]])[:, None] for name in ("mean", "std"))
+    for row, (number, values) in enumerate(pairs):
+        about = constants["series"][number]
+        inputs[row, 0, :lookback] = (values[0, :lookback] - about["center"]) / about["scale"]
+        if len(values) > 1:
+            scaled = (values[1:, :width] - mean) / std
+            inputs[row, 1 : 1 + known] = scaled[:known]
+            inputs[row, 1 + known :, :lookback] = scaled[known:, :lookback]
+    return inputs
+
+
+def targets(constants: Mapping[str, Any], X: Windows) -> Array:
+    """The steps after each window (N, horizon), float32, in units of the naive error of its series."""
+    made = np.zeros((len(X), X.horizon), dtype=np.float32)
+    for row, (number, start) in enumerate(X.places):
+        about, first = constants["series"][number], start + X.lookback
+        values = X.series[number].values[0, first : first + X.horizon]
+        made[row] = (values - about["center"]) / about["scale"]
+    return made
+
+
+def naive(constants: Mapping[str, Any], inputs: Array) -> Array:
+    """The seasonal naive forecast (N, horizon) for inputs of a network: what a forecast has to be better than."""
+    lookback, horizon, season = (constants[name] for name in ("lookback", "horizon", "season"))
+    return np.asarray(inputs[:, 0, [lookback - season + step % season for step in range(horizon)]])
+
+
+def split(X: Windows, seed: int, own: bool) -> Split:
+    """The parts in the order of time; ``seed`` changes nothing."""
+    from netwright.training.splits import Split as Parts
+
+    train, validation, selection, test = (np.flatnonzero(X.parts == part) for part in range(4))
+    return Parts(train=train, validation=validation, selection=selection, test=test)
+
+
+def facts(constants: Mapping[str, Any]) -> dict[str, Any]:
+    """How many steps a season has, and how many covariates are known in advance."""
+    return {"season": constants["season"], "known": constants["known"]}
+
+
+def describe(constants: Mapping[str, Any]) -> str:
+    """How raw rows become inputs of the network."""
+    return (
+        f"windows of {constants['lookback']} steps (and the covariates of the {constants['horizon']} after them) of"
+        f" {', '.join(shorten(each['name']) for each in constants['series'][:8])}; scaled as in manifest.json"
+    )
+
+
+def decode(constants: Mapping[str, Any], outputs: Array) -> Array:
+    """Forecasts (series, horizon) in the unit of each series, of a network's outputs for the last windows."""
+    about = constants["series"]
+    if len(outputs) != len(about):
+        raise InputError(f"there are {len(outputs)} windows, one of each of {len(about)} series is forecast")
+    center, scale = (np.array([each[name] for each in about])[:, None] for name in ("center", "scale"))
+    return np.asarray(outputs.astype(np.float64) * scale + center)
+
+
+def answers(preprocessing: Mapping[str, Any], outputs: Array) -> dict[str, Any]:
+    """``predictions``, a list of the steps to come for each of ``series``."""
+    constants = preprocessing["inputs"]
+    names = [each["name"] for each in constants["series"]]
+    return {"predictions": decode(constants, outputs).tolist(), "series": names, "horizon": constants["horizon"]}
+
+
+def read(path: Path, target: str | None, **options: Any) -> Source:
+    """A CSV or Parquet file; the options are those of :func:`windows`, ``horizon`` is needed."""
+    from netwright.tasks import tables
+
+    if "horizon" not in options:
+        raise InputError(f"{path} is to be forecast for how many steps?", hint="Say so: --horizon 14")
+    known = ("horizon", "lookback", "season", "date", "series", "known", "past")
+    for name in options:
+        if name not in known:
+            raise InputError(f"a forecast has no option '{name}'", hint=nearest(name, known).capitalize())
+    return Source(windows(tables.read_file(path), target=target, what=str(path), **options))
+
+
+def read_new(path: Path) -> Any:
+    """The rows to go on from, in a CSV or Parquet file."""
+    from netwright.tasks import tables
+
+    return tables.read_file(path)
+
+
+def dates_after(dates: Array | None, steps: int, count: int) -> Array:
+    """The dates of the next steps, at the distance of those that there were; whole numbers where there are none."""
+    if dates is None or len(dates) < 2:
+        return np.arange(count, count + steps)
+    if dates.dtype.kind in "iu":
+        return np.asarray(dates[-1] + (dates[-1] - dates[-2]) * np.arange(1, steps + 1))
+    months = np.diff(dates.astype("datetime64[M]").astype(int))
+    if (np.diff(dates) >= np.timedelta64(28, "D")).all():
+        next_months = dates[-1].astype("datetime64[M]") + np.median(months).astype(int) * np.arange(1, steps + 1)
+        days = dates[-1] - dates[-1].astype("datetime64[M]").astype(dates.dtype)
+        return np.asarray(next_months.astype(dates.dtype) + days)
+    return np.asarray(dates[-1] + np.median(np.diff(dates).astype(np.int64)).astype(int) * np.arange(1, steps + 1))
+
+
+def read_dates(values: Array, name: str, what: str) -> Array:
+    """Dates as datetime64[s]; whole numbers stay numbers.
+
+    Texts are like 2021-03-31, 2021-03, 2021-03-31 14:00, or 03/31/2021 (month first, unless a first number is above
+    12).
+    """
+    if values.dtype.kind in "iu":
+        return values.astype(np.int64)
+    if values.dtype.kind == "M":
+        made = values.astype("datetime64[s]")
+        if np.isnat(made).any():
+            raise DataError(f"{what} has rows without a date in {shorten(name)}", hint="Leave them out")
+        return made
+    texts = [str(value).strip() for value in values]
+    parts = [re.fullmatch(r"(\d{1,2})/(\d{1,2})/(\d{4})", text) for text in texts]
+    if all(parts):
+        numbers = np.array([[int(number) for number in part.groups()] for part in parts if part])
+        day = 0 if (numbers[:, 0] > 12).any() else 1
+        texts = [f"{row[2]:04}-{row[1 - day]:02}-{row[day]:02}" for row in numbers]
+    made = np.zeros(len(texts), dtype="datetime64[s]")
+    for row, text in enumerate(texts):
+        try:
+            if not re.match(r"\d{4}-\d\d", text):
+                raise ValueError
+            made[row] = np.datetime64(re.sub(r"(?:Z|[+-]\d\d:\d\d)$", "", text), "s")
+        except ValueError:
+            raise DataError(
+                f"row {row + 1} of {what} has no date in {shorten(name)}: {shorten(text)}",
+                hint="Write dates as 2021-03-31, 2021-03, 2021-03-31 14:00 or 03/31/2021",
+            ) from None
+    return made
+
+
+def _names(names: str | Sequence[str] | None) -> tuple[str, ...]:
+    if names is None:
+        return ()
+    return tuple(name.strip() for name in names.split(",")) if isinstance(names, str) else tuple(names)
+
+
+def _frame(X: Any, what: str) -> dict[str, Array]:
+    """Columns by their names."""
+    if is_frame(X):
+        frame = X.to_pandas() if hasattr(X, "to_pandas") else X
+        columns = {str(name): frame.iloc[:, place].to_numpy() for place, name in enumerate(frame.columns)}
+        if str(getattr(frame.index, "dtype", "")).startswith("datetime64"):
+            columns = {str(frame.index.name or "date"): frame.index.to_numpy(), **columns}
+        return columns
+    if isinstance(X, Mapping):
+        return {str(name): np.asarray(values) for name, values in X.items()}
+    array = as_array(X, what)
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2 or array.dtype.kind not in "biuf":
+        raise DataError(
+            f"{what} of shape {array.shape} holds no series over time",
+            hint="Give a data frame, or an array of numbers (steps,) or (steps, series)",
+        )
+    return {f"column {place}": array[:, place] for place in range(array.shape[1])}
+
+
+def _columns(
+    frame: Mapping[str, Array],
+    what: str,
+    targets: tuple[str, ...],
+    known: tuple[str, ...],
+    past: tuple[str, ...],
+    date: str | None,
+    series: str | None,
+) -> Columns:
+    for name in (*targets, *known, *past, *(each for each in (date, series) if each is not None)):
+        if name not in frame:
+            raise DataError(
+                f"{what} has no column {shorten(name)}", hint=f"Its columns are {', '.join(list(frame)[:12])}"
+            )
+    if date is None:
+        date = next((name for name, values in frame.items() if name not in targets and _is_date(name, values)), None)
+    if not targets:
+        rest = [
+            name
+            for name, values in frame.items()
+            if name not in (*known, *past, date, series) and values.dtype.kind in "biuf"
+        ]
+        array = all(name.startswith("column ") for name in frame)
+        if not rest or (len(rest) > 1 and not array):
+            raise InputError(
+                f"which column of {what} is to be forecast?",
+                hint=f"Name it with --target (target= in Python): {', '.join(rest[:8]) or 'none holds numbers'}",
+            )
+        targets = tuple(rest)
+    if series is not None and len(targets) > 1:
+        raise InputError("with a column that names the series, one column is the target")
+    twice = [name for name in targets if name in (*known, *past)]
+    if twice:
+        raise InputError(f"{shorten(twice[0])} is the target and a covariate")
+    return Columns(targets, known, past, date, series)
+
+
+def _is_date(name: str, values: Array) -> bool:
+    if values.dtype.kind == "M":
+        return True
+    if values.dtype.kind in "biuf" or not len(values):
+        return False
+    return re.match(r"\s*(\d{4}-\d\d|\d{1,2}/\d{1,2}/\d{4})", str(values[0])) is not None
+
+
+def _read_series(frame: Mapping[str, Array], columns: Columns, what: str, notes: list[str]) -> list[OneSeries]:
+    """Every series in order of its dates, without repeated ones."""
+    dates = None if columns.date is None else read_dates(frame[columns.date], columns.date, what)
+    covariates = [_numbers(frame[name], name, what) for name in columns.covariates]
+    made = []
+    if columns.series is None:
+        rows = np.arange(len(next(iter(frame.values()))))
+        groups = [(name, _numbers(frame[name], name, what), rows) for name in columns.targets]
+    else:
+        ids = np.array([str(value) for value in frame[columns.series]])
+        numbers = _numbers(frame[columns.targets[0]], columns.targets[0], what)
+        groups = [(str(name), numbers, np.flatnonzero(ids == name)) for name in dict.fromkeys(ids.tolist())]
+    for name, target, rows in groups:
+        values = np.stack([target[rows], *(each[rows] for each in covariates)])
+        when = None
+        if dates is not None:
+            when = dates[rows]
+            order = np.argsort(when, kind="stable")
+            if (order != np.arange(len(order))).any():
+                _note(notes, f"the rows of {what} were sorted by {columns.date}")
+            keep = order[np.concatenate([[True], np.diff(when[order].astype(np.int64)) != 0])]
+            if len(keep) < len(rows):
+                _note(notes, f"{len(rows) - len(keep):,} rows of {what} repeat a date and were left out")
+            values, when = values[:, keep], when[keep]
+            _check_gaps(when, name, what)
+        made.append(OneSeries(name, values, when))
+    return made
+
+
+def _note(notes: list[str], text: str) -> None:
+    if text not in notes:
+        notes.append(text)
+
+
+def _numbers(values: Array, name: str, what: str) -> Array:
+    try:
+        return values.astype(np.float64)
+    except (TypeError, ValueError):
+        odd = next(value for value in values if not isinstance(value, int | float))
+        raise DataError(
+            f"the column {shorten(name)} of {what} holds {shorten(odd)}, expected numbers",
+            hint="Targets and covariates are numbers",
+        ) from None
+
+
+def _check_gaps(dates: Array, name: str, what: str) -> None:
+    if len(dates) < 3:
+        return
+    steps = np.diff(dates.astype(np.int64))
+    if dates.dtype.kind == "M" and steps.min() >= 28 * 86_400:
+        steps = np.diff(dates.astype("datetime64[M]").astype(np.int64))
+    usual = np.median(steps)
+    odd = np.flatnonzero(steps != usual)
+    if len(odd):
+        raise DataError(
+            f"the dates of {shorten(name)} in {what} are not evenly apart: after {_day(dates[odd[0]])} comes"
+            f" {_day(dates[odd[0] + 1])} ({len(odd):,} such places)",
+            hint="Add the rows that are missing, or sum the data up by days, weeks or months",
+        )
+
+
+def _day(date: Any) -> str:
+    return str(date).removesuffix("T00:00:00")
+
+
+def _check(one: OneSeries, columns: Columns, what: str) -> None:
+    if not one.values.shape[1]:
+        raise DataError(f"the series {shorten(one.name)} of {what} has no steps")
+    for name, values in zip((one.name, *columns.covariates), one.values, strict=True):
+        bad = np.flatnonzero(~np.isfinite(values))
+        if len(bad):
+            where = f"step {bad[0] + 1}" if one.dates is None else _day(one.dates[bad[0]])
+            raise DataError(
+                f"{shorten(name)} of {what} has no finite number at {where} ({len(bad):,} of {len(values):,} steps)",
+                hint="Fill them in, or leave out the series",
+            )
+    if np.ptp(one.values[0]) == 0:
+        raise DataError(
+            f"{shorten(one.name)} of {what} has the same value, {one.values[0, 0]:g}, in all"
+            f" {one.values.shape[1]:,} steps",
+            hint="There is nothing to learn",
+        )
+
+
+def _season(series: Sequence[OneSeries], horizon: int) -> int:
+    """What the dates suggest, where there are three of it; else by the first series' correlation with itself."""
+    steps = min(each.values.shape[1] for each in series)
+    most = max(1, (steps - horizon) // 4)
+    dates = series[0].dates
+    if dates is not None and dates.dtype.kind == "M" and len(dates) > 2:
+        distance = float(np.median(np.diff(dates).astype(np.int64)))
+        months = float(np.median(np.diff(dates.astype("datetime64[M]").astype(int))))
+        near = {name for name, seconds in SECONDS.items() if distance == seconds}
+        near |= {"month"} if months == 1 and distance > SECONDS["week"] else {"quarter"} if months == 3 else set()
+        for name in near:
+            return SEASONS[name] if SEASONS[name] <= most else 1
+    return _likeness(series[0].values[0], most)
+
+
+def _likeness(values: Array, most: int) -> int:
+    """The lag of the highest peak of the autocorrelation of a series without its linear trend; 1 where none is high."""
+    time = np.arange(len(values))
+    rest = values - np.polyval(np.polyfit(time, values, 1), time)
+    power = np.abs(np.fft.rfft(rest, 2 * len(rest))) ** 2
+    correlation = np.fft.irfft(power)[: most + 2]
+    if correlation[0] <= 0:
+        return 1
+    correlation = correlation / correlation[0]
+    inner = correlation[1:-1]
+    peaks = np.flatnonzero((inner > correlation[:-2]) & (inner >= correlation[2:]) & (inner > CORRELATED)) + 1
+    return int(peaks[np.argmax(correlation[peaks])]) if len(peaks) else 1
+
+
+def _lookback(steps: int, horizon: int, season: int) -> int:
+    """Two seasons and two horizons, twice that of long series, less of short ones; a season at least.
+
+    Short series are better learned from short windows, of which there are more.
+    """
+    wished = max(2 * season, 2 * horizon, 8)
+    if steps > 20 * wished:
+        wished *= 2
+    return int(max(season, min(wished, steps // 4, steps - _needed(0, horizon))))
+
+
+def _needed(lookback: int, horizon: int) -> int:
+    """The fewest steps for which each part has a window, and training some."""
+    steps = lookback + 4 * horizon
+    while not _enough(_cut(steps, lookback, horizon)[1]):
+        steps += 1
+    return steps
+
+
+def _enough(parts: Array) -> bool:
+    return set(parts.tolist()) == {0, 1, 2, 3} and int((parts == 0).sum()) >= LEAST
+
+
+def _cut(steps: int, lookback: int, horizon: int) -> tuple[Array, Array]:
+    """The first steps of the windows on a series, and the part of each; those across a border are left out."""
+    room = steps - lookback
+    ends, last = [], room
+    for fraction in (TEST, SELECTION, VALIDATION):
+        size = max(horizon, round(fraction * last))
+        ends.append(last)
+        last -= size
+    starts = np.arange(max(0, room - horizon + 1))
+    borders = [0, last, *reversed(ends[1:]), ends[0]] if ends else [0]
+    part = np.full(len(starts), -1)
+    for number in range(4):
+        part[(starts >= borders[number]) & (starts + horizon <= borders[number + 1])] = number
+    return starts[part >= 0], part[part >= 0]
+
+
+def found(constants: Mapping[str, Any], X: Any) -> list[OneSeries]:
+    """The series of new rows, in the order of training; DataError where one is not there."""
+    frame = _frame(X, "X")
+    names = [each["name"] for each in constants["covariates"]]
+    known, date = constants["known"], constants["date"]
+    if date is not None and date not in frame:
+        raise DataError(f"X has no column {shorten(date)}, by which its rows are sorted")
+    targets = tuple(constants["targets"])
+    columns = _columns(frame, "X", targets, tuple(names[:known]), tuple(names[known:]), date, constants["by"])
+    rows = {each.name: each for each in _read_series(frame, replace(columns, date=date), "X", [])}
+    wanted = [each["name"] for each in constants["series"]]
+    absent = [name for name in wanted if name not in rows]
+    if absent:
+        raise DataError(f"X has no rows of the series {shorten(absent[0])}, which the network was trained on")
+    return [rows[name] for name in wanted]
+
+
+def length(one: OneSeries) -> int:
+    """How many steps there are up to the last whose target is there."""
+    there = np.flatnonzero(~np.isnan(one.values[0]))
+    return int(there[-1]) + 1 if len(there) else 0
+
+
+def _last(constants: Mapping[str, Any], one: OneSeries) -> Array:
+    """The last window (1 + covariates, lookback + horizon): steps whose target is there, and known covariates ahead."""
+    lookback, horizon, known = constants["lookback"], constants["horizon"], constants["known"]
+    end = length(one)
+    if end < lookback:
+        raise DataError(
+            f"the series {shorten(one.name)} has {end} steps, the network looks back on {lookback}",
+            hint="Give more of its past",
+        )
+    made = np.zeros((len(one.values), lookback + horizon))
+    made[:, :lookback] = one.values[:, end - lookback : end]
+    if known:
+        ahead = one.values[1 : 1 + known, end : end + horizon]
+        if ahead.shape[1] < horizon:
+            raise DataError(
+                f"the covariate {shorten(constants['covariates'][0]['name'])} of {shorten(one.name)} is known for"
+                f" {ahead.shape[1]} steps to come, the network needs {horizon}",
+                hint="Add rows for them, with the target left empty",
+            )
+        made[1 : 1 + known, lookback:] = ahead
+    if not np.isfinite(made).all():
+        raise DataError(f"the last {lookback} steps of {shorten(one.name)} have values that are missing")
+    return made

@@ -1,0 +1,252 @@
+"""A compact space for forecasts: linear layers, perceptrons, pooled perceptrons, causal convolutions.
+
+The input (N, channels, lookback + horizon) has the series first, 0 from the end of the lookback on, then covariates.
+Each window is normalised by itself and the forecast is put back (after Kim et al. 2022, without their learnt scale).
+The linear network splits a moving average off, as DLinear (Zeng et al. 2023); the perceptron has residual blocks and a
+linear way around them, as TiDE (Das et al. 2023); the pooled one looks at the window at several resolutions and
+forecasts a few knots at each, as N-HiTS (Challu et al. 2023); the convolutions are those of the space ``series``. All
+are small relatives, not the published networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from netwright.space import choose, one_of, repeat, scope
+from netwright.zoo.series import CausalBlock
+
+POOLS = (8, 4, 1)
+"""How many steps are pooled to one, block by block; the coarse ones are first, as in the paper."""
+
+
+class LastValue(nn.Module):
+    """The last step of each window (N, steps), (N, 1)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, -1:]
+
+
+class MeanValue(nn.Module):
+    """The mean of each window (N, steps), (N, 1)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean(1, keepdim=True)
+
+
+class Covariates(nn.Module):
+    """What covariates add to a forecast, linearly: their whole window (N, covariates, lookback + horizon) at once."""
+
+    def __init__(self, count: int, steps: int, horizon: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(count * steps, horizon)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.layer(x[:, 1:].flatten(1))
+        return result
+
+
+class SeasonalLinear(nn.Module):
+    """A linear layer from the window to the horizon that begins as the seasonal naive forecast.
+
+    Where there is little to learn from, it stays near what it began with.
+    """
+
+    def __init__(self, channels: int, lookback: int, horizon: int, season: int) -> None:
+        super().__init__()
+        self.lookback = lookback
+        self.layer = nn.Linear(lookback, horizon)
+        with torch.no_grad():
+            self.layer.weight.zero_()
+            self.layer.bias.zero_()
+            for step in range(horizon):
+                self.layer.weight[step, lookback - season + step % season] = 1.0
+        self.covariates = Covariates(channels - 1, lookback + horizon, horizon) if channels > 1 else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        made: Tensor = self.layer(x[:, 0, : self.lookback])
+        return made if self.covariates is None else made + self.covariates(x)
+
+
+class WindowLinear(nn.Module):
+    """A linear layer from the window to the horizon; with ``season`` above 1 a second one for the moving average."""
+
+    def __init__(self, channels: int, lookback: int, horizon: int, season: int) -> None:
+        super().__init__()
+        self.lookback, self.season = lookback, season
+        self.layer = nn.Linear(lookback, horizon)
+        self.trend = nn.Linear(lookback, horizon) if season > 1 else None
+        self.covariates = Covariates(channels - 1, lookback + horizon, horizon) if channels > 1 else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        window = x[:, 0, : self.lookback]
+        if self.trend is None:
+            made: Tensor = self.layer(window)
+        else:
+            before, after = (self.season - 1) // 2, self.season // 2
+            padded = functional.pad(window[:, None], (before, after), mode="replicate")
+            average = functional.avg_pool1d(padded, self.season, 1)[:, 0]
+            made = self.trend(average) + self.layer(window - average)
+        return made if self.covariates is None else made + self.covariates(x)
+
+
+class ResidualPerceptron(nn.Module):
+    """Two linear layers with ReLU between and dropout, added to the input, then LayerNorm."""
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width), nn.Dropout(dropout))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.norm(x + self.body(x))
+        return result
+
+
+class WindowPerceptron(nn.Module):
+    """Residual blocks on the window and all covariates, and a linear layer from the window around them."""
+
+    def __init__(self, channels: int, lookback: int, horizon: int) -> None:
+        super().__init__()
+        self.lookback = lookback
+        width = choose("width", 16, 32, 64, 128)
+        dropout = choose("dropout", 0.0, 0.1, 0.3)
+        self.entry = nn.Linear(lookback + (channels - 1) * (lookback + horizon), width)
+        self.body = repeat("depth", lambda _: ResidualPerceptron(width, dropout), 1, 3)
+        self.head = nn.Linear(width, horizon)
+        self.around = nn.Linear(lookback, horizon)
+
+    def forward(self, x: Tensor) -> Tensor:
+        window = x[:, 0, : self.lookback]
+        features = functional.relu(self.entry(torch.cat([window, x[:, 1:].flatten(1)], 1)))
+        result: Tensor = self.head(self.body(features)) + self.around(window)
+        return result
+
+
+class PooledPerceptron(nn.Module):
+    """A window seen at one resolution: what it says of the window itself and of the horizon, from a few knots each."""
+
+    def __init__(self, lookback: int, horizon: int, extra: int, pool: int, width: int, dropout: float) -> None:
+        super().__init__()
+        pool = min(pool, lookback)
+        self.pool = nn.MaxPool1d(pool, pool, ceil_mode=True)
+        seen = -(-lookback // pool)
+        self.body = nn.Sequential(
+            nn.Linear(seen + extra, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Dropout(dropout)
+        )
+        ahead = max(1, -(-horizon // pool))
+        self.back, self.ahead = nn.Linear(width, seen), nn.Linear(width, ahead)
+        self.register_buffer("spread_back", _between(seen, lookback))
+        self.register_buffer("spread_ahead", _between(ahead, horizon))
+
+    def forward(self, window: Tensor, extra: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.body(torch.cat([self.pool(window[:, None])[:, 0], extra], 1))
+        return self.back(features) @ self.spread_back, self.ahead(features) @ self.spread_ahead
+
+
+class PooledPerceptrons(nn.Module):
+    """One block a resolution, each on what the ones before left over of the window; their forecasts are added."""
+
+    def __init__(self, channels: int, lookback: int, horizon: int) -> None:
+        super().__init__()
+        self.lookback = lookback
+        width = choose("width", 16, 32, 64, 128)
+        dropout = choose("dropout", 0.0, 0.1, 0.3)
+        extra = (channels - 1) * (lookback + horizon)
+        self.blocks = nn.ModuleList(PooledPerceptron(lookback, horizon, extra, pool, width, dropout) for pool in POOLS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        window, extra = x[:, 0, : self.lookback], x[:, 1:].flatten(1)
+        forecasts = []
+        for block in self.blocks:
+            back, ahead = block(window, extra)
+            window = window - back
+            forecasts.append(ahead)
+        return torch.stack(forecasts).sum(0)
+
+
+class WindowConvolutions(nn.Module):
+    """Causal convolutions over the lookback, and a linear layer on the last step and on the covariates to come."""
+
+    def __init__(self, channels: int, lookback: int, horizon: int) -> None:
+        super().__init__()
+        self.lookback = lookback
+        width = choose("width", 8, 16, 32)
+        kernel = choose("kernel", 3, 5, 7)
+        dropout = choose("dropout", 0.0, 0.1)
+        self.body = repeat(
+            "depth", lambda index: CausalBlock(width if index else channels, width, kernel, 2**index, dropout), 2, 5
+        )
+        self.head = nn.Linear(width, horizon)
+        self.around = nn.Linear(lookback + (channels - 1) * horizon, horizon)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = self.body(x[:, :, : self.lookback])[:, :, -1]
+        direct = torch.cat([x[:, 0, : self.lookback], x[:, 1:, self.lookback :].flatten(1)], 1)
+        result: Tensor = self.head(features) + self.around(direct)
+        return result
+
+
+class CompactForecast(nn.Module):
+    """One of four kinds of network on normalised windows, each with its own decisions.
+
+    Input (N, channels, lookback + horizon), output (N, horizon) in the unit of the input. ``season`` is the width of
+    the moving average.
+    """
+
+    def __init__(self, input_shape: tuple[int, ...], outputs: int, season: int = 1) -> None:
+        super().__init__()
+        choose("recipe.lr", 3e-4, 1e-3, 3e-3, 1e-2)
+        channels, lookback = input_shape[0], input_shape[1] - outputs
+        self.lookback = lookback
+        self.center = one_of("center", last=LastValue, mean=MeanValue)
+
+        def within(kind: str, make: type[nn.Module]) -> nn.Module:
+            with scope(kind):
+                return make(channels, lookback, outputs)
+
+        self.network = one_of(
+            "network",
+            linear=lambda: WindowLinear(channels, lookback, outputs, 1),
+            seasonal=lambda: SeasonalLinear(channels, lookback, outputs, min(season, lookback)),
+            split=lambda: WindowLinear(channels, lookback, outputs, min(max(2, season), lookback)),
+            perceptron=lambda: within("perceptron", WindowPerceptron),
+            pooled=lambda: within("pooled", PooledPerceptrons),
+            convolutions=lambda: within("convolutions", WindowConvolutions),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        window = x[:, 0, : self.lookback]
+        center, deviation = self.center(window), spread(window)
+        normal = torch.cat([(window - center) / deviation, x[:, 0, self.lookback :]], 1)
+        result: Tensor = self.network(torch.cat([normal[:, None], x[:, 1:]], 1)) * deviation + center
+        return result
+
+
+def spread(window: Tensor) -> Tensor:
+    """The deviation of each window (N, steps), (N, 1), and a tenth of the naive error at least."""
+    return (window.var(1, correction=0, keepdim=True) + 0.01).sqrt()
+
+
+def _between(knots: int, steps: int) -> Tensor:
+    """The matrix (knots, steps) that draws straight lines between evenly spread knots."""
+    places = torch.linspace(0, knots - 1, steps, device="cpu") if knots > 1 else torch.zeros(steps, device="cpu")
+    distance = (torch.arange(knots, device="cpu")[:, None] - places[None]).abs()
+    return (1 - distance).clamp(min=0.0)
+
+
+_COMMON: Mapping[str, Any] = {"recipe.lr": 3e-3, "center": "mean"}
+
+FORECAST_STARTS: tuple[Mapping[str, Any], ...] = (
+    {**_COMMON, "center": "last", "network": "linear"},
+    {**_COMMON, "recipe.lr": 1e-3, "network": "seasonal"},
+    {**_COMMON, "network": "perceptron", "perceptron.width": 64, "perceptron.depth": 1, "perceptron.dropout": 0.1},
+    {**_COMMON, "network": "split"},
+    {**_COMMON, "network": "pooled", "pooled.width": 64, "pooled.dropout": 0.1},
+    {**_COMMON, "network": "convolutions", "convolutions.width": 16, "convolutions.kernel": 3,
+     "convolutions.dropout": 0.0, "convolutions.depth": 3},
+)  # fmt: skip

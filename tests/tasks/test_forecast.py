@@ -1,0 +1,182 @@
+"""Forecasts: from a table with dates to the steps to come."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import netwright as nw
+from netwright.cli.search import read_options
+from netwright.errors import DataError, InputError
+from netwright.tasks import forecast, readers
+
+
+def weeks(days: int = 210, start: str = "2021-01-01") -> pd.DataFrame:
+    """A series that repeats itself each week and grows, by day, and one that is known to be ahead of it by a day."""
+    rng = np.random.default_rng(0)
+    time = np.arange(days)
+    sold = 50 + 10 * np.sin(2 * np.pi * time / 7) + 0.05 * time + rng.normal(size=days)
+    return pd.DataFrame(
+        {"day": pd.date_range(start, periods=days).strftime("%Y-%m-%d"), "sold": sold, "asked": np.roll(sold, -1)}
+    )
+
+
+def cut(frame: Any = None, **options: Any) -> forecast.Windows:
+    """Windows on the series of weeks."""
+    return forecast.windows(weeks() if frame is None else frame, **{"horizon": 7, "target": "sold", **options})
+
+
+def test_season_and_lookback_are_found() -> None:
+    """By the distance of the dates, or by the series' likeness with itself."""
+    assert (7, 14) == (cut().season, cut().lookback)
+    assert 7 == forecast.windows(weeks()["sold"].to_numpy(), horizon=7).season
+    months = pd.DataFrame({"month": pd.date_range("1990-01-01", periods=144, freq="MS"), "sold": np.arange(144.0)})
+    assert 12 == forecast.windows(months, horizon=6).season
+
+
+def test_parts_follow_each_other() -> None:
+    """What is predicted in one part is later than all that is predicted in the parts before, and no step in two."""
+    X = cut()
+    seen = [
+        {step for start in X.places[X.parts == part, 1] for step in range(start + X.lookback, start + X.lookback + 7)}
+        for part in range(4)
+    ]
+    assert all(max(before) < min(after) for before, after in pairwise(seen))
+    assert 209 == max(seen[3])
+    assert len(X) == len(forecast.split(X, 0, own=False))
+
+
+def test_targets_are_in_units_of_the_naive_error() -> None:
+    """The mean absolute error of the naive forecast on the steps of training is 1."""
+    X = cut()
+    constants = forecast.learn(X, np.flatnonzero(X.parts < 3))
+    end = X.places[X.parts < 3, 1].max() + X.lookback + X.horizon
+    sold = X.series[0].values[0, :end]
+    assert constants["series"][0]["scale"] == pytest.approx(np.abs(sold[7:] - sold[:-7]).mean())
+    inputs, y = forecast.apply(constants, X), forecast.targets(constants, X)
+    assert 0.8 < np.abs(forecast.naive(constants, inputs) - y)[X.parts < 3].mean() < 1.2
+
+
+def test_the_naive_forecast_is_the_value_a_season_before() -> None:
+    """Also where the horizon is longer than the season."""
+    X = cut(horizon=10)
+    constants = forecast.learn(X)
+    inputs = forecast.apply(constants, X)
+    made = forecast.naive(constants, inputs)
+    np.testing.assert_array_equal(made[0], np.resize(inputs[0, 0, X.lookback - 7 : X.lookback], 10))
+
+
+def test_covariates_reach_as_far_as_they_are_known() -> None:
+    """Those of the past are 0 from the end of the lookback on, and so is the target."""
+    X = cut(known="asked")
+    inputs = forecast.apply(forecast.learn(X), X)
+    assert (len(X), 2, 21) == inputs.shape
+    assert 0 == np.abs(inputs[:, 0, 14:]).max() < np.abs(inputs[:, 1, 14:]).min(1).max()
+    past = cut(past="asked")
+    assert 0 == np.abs(forecast.apply(forecast.learn(past), past)[:, 1, 14:]).max()
+
+
+def test_rows_are_sorted_and_repeated_dates_left_out() -> None:
+    """With a note each."""
+    frame = weeks()
+    X = cut(pd.concat([frame[::-1], frame[:3]]))
+    assert ["the rows of X were sorted by day", "3 rows of X repeat a date and were left out"] == list(X.notes)
+    np.testing.assert_array_equal(frame["sold"], X.series[0].values[0])
+
+
+def test_several_series_below_each_other() -> None:
+    """A column names the series of each row."""
+    long = pd.concat([weeks().assign(shop="a"), weeks().assign(shop="b", sold=lambda rows: 3 * rows["sold"])])
+    X = cut(long, series="shop")
+    assert ["a", "b"] == [each.name for each in X.series]
+    scales = [each["scale"] for each in forecast.learn(X)["series"]]
+    assert scales[1] == pytest.approx(3 * scales[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        (lambda frame: frame.drop(index=50), {}, "not evenly apart: after 2021-02-19 comes 2021-02-21"),
+        (lambda frame: frame[:30], {}, "has 30 steps; windows of . steps and the 7 after them need"),
+        (lambda frame: frame.assign(sold=1.0), {}, "'sold' of X has the same value, 1, in all 210 steps"),
+        (lambda frame: frame.assign(sold=frame["sold"].where(frame.index != 7)), {}, "no finite number at 2021-01-08"),
+        (lambda frame: frame.assign(day="soon"), {"date": "day"}, "row 1 of X has no date in 'day': 'soon'"),
+        (lambda frame: frame, {"target": "bought"}, "X has no column 'bought'"),
+        (lambda frame: frame.assign(sold="much"), {}, "the column 'sold' of X holds 'much', expected numbers"),
+    ],
+)
+def test_what_cannot_be_forecast(change: Any, options: dict[str, Any], message: str) -> None:
+    """Is told in one line."""
+    with pytest.raises(DataError, match=message):
+        cut(change(weeks()), **options)
+
+
+def test_arguments_that_make_no_sense() -> None:
+    """A target that is not named, a horizon that is none, a season beyond the lookback."""
+    with pytest.raises(InputError, match="which column of X is to be forecast"):
+        cut(target=None)
+    with pytest.raises(InputError, match="horizon is a whole number of steps from 1 on, found 0"):
+        cut(horizon=0)
+    with pytest.raises(InputError, match="the season of 30 steps is longer than the lookback of 14"):
+        cut(season=30, lookback=14)
+
+
+def test_months_after_months() -> None:
+    """Dates go on as they did: months by months, days by days, years by numbers."""
+    months = np.array(["2020-11-15", "2020-12-15"], dtype="datetime64[s]")
+    assert ["2021-01-15", "2021-02-15"] == [str(day)[:10] for day in forecast.dates_after(months, 2, 0)]
+    assert [1935, 1936] == forecast.dates_after(np.array([1933, 1934]), 2, 0).tolist()
+    assert [12, 13] == forecast.dates_after(None, 2, 12).tolist()
+
+
+def test_dates_of_americans_and_others() -> None:
+    """The month is first, unless a first number is above twelve."""
+    assert ["2021-01-02"] == [str(day)[:10] for day in forecast.read_dates(np.array(["01/02/2021"]), "d", "X")]
+    read = forecast.read_dates(np.array(["01/02/2021", "13/02/2021"]), "d", "X")
+    assert ["2021-02-01", "2021-02-13"] == [str(day)[:10] for day in read]
+
+
+def test_the_way_from_a_file(tmp_path: Path) -> None:
+    """A horizon is needed, and the options are those of the windows."""
+    weeks().to_csv(tmp_path / "sold.csv", index=False)
+    loaded = readers.read(tmp_path / "sold.csv", task="forecast", target="sold", options={"horizon": 7, "season": 7})
+    assert ("forecast", "forecast") == (loaded.kind, loaded.task)
+    with pytest.raises(InputError, match="is to be forecast for how many steps"):
+        readers.read(tmp_path / "sold.csv", task="forecast", target="sold")
+    with pytest.raises(InputError, match="a forecast has no option 'seasons'"):
+        readers.read(tmp_path / "sold.csv", task="forecast", options={"horizon": 7, "seasons": 7})
+    with pytest.raises(InputError, match="the option 'horizon' is not one of such data"):
+        readers.read(tmp_path / "sold.csv", target="sold", options={"horizon": 7})
+
+
+def test_options_of_a_command() -> None:
+    """NAME=VALUE, whole numbers as such."""
+    assert {"horizon": 7, "season": 7, "known": "a,b"} == read_options(7, ["season=7", "known=a,b"])
+    with pytest.raises(InputError, match="--option takes NAME=VALUE, found 'season'"):
+        read_options(None, ["season"])
+
+
+def test_the_estimator_and_what_it_exports(quick: None, tmp_path: Path) -> None:
+    """It forecasts the days to come by date, as the folder does by itself from a CSV file; the score is minus MASE."""
+    frame = weeks()
+    search = nw.TimeSeriesForecaster(horizon=7, known="asked", max_trials=1, n_jobs=1)
+    search.fit(frame[:-7], target="sold")
+    ahead = frame.assign(sold=frame["sold"].where(frame.index < 203))
+    made = search.predict(ahead)
+    assert ["2021-07-23", "2021-07-29"] == [str(day)[:10] for day in made.index[[0, -1]]]
+    assert search.score(frame) < 0
+    with pytest.raises(DataError, match="the covariates asked of the steps to come are needed"):
+        search.predict()
+    folder = search.export(tmp_path / "shipped", to="onnx")
+    ahead[::-1].to_csv(tmp_path / "new.csv", index=False)
+    command = [sys.executable, str(folder / "predict.py"), str(tmp_path / "new.csv"), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    np.testing.assert_allclose(made["sold"], json.loads(done.stdout)["predictions"][0], rtol=1e-4)
