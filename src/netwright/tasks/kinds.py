@@ -91,6 +91,7 @@ KINDS: Mapping[str, Kind] = {
     for kind in (
         Kind("images", "netwright.tasks.images", "compact-images"),
         Kind("tables", "netwright.tasks.tables", "compact-tables", "tables"),
+        Kind("text", "netwright.tasks.text", "compact-text", "text"),
         Kind("series", "netwright.tasks.series", "series", "series"),
         Kind("language", "netwright.tasks.language", "compact-language", "lstm", "tokens"),
         Kind("forecast", "netwright.tasks.forecast", "compact-forecast", "forecast", "forecast"),

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 MIN_ROWS = 8
 """With fewer rows there is nothing to search, select and test on."""
 
-_WORDS = (("image", "images"), ("table", "tables"), ("series", "series"))
+_WORDS = (("image", "images"), ("table", "tables"), ("series", "series"), ("text", "text"))
 _GOALS: tuple[tuple[str, Goal], ...] = (
     ("classification", "classification"), ("regression", "regression"), ("multilabel", "labels"),
 )  # fmt: skip
@@ -264,7 +264,10 @@ def _kind_of_rows(X: Any) -> str:
         return kind_of(X)
     if is_frame(X):
         return "tables"
-    return "images" if as_array(X).ndim > 2 else "tables"
+    array = as_array(X)
+    if array.ndim == 1 and len(array) and all(isinstance(value, str) for value in array.tolist()):
+        return "text"
+    return "images" if array.ndim > 2 else "tables"
 
 
 def _test_part(X_test: Any, y_test: Any, raw: Raw, names: tuple[str, str, str, str]) -> Raw:

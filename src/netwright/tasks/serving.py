@@ -77,6 +77,8 @@ class Served:
             if self.preprocessing["kind"] != "tables":
                 raise DataError(f"rows are {self.about['input']}, found objects")
             inputs = apply(self.preprocessing, from_records(rows))
+        elif self.preprocessing["kind"] == "text":
+            inputs = apply(self.preprocessing, rows)
         else:
             inputs = apply(self.preprocessing, _array(rows))
         (outputs,) = self.run(inputs)

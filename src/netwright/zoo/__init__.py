@@ -280,6 +280,15 @@ SPACES: Mapping[str, Entry] = {
             "space",
         ),
         Entry(
+            "compact-text",
+            "text",
+            "small networks for texts: bags of words and pairs, convolutions, recurrent, transformers; how they train",
+            "netwright.zoo.compact_text",
+            "CompactText",
+            "TEXT_STARTS",
+            "space",
+        ),
+        Entry(
             "table-networks",
             "tables",
             "networks for tables: a perceptron, a residual network or an FT-Transformer, each with its own sizes",

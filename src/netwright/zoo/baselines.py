@@ -235,6 +235,28 @@ def _text(input_shape: tuple[int, ...], outputs: int, vocabulary: int) -> nn.Mod
     return WordBag(vocabulary, outputs, 32)
 
 
+class WordBag(nn.Module):
+    """The mean of the embeddings of a text's words and a linear layer (Joulin et al. 2017), on numbers of words (N, T).
+
+    0 is no word.
+    """
+
+    def __init__(self, vocabulary: int, outputs: int, width: int) -> None:
+        super().__init__()
+        self.table = nn.Embedding(vocabulary, width)
+        self.head = nn.Linear(width, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        there = (x > 0).to(x.dtype)[:, :, None]
+        mean = (self.table(x.long().clamp(min=0)) * there).sum(1) / there.sum(1).clamp(min=1)
+        outputs: Tensor = self.head(mean)
+        return outputs
+
+
+def _text(input_shape: tuple[int, ...], outputs: int, vocabulary: int) -> nn.Module:
+    return WordBag(vocabulary, outputs, 32)
+
+
 def _digits(input_shape: tuple[int, ...], outputs: int) -> nn.Module:
     return Convolutions(input_shape, outputs, (16, "pool", 32, "pool", 48))
 
@@ -309,6 +331,15 @@ BASELINES: Mapping[str, Baseline] = {
             _forecast,
             {
                 "epochs": 60, "batch_size": 32, "optimizer": "adamw", "lr": 3e-3, "schedule": "one_cycle",
+                "weight_decay": 1e-2, "clip": 1.0,
+            },
+        ),
+        Baseline(
+            "text",
+            "the mean of embeddings of 32 numbers, one a word, and a linear layer",
+            _text,
+            {
+                "epochs": 12, "batch_size": 64, "optimizer": "adamw", "lr": 3e-3, "schedule": "one_cycle",
                 "weight_decay": 1e-2, "clip": 1.0,
             },
         ),
