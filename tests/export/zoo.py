@@ -43,6 +43,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "language-transformer": {"vocabulary": 11, "context": 8, "widths": (6, 12), "depths": (1, 2), "heads": (1, 3)},
     "table-networks": {"input_shape": (8,), "outputs": 3},
     "series": {"input_shape": (2, 12), "outputs": 3},
+    "compact-text": {"input_shape": (7,), "outputs": 3, "vocabulary": 1100},
     "several-inputs": {
         "input_shape": (19,), "outputs": 3,
         "parts": [
@@ -54,6 +55,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 """What the network of each space is made with. NAS-Bench-Graph is declared, and has no network to be built."""
 
 KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "compact-text": ("network", ("bag", "convolutions", "recurrent", "transformer")),
     "table-networks": ("network", ("mlp", "resnet", "transformer")),
     "compact-language": ("network", ("lstm", "gru", "convolutions", "transformer")),
     "series": ("network", ("resnet", "tcn", "lstm", "inception")),

@@ -41,6 +41,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "language-transformer": {"vocabulary": 11, "context": 8, "widths": (6, 12), "depths": (1, 2), "heads": (1, 3)},
     "table-networks": {"input_shape": (7,), "outputs": 4},
     "series": {"input_shape": (2, 12), "outputs": 3},
+    "compact-text": {"input_shape": (7,), "outputs": 4, "vocabulary": 20},
 }  # fmt: skip
 """Arguments that make each of them small."""
 

@@ -333,6 +333,39 @@ class TimeSeriesRegressor(RegressorMixin, NeuralArchitectureSearch):  # type: ig
         self.n_features_in_ = int(np.prod(self._predictor.input_shape))
 
 
+class TextClassifier(ClassifierMixin, NeuralArchitectureSearch):  # type: ignore[misc]
+    """:class:`NeuralArchitectureSearch` for texts and classes.
+
+    Texts are a list, an array or a series of str, or a data frame, whose longest columns of strings are joined.
+    """
+
+    def _task(self) -> str:
+        return "text-classification"
+
+    def _learn_columns(self, X: Any) -> None:
+        _learn_text(self, X)
+
+
+class TextRegressor(RegressorMixin, NeuralArchitectureSearch):  # type: ignore[misc]
+    """:class:`NeuralArchitectureSearch` for texts and a number each; texts are as in :class:`TextClassifier`."""
+
+    def _task(self) -> str:
+        return "text-regression"
+
+    def _learn_columns(self, X: Any) -> None:
+        _learn_text(self, X)
+
+
+def _learn_text(search: NeuralArchitectureSearch, X: Any) -> None:
+    """A text is one feature; of a data frame all columns are named."""
+    if is_frame(X):
+        NeuralArchitectureSearch._learn_columns(search, X)
+        return
+    if hasattr(search, "feature_names_in_"):
+        del search.feature_names_in_
+    search.n_features_in_ = 1
+
+
 class MultiModal(NeuralArchitectureSearch):
     """:class:`NeuralArchitectureSearch` for several inputs and several things to predict at once.
 
