@@ -41,6 +41,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     },
     "compact-language": {"vocabulary": 11, "context": 8},
     "language-transformer": {"vocabulary": 11, "context": 8, "widths": (6, 12), "depths": (1, 2), "heads": (1, 3)},
+    "tables": {"input_shape": (5,), "outputs": 3, "edges": [[-2.0, -1.0, 0.0, 3.0], [0.0, 1.0], [-1.0, 0.5, 1.0]]},
     "table-networks": {"input_shape": (8,), "outputs": 3},
     "series": {"input_shape": (2, 12), "outputs": 3},
     "compact-text": {"input_shape": (7,), "outputs": 3, "vocabulary": 1100},
@@ -56,6 +57,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "compact-text": ("network", ("bag", "convolutions", "recurrent", "transformer")),
+    "tables": ("numbers", ("plain", "ranks", "piecewise", "periodic")),
     "table-networks": ("network", ("mlp", "resnet", "transformer")),
     "compact-language": ("network", ("lstm", "gru", "convolutions", "transformer")),
     "series": ("network", ("resnet", "tcn", "lstm", "inception")),

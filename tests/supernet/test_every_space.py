@@ -39,6 +39,7 @@ SMALL: dict[str, dict[str, Any]] = {
                    "features": 4},
     "compact-language": {"vocabulary": 11, "context": 8},
     "language-transformer": {"vocabulary": 11, "context": 8, "widths": (6, 12), "depths": (1, 2), "heads": (1, 3)},
+    "tables": {"input_shape": (5,), "outputs": 2, "edges": [[-2.0, -1.0, 0.0, 3.0], [0.0, 1.0], [-1.0, 0.5, 1.0]]},
     "table-networks": {"input_shape": (7,), "outputs": 4},
     "series": {"input_shape": (2, 12), "outputs": 3},
     "compact-text": {"input_shape": (7,), "outputs": 4, "vocabulary": 20},

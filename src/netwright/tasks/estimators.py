@@ -254,7 +254,8 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         names = list(X.columns) if is_frame(X) else []
         if names and all(isinstance(name, str) for name in names):
             self.feature_names_in_ = np.asarray(names, dtype=object)
-        self.n_features_in_ = len(X) if isinstance(X, Mapping) else int(np.prod(np.shape(X)[1:]))
+        shape = X.shape if hasattr(X, "shape") else () if isinstance(X, Mapping) else np.asarray(X).shape
+        self.n_features_in_ = len(X) if isinstance(X, Mapping) else int(np.prod(shape[1:]))
 
     def _limits(self) -> tuple[float | str | None, int | None]:
         """Those that were given, or else those of the preset."""

@@ -90,7 +90,7 @@ KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
         Kind("images", "netwright.tasks.images", "compact-images"),
-        Kind("tables", "netwright.tasks.tables", "compact-tables", "tables"),
+        Kind("tables", "netwright.tasks.tables", "tables", "tables"),
         Kind("text", "netwright.tasks.text", "compact-text", "text"),
         Kind("series", "netwright.tasks.series", "series", "series"),
         Kind("language", "netwright.tasks.language", "compact-language", "lstm", "tokens"),

@@ -128,11 +128,15 @@ def read_weights(weights: Any, rows: int) -> np.ndarray:
     values = _flat(as_array(_plain(weights), "sample_weight"), "sample_weight")
     if len(values) != rows:
         raise DataError(f"X has {rows:,} rows and sample_weight has {len(values):,} values")
+    if values.dtype.kind == "O":
+        values = _settle(values, "sample_weight")
     if values.dtype.kind not in "biuf":
         raise DataError(f"sample_weight holds {shorten(values[0])}, expected numbers")
     check_finite(values, "sample_weight")
-    if (values < 0).any() or not (values > 0).any():
-        raise DataError("sample_weight has to be at least 0 everywhere, and above 0 somewhere")
+    if (values < 0).any():
+        raise DataError("sample_weight has to be at least 0 everywhere", hint="0 leaves a row out of the training")
+    if not (values > 0).any():
+        raise DataError("sample_weight is zero in all rows", hint="Some rows have to count")
     return values.astype(np.float32)
 
 

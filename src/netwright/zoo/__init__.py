@@ -289,6 +289,14 @@ SPACES: Mapping[str, Entry] = {
             "space",
         ),
         Entry(
+            "tables",
+            "tables",
+            "networks for tables, by how numbers are encoded: ranks, parts, frequencies; width, depth, kinds of block",
+            "netwright.zoo.tables",
+            "Tables",
+            "TABLES_STARTS",
+        ),
+        Entry(
             "table-networks",
             "tables",
             "networks for tables: a perceptron, a residual network or an FT-Transformer, each with its own sizes",

@@ -1,0 +1,179 @@
+"""The space that tables are searched in where none is named: perceptrons and residual networks over encoded numbers.
+
+How numbers are encoded is a decision (Gorishniy et al., *On Embeddings for Numerical Features in Tabular Deep
+Learning*, NeurIPS 2022): as they are; by their ranks, as a normal distribution has them; by the parts of their range
+that they have passed; or by sines and cosines of learned frequencies. What the encodings know of the data, the edges
+of the parts, is in the network, which so takes the same inputs as any other. Categories come as columns of zeros and
+ones: the first layer holds a vector for each value, which is its embedding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from math import pi
+from statistics import NormalDist
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from netwright.space import choose, one_of, repeat
+from netwright.zoo.table_networks import ResNetBlock
+
+FREQUENCIES = 8
+"""Sines, and as many cosines, for each column of numbers."""
+
+
+class RankToNormal(nn.Module):
+    """Columns by their ranks: the parts between the edges are stretched as the normal distribution has them.
+
+    Linear within a part, and the outermost edges for what lies beyond. Columns of fewer than three edges stay as they
+    are, and come first.
+    """
+
+    cut: Tensor
+    others: Tensor
+    low: Tensor
+    scale: Tensor
+    rise: Tensor
+    start: Tensor
+
+    def __init__(self, features: int, edges: Sequence[Sequence[float]]) -> None:
+        super().__init__()
+        cut = [place for place, some in enumerate(edges) if len(some) > 2]
+        most = max(len(edges[place]) for place in cut) - 1
+        rows: dict[str, list[list[float]]] = {"low": [], "scale": [], "rise": []}
+        start = []
+        for place in cut:
+            some, count = edges[place], len(edges[place])
+            normal = [NormalDist().inv_cdf((rank + 0.5) / count) for rank in range(count)]
+            padding = [0.0] * (most - count + 1)
+            rows["low"].append([*some[:-1], *padding])
+            rows["scale"].append([*(1 / (b - a) for a, b in pairwise(some)), *padding])
+            rows["rise"].append([*(b - a for a, b in pairwise(normal)), *padding])
+            start.append(normal[0])
+        chosen = set(cut)
+        self.register_buffer("cut", torch.tensor(cut))
+        self.register_buffer("others", torch.tensor([at for at in range(features) if at not in chosen]).long())
+        for name, values in rows.items():
+            self.register_buffer(name, torch.tensor(values))
+        self.register_buffer("start", torch.tensor(start))
+
+    def forward(self, x: Tensor) -> Tensor:
+        passed = ((x.index_select(1, self.cut).unsqueeze(2) - self.low) * self.scale).clamp(0, 1)
+        return torch.cat([x.index_select(1, self.others), (passed * self.rise).sum(2) + self.start], 1)
+
+
+class PiecewiseLinear(nn.Module):
+    """Beside the inputs, for each part of each column of numbers how much of it a number has passed, from 0 to 1.
+
+    The paper lets the outermost parts go on beyond their edges; here the inputs beside them do.
+    """
+
+    column: Tensor
+    low: Tensor
+    scale: Tensor
+
+    def __init__(self, edges: Sequence[Sequence[float]]) -> None:
+        super().__init__()
+        parts = [
+            (place, a, 1 / (b - a)) for place, some in enumerate(edges) if len(some) > 2 for a, b in pairwise(some)
+        ]
+        self.register_buffer("column", torch.tensor([part[0] for part in parts]))
+        self.register_buffer("low", torch.tensor([part[1] for part in parts]))
+        self.register_buffer("scale", torch.tensor([part[2] for part in parts]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        passed = (x.index_select(1, self.column) - self.low) * self.scale
+        return torch.cat([x, passed.clamp(0, 1)], 1)
+
+
+class Periodic(nn.Module):
+    """Beside the inputs, sines and cosines of each column of numbers; the frequencies are learned.
+
+    They begin as normal numbers of deviation ``spread``.
+    """
+
+    def __init__(self, columns: int, spread: float) -> None:
+        super().__init__()
+        self.columns = columns
+        # An embedding, because a supernet knows what that is.
+        self.frequencies = nn.Embedding(columns, FREQUENCIES)
+        nn.init.normal_(self.frequencies.weight, std=spread)
+
+    def forward(self, x: Tensor) -> Tensor:
+        angles = (2 * pi * x[:, : self.columns, None] * self.frequencies.weight).flatten(1)
+        return torch.cat([x, angles.sin(), angles.cos()], 1)
+
+
+class Tables(nn.Module):
+    """Encoded numbers, a layer, up to four blocks, a layer; the learning rate and the weight decay are open, too.
+
+    Input (N, features), output (N, outputs). ``edges`` are those of each column of numbers, which are the first
+    features: see :func:`netwright.tasks.tables.facts`. Without edges numbers stay as they are.
+    """
+
+    def __init__(self, input_shape: tuple[int, ...], outputs: int, edges: Sequence[Sequence[float]] = ()) -> None:
+        super().__init__()
+        choose("recipe.lr", low=5e-4, high=2e-2, log=True)
+        choose("recipe.weight_decay", 1e-4, 1e-2, 1e-1)
+        features = input_shape[0]
+        width = choose("width", 32, 64, 96, 128, 192, 256)
+        dropout = choose("dropout", 0.0, 0.1, 0.25, 0.5)
+        parts = sum(len(some) - 1 for some in edges if len(some) > 2)
+
+        def activation() -> nn.Module:
+            return one_of("activation", relu=nn.ReLU, gelu=nn.GELU, silu=nn.SiLU)
+
+        def norm() -> nn.Module:
+            return one_of("norm", none=nn.Identity, batch=lambda: nn.BatchNorm1d(width))
+
+        def block(index: int) -> nn.Module:
+            return one_of(
+                f"block{index}",
+                plain=lambda: nn.Sequential(nn.Linear(width, width), norm(), activation(), nn.Dropout(dropout)),
+                residual=lambda: ResNetBlock(width, 2 * width, dropout, 0.0),
+            )
+
+        def periodic() -> nn.Module:
+            encoding = Periodic(len(edges), choose("spread", 0.05, 0.2, 1.0))
+            return nn.Sequential(encoding, nn.Linear(features + 2 * FREQUENCIES * len(edges), width))
+
+        def plain() -> nn.Module:
+            return nn.Linear(features, width)
+
+        entry = (
+            one_of(
+                "numbers",
+                plain=plain,
+                ranks=lambda: nn.Sequential(RankToNormal(features, edges), nn.Linear(features, width)),
+                piecewise=lambda: nn.Sequential(PiecewiseLinear(edges), nn.Linear(features + parts, width)),
+                periodic=periodic,
+            )
+            if parts
+            else plain()
+        )
+        self.entry = nn.Sequential(entry, norm(), activation(), nn.Dropout(dropout))
+        self.body = repeat("depth", block, 0, 4)
+        self.head = nn.Linear(width, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.head(self.body(self.entry(x)))
+        return result
+
+
+TABLES_STARTS: tuple[Mapping[str, Any], ...] = (
+    {
+        "numbers": "plain", "width": 128, "depth": 1, "block0": "plain", "dropout": 0.1, "activation": "relu",
+        "norm": "none", "recipe.lr": 3e-3, "recipe.weight_decay": 1e-2,
+    },
+    {
+        "numbers": "piecewise", "width": 128, "depth": 1, "block0": "plain", "dropout": 0.25, "activation": "relu",
+        "norm": "none", "recipe.lr": 2e-3, "recipe.weight_decay": 1e-2,
+    },
+    {
+        "numbers": "ranks", "width": 192, "depth": 0, "dropout": 0.1, "activation": "relu", "norm": "batch",
+        "recipe.lr": 3e-3, "recipe.weight_decay": 1e-2,
+    },
+)  # fmt: skip
