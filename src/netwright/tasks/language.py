@@ -114,11 +114,11 @@ def apply(constants: Mapping[str, Any], X: Any) -> np.ndarray:
     made = []
     for text in [X] if whole else X:
         row = encode(constants, text)
-        rows = max(1, -(-len(row) // window)) if whole else 1
-        row = row[-rows * window :]
-        filled = np.full(rows * window, filler(constants), dtype=np.float32)
+        count = max(1, -(-len(row) // window)) if whole else 1
+        row = row[-count * window :]
+        filled = np.full(count * window, filler(constants), dtype=np.float32)
         filled[len(filled) - len(row) :] = row
-        made.append(filled.reshape(rows, window))
+        made.append(filled.reshape(count, window))
     return np.concatenate(made) if made else np.zeros((0, window), dtype=np.float32)
 
 
