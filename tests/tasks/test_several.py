@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +100,15 @@ def test_a_class_and_a_number_from_a_picture_and_a_table(tmp_path: Path) -> None
     right, r2 = np.mean(told["kind"] == y["kind"]), np.corrcoef(told["price"], y["price"])[0, 1] ** 2
     assert (right > 0.8, r2 > 0.3) == (True, True)
     assert 0.5 < search.score(X, y) <= 1
-    assert search.export(tmp_path / "net.pt2").exists()
+    folder = search.export(tmp_path / "net", to="torch")
+    np.savez(tmp_path / "new.npz", **{name: value[:5] for name, value in X.items()})
+    done = subprocess.run(
+        [sys.executable, "-I", folder / "predict.py", tmp_path / "new.npz", "--json"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+    assert told["kind"][:5].tolist() == found["predictions"]["kind"]
+    assert told["price"][:5] == pytest.approx(found["predictions"]["price"], abs=1e-4)
 
 
 @pytest.mark.usefixtures("longer")

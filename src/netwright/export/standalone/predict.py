@@ -20,6 +20,7 @@ import hashlib
 import json
 import re
 import sys
+import wave
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -75,6 +76,25 @@ def answer(outputs: Array) -> dict[str, Any]:
             "labels": target["labels"],
             "probabilities": (1 / (1 + np.exp(-outputs.astype(np.float64).clip(-500, 500)))).tolist(),
         }
+    if "heads" in target:
+        return _heads(target["heads"], outputs)
+    return _answer(target, outputs)
+
+
+def _heads(heads: list[dict[str, Any]], outputs: Array) -> dict[str, Any]:
+    """Several things at once, each by its name."""
+    ends = np.cumsum([len(head.get("classes", ("a number",))) for head in heads])
+    told = {
+        head["name"]: _answer(head, part)
+        for head, part in zip(heads, np.split(outputs, ends[:-1], axis=1), strict=True)
+    }
+    return {
+        key: {name: each[key] for name, each in told.items() if key in each}
+        for key in ("predictions", "classes", "probabilities")
+    }
+
+
+def _answer(target: dict[str, Any], outputs: Array) -> dict[str, Any]:
     if "classes" not in target:
         numbers = outputs.reshape(len(outputs)).astype(np.float64) * target["std"] + target["mean"]
         return {"predictions": numbers.tolist()}
@@ -89,11 +109,14 @@ def answer(outputs: Array) -> dict[str, Any]:
 def prepare(data: Any) -> Array:
     """Raw rows as inputs of the network: an array, or the columns of a table by their names."""
     preprocessing = about()["preprocessing"]
-    constants = preprocessing["inputs"]
-    if preprocessing["kind"] == "images":
+    return _prepared(preprocessing["kind"], data, preprocessing["inputs"])
+
+
+def _prepared(kind: str, data: Any, constants: dict[str, Any]) -> Array:
+    if kind == "images":
         return _images(np.asarray(data), constants)
-    if preprocessing["kind"] in PREPARED:
-        return PREPARED[preprocessing["kind"]](data, constants)
+    if kind in PREPARED:
+        return PREPARED[kind](data, constants)
     return _table(data if isinstance(data, dict) else _columns(np.asarray(data), constants), constants)
 
 
@@ -109,6 +132,11 @@ def read(paths: Sequence[str]) -> Any:
         return [_utf8(path) for path in files]
     if not files:
         raise Refused(f"{paths[0]} holds no images")
+    if about()["preprocessing"]["kind"] == "audio":
+        named = [sorted(path.rglob("*.wav")) if path.is_dir() else [path] for path in map(Path, paths)]
+        sounds = [path for some in named for path in some]
+        if sounds and all(path.suffix.lower() == ".wav" for path in sounds):
+            return [_sound(path) for path in sounds]
     images = about()["preprocessing"]["kind"] == "images"
     suffixes = {path.suffix.lower() for path in files}
     if images and suffixes <= IMAGES:
@@ -120,6 +148,8 @@ def read(paths: Sequence[str]) -> Any:
         return [_utf8(path)]
     if about()["preprocessing"]["kind"] == "language":
         return _read_text(path)
+    if about()["preprocessing"]["kind"] == "several":
+        return _arrays(path)
     if suffix in (".npy", ".npz"):
         return _array(path)
     if suffix in (".csv", ".tsv") and not images:
@@ -268,6 +298,27 @@ def _array(path: Path) -> Array:
     return np.asarray(found)
 
 
+def _arrays(path: Path) -> dict[str, Array]:
+    """An array for each of several inputs, by its name."""
+    names = [part["name"] for part in about()["preprocessing"]["inputs"]["parts"]]
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in names}
+    except Exception as error:
+        raise Refused(f"{path} is no .npz file with the arrays {', '.join(names)}: {error}") from None
+
+
+def _several(data: Any, constants: dict[str, Any]) -> Array:
+    """Each input prepared by its own kind, one beside the other."""
+    names = [part["name"] for part in constants["parts"]]
+    if not isinstance(data, dict) or set(data) != set(names):
+        raise Refused(f"the network takes inputs by their names: {', '.join(names)}")
+    made = [_prepared(part["kind"], data[part["name"]], part["inputs"]) for part in constants["parts"]]
+    if len({len(part) for part in made}) != 1:
+        raise Refused("the inputs have different numbers of rows")
+    return np.concatenate([part.reshape(len(part), -1) for part in made], axis=1)
+
+
 def _csv(path: Path) -> dict[str, list[str]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -371,6 +422,62 @@ def _sortable(values: Any) -> Array:
         return np.array([float(text) for text in texts])
     except ValueError:
         return np.array(texts)
+
+
+def _sounds(data: Any, constants: dict[str, Any]) -> Array:
+    """Recordings (samples,) as the logarithm of mel bands by frames, standardised; of longer ones the middle."""
+    frame, hop, frames, bands = (constants[name] for name in ("frame", "hop", "frames", "bands"))
+    top = 2595 * np.log10(1 + constants["rate"] / 2 / 700)
+    edges = 700 * (10 ** (np.linspace(0, top, bands + 2) / 2595) - 1)
+    frequencies = np.arange(frame // 2 + 1) * constants["rate"] / frame
+    rising = (frequencies - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
+    falling = (edges[2:, None] - frequencies) / (edges[2:] - edges[1:-1])[:, None]
+    bank = np.maximum(0, np.minimum(rising, falling))
+    mean, std = (np.array(constants[name])[:, None] for name in ("mean", "std"))
+    inputs = np.zeros((len(data), 1, bands, frames), dtype=np.float32)
+    inputs[:, 0] = (np.log(1e-10) - mean) / std
+    longest = frame + (frames - 1) * hop
+    for row, clip in enumerate(data):
+        samples = np.asarray(clip)
+        if samples.ndim != 1 or not len(samples) or samples.dtype.kind not in "iuf":
+            raise Refused(f"recording {row + 1} of shape {samples.shape} is no row of samples")
+        if samples.dtype.kind in "iu" and samples.dtype.itemsize < 8:
+            half = 2.0 ** (8 * samples.dtype.itemsize - 1)
+            samples = (samples.astype(np.float64) - (half if samples.dtype.kind == "u" else 0)) / half
+        missing = np.isnan(samples.astype(np.float64))
+        samples = _finite(samples[: len(samples) - int(np.argmin(missing[::-1]))])
+        start = max(0, (len(samples) - longest) // 2)
+        samples = samples[start : start + longest]
+        count = 1 + -(-max(0, len(samples) - frame) // hop)
+        padded = np.zeros(frame + (count - 1) * hop)
+        padded[: len(samples)] = samples
+        cut = np.lib.stride_tricks.sliding_window_view(padded, frame)[::hop] * np.hanning(frame + 1)[:-1]
+        power = np.abs(np.fft.rfft(cut, axis=1)) ** 2 / frame
+        inputs[row, 0, :, :count] = ((np.log(bank @ power.T + 1e-10) - mean) / std)[:, :frames]
+    return inputs
+
+
+def _sound(path: Path) -> Array:
+    """The samples of a .wav file of plain PCM, the mean of its channels."""
+    try:
+        with wave.open(str(path), "rb") as file:
+            channels, width, rate = file.getnchannels(), file.getsampwidth(), file.getframerate()
+            content = file.readframes(file.getnframes())
+    except (wave.Error, EOFError, ValueError) as error:
+        raise Refused(f"{path} is no .wav file of plain PCM, or damaged: {error}") from None
+    trained = about()["preprocessing"]["inputs"]["rate"]
+    if rate != trained:
+        raise Refused(f"{path} has {rate} samples a second, the network was trained on {trained}: resample it")
+    content = content[: len(content) // (width * channels) * width * channels]
+    if width == 1:
+        made = (np.frombuffer(content, np.uint8).astype(np.float64) - 128) / 128
+    elif width == 3:
+        parts = np.frombuffer(content, np.uint8).reshape(-1, 3).astype(np.int32)
+        made = ((parts[:, 0] << 8) | (parts[:, 1] << 16) | (parts[:, 2] << 24)) / 2**31
+    else:
+        made = np.frombuffer(content, "<i2" if width == 2 else "<i4") / 2 ** (8 * width - 1)
+    found: Array = made.reshape(-1, channels).mean(1)
+    return found
 
 
 def _columns(X: Array, constants: dict[str, Any]) -> dict[str, Any]:
@@ -550,9 +657,11 @@ def _text(data: Any, constants: dict[str, Any]) -> Array:
 
 
 PREPARED: dict[str, Callable[[Any, dict[str, Any]], Array]] = {
+    "audio": _sounds,
     "forecast": _windows,
     "language": _text,
     "series": _series,
+    "several": _several,
     "text": _texts,
 }
 """From raw rows to inputs, by kinds of data."""
@@ -571,7 +680,10 @@ def main() -> int:
     except Refused as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(json.dumps(found) if arguments.json else "\n".join(map(str, found["predictions"])))
+    rows = found["predictions"]
+    if isinstance(rows, dict):
+        rows = [dict(zip(rows, row, strict=True)) for row in zip(*rows.values(), strict=True)]
+    print(json.dumps(found) if arguments.json else "\n".join(map(str, rows)))
     return 0
 
 
