@@ -57,12 +57,27 @@ def test_it_can_be_gone_on_with(monkeypatch, tmp_path: Path) -> None:
     assert 120 == len(predict(tmp_path / "study", tmp_path / "X.npy")["predictions"])
 
 
-def test_what_never_began_is_raised(monkeypatch, tmp_path: Path) -> None:
-    """Without a trial that has a score there is nothing to hand over."""
+@pytest.mark.parametrize("constraint", [None, 1_500])
+def test_there_is_an_answer_before_the_first_trial(constraint, monkeypatch, tmp_path: Path) -> None:
+    """A small network, trained for a moment, that keeps the limits."""
+    monkeypatch.setattr(job.Study, "run", stopped)
+    search = nw.TabularClassifier(
+        max_trials=2, n_jobs=1, out=tmp_path / "study", constraints={"params": constraint} if constraint else None
+    )
+    with pytest.warns(UserWarning, match="Stopped by SIGINT.*so far"):
+        search.fit(*table())
+    assert (120,) == search.predict(table()[0]).shape
+    assert search.best_.metrics["params"] <= (constraint or np.inf)
 
-    def nothing(*arguments: object, **options: object) -> None:
+
+def test_what_cannot_be_trained_at_all_is_raised(monkeypatch, tmp_path: Path) -> None:
+    """The search's own error, with the reason behind it."""
+
+    def failing(*arguments: object, **options: object) -> None:
         raise NetwrightError("every trial failed")
 
-    monkeypatch.setattr(job.Study, "run", nothing)
-    with pytest.raises(NetwrightError, match="every trial failed"):
+    monkeypatch.setattr(job.Study, "run", failing)
+    monkeypatch.setattr(selection, "_quick", lambda *arguments: 1 / 0)
+    with pytest.raises(NetwrightError, match="every trial failed") as caught:
         nw.TabularClassifier(max_trials=2, n_jobs=1, out=tmp_path / "study").fit(*table())
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)

@@ -28,7 +28,7 @@ from netwright.study.driver import too_many_failures
 from netwright.study.signals import Signals
 from netwright.study.study import Study
 from netwright.study.trainings import as_they_end
-from netwright.trial import PROXY, Objective, State, Trial
+from netwright.trial import PROXY, Objective, Proposal, State, Trial
 
 if TYPE_CHECKING:
     from netwright.evaluators.train import Train
@@ -91,6 +91,8 @@ class Plan:
 
 PLANS = ((6, 2, 2), (4, 2, 2), (4, 1, 2), (2, 1, 2), (1, 0, 2), (1, 0, 1))
 """Finalists, seeds for judging, seeds for refitting: from the best to the least that is still honest."""
+QUICK_DRAWS, QUICK_ROWS, QUICK_EPOCHS = 48, 2_000, 3
+"""What a network is chosen from and trained on that is to be there within seconds."""
 MAX_REFITS = 6
 """Seeds of a refit at most; more than the plan's are trained while there is time."""
 
@@ -212,16 +214,20 @@ def select(
 def so_far(study: Study) -> Selected | None:
     """The best trial's network as the search trained it, judged on the test data: for a search that was stopped.
 
-    Nothing is trained, and nothing is compared with a baseline. None where no trial has a score and weights yet.
+    Where no trial has a score and weights yet, a small network is trained for a moment. Nothing is compared with a
+    baseline. None for a study that does not train on a data set.
     """
     from netwright.evaluators.train import Train
     from netwright.training.goals import read_goal
     from netwright.training.loop import predict
+    from netwright.training.weights import load_weights
 
     train: Any = getattr(study.evaluator, "train", study.evaluator)
-    trial, weights = study.best, study.weights()
-    if trial is None or weights is None or not isinstance(train, Train):
+    if not isinstance(train, Train) or study.folder is None:
         return None
+    trial, weights = study.best, study.weights()
+    if trial is None or weights is None:
+        trial, weights = _quick(study, train, study.folder / "weights" / "quick.safetensors")
     data, split = train.data, train.split
     goal = read_goal(data.task)
     judges = train.test if train.test is not None else data.subset(split.test)
@@ -231,7 +237,9 @@ def so_far(study: Study) -> Selected | None:
         center, scale = np.atleast_1d(learned.mean(0)), np.atleast_1d(learned.std(0))
         scale = np.where(scale > 0, scale, 1.0)
     targets = np.asarray(judges.y)
-    outputs = predict(study.network(trial.number), judges.X)
+    network = study.space.build(trial.architecture)
+    network.load_state_dict(dict(load_weights(weights).state))
+    outputs = predict(network, judges.X)
     if goal.standardised:
         outputs = outputs.astype(np.float64).reshape(targets.shape) * scale + center
     examples = goal.credits(outputs, targets)[None]
@@ -249,6 +257,37 @@ def so_far(study: Study) -> Selected | None:
         ranking=(),
         outside=0.0,
     )
+
+
+def _quick(study: Study, train: Train, file: Path) -> tuple[Trial, Path]:
+    """The cheapest of the known-good starts and some drawn networks, trained for a moment, and the file of its weights.
+
+    Those that keep the limits on parameters and multiplications come first.
+    """
+    import torch
+
+    from netwright.study.candidates import measure_costs
+    from netwright.training.loop import train_network
+    from netwright.training.weights import save_weights
+
+    data, rng = train.data, np.random.default_rng(study.seed)
+    starts = [study.space.complete(start, rng) for start in getattr(study.strategy, "starts", ())]
+    drawn = [*starts, *(study.space.sample(rng) for _ in range(QUICK_DRAWS))]
+    costs = [measure_costs(study.space, data.input_shape, ("params", "macs"), each) for each in drawn]
+    known = [limit for limit in study.limits if limit.metric in ("params", "macs")]
+    best = min(range(len(drawn)), key=lambda place: (
+        sum(limit.broken(costs[place]) for limit in known), costs[place]["macs"], place
+    ))  # fmt: skip
+    torch.manual_seed(FIRST_SEED)
+    network = study.space.build(drawn[best])
+    rows = np.sort(rng.permutation(train.split.train)[:QUICK_ROWS])
+    recipe = train.recipe.override(drawn[best])
+    fitted = train_network(network, data, rows, recipe, seed=FIRST_SEED, epochs=QUICK_EPOCHS)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    save_weights(file, network.state_dict())
+    metrics = {**costs[best], "epochs": float(QUICK_EPOCHS)}
+    proposal = Proposal(drawn[best], budget=float(QUICK_EPOCHS))
+    return Trial(len(study.trials), proposal, State.FINISHED, metrics, seconds=fitted.seconds), file
 
 
 class _Selection:

@@ -64,6 +64,8 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
     ensemble:
         As many of the finalists are averaged at most (Caruana et al. 2004), and the estimator predicts with all of
         them; 0 makes none.
+    start_from:
+        The folder of another study of such data: its best architectures are tried first, and its ranking is begun with.
     n_jobs:
         Worker processes; None is one a core.
     random_state:
@@ -80,9 +82,9 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
     """
 
     feature_names_in_: np.ndarray
+    _needs_y = True
 
     def __init__(
-    _needs_y = True
         self,
         *,
         time_limit: float | str | None = None,
@@ -103,6 +105,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         callbacks: Sequence[Any] | None = None,
         dry_run: bool = False,
         ensemble: int = 0,
+        start_from: str | Path | None = None,
     ) -> None:
         self.time_limit = time_limit
         self.max_trials = max_trials
@@ -122,6 +125,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         self.callbacks = callbacks
         self.dry_run = dry_run
         self.ensemble = ensemble
+        self.start_from = start_from
 
     def fit(
         self, X: Any, y: Any, eval_set: tuple[Any, Any] | None = None, *, sample_weight: Any = None
@@ -174,6 +178,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
             callbacks=self.callbacks or (),
             dry_run=self.dry_run,
             ensemble=self.ensemble,
+            start_from=self.start_from,
         )
         self._predictor = Predictor.open(out, space=self.space)
         self.out_ = out
@@ -207,26 +212,34 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         shown = show(self.out_)
         return [shown["trials"][number] for number in shown["pareto"]]
 
-    def predict(self, X: Any) -> np.ndarray[Any, Any]:
-        """Labels as they were given to :meth:`fit`, or numbers in the target's own unit: (N,)."""
+    def predict(self, X: Any) -> Any:
+        """Labels as they were given to :meth:`fit`, or numbers in the target's own unit: (N,).
+
+        Of several labels at once 0 and 1, (N, labels); of several targets a mapping from their names.
+        """
         check_is_fitted(self, "best_")
         return predictions(self._predictor.preprocessing, self._predictor.outputs(X))
 
-    def predict_proba(self, X: Any) -> np.ndarray[Any, Any]:
-        """Probabilities (N, classes), columns in the order of ``classes_``; AttributeError for regression."""
+    def predict_proba(self, X: Any) -> Any:
+        """Probabilities (N, classes), columns in the order of ``classes_``; AttributeError for regression.
+
+        Of several labels at once each one's own, (N, labels); of several targets a mapping from the names of those
+        that are classes.
+        """
         check_is_fitted(self, "best_")
-        if not hasattr(self, "classes_"):
+        target = self._predictor.preprocessing["target"]
+        if not any("classes" in each or "labels" in each for each in (target, *target.get("heads", ()))):
             raise AttributeError("predict_proba is for classification; this network predicts numbers")
         return probabilities(self._predictor.preprocessing, self._predictor.outputs(X))
 
     def score(self, X: Any, y: Any) -> float:
-        """The accuracy, or R² for regression."""
+        """The accuracy, or R² for regression; of several targets the mean of both."""
         answers = self.predict(X)
-        if hasattr(self, "classes_"):
-            return float(np.mean(np.asarray(answers) == np.asarray(y)))
-        from sklearn.metrics import r2_score
-
-        return float(r2_score(np.asarray(y, dtype=np.float64), answers))
+        target = self._predictor.preprocessing["target"]
+        if "heads" not in target:
+            return _score(answers, y, "classes" in target or "labels" in target)
+        heads = ((head["name"], "classes" in head) for head in target["heads"])
+        return float(np.mean([_score(answers[name], y[name], classes) for name, classes in heads]))
 
     def export(self, path: str | Path, to: str | None = None) -> Path:
         """Writes the network: ``to`` is one of ``netwright.export.FORMATS``; None reads it off the name.
@@ -275,6 +288,15 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         return hasattr(self, "best_")
 
 
+def _score(answers: np.ndarray[Any, Any], y: Any, classes: bool) -> float:
+    """The accuracy, of several labels that of all of them one by one; or R²."""
+    if classes:
+        return float(np.mean(np.asarray(answers) == np.asarray(y)))
+    from sklearn.metrics import r2_score
+
+    return float(r2_score(np.asarray(y, dtype=np.float64), answers))
+
+
 def _searched(out: Path, X: Any, y: Any, **arguments: Any) -> Outcome:
     """The outcome of a search; of one that was stopped, or whose retraining failed, that of its best network so far."""
     try:
@@ -282,7 +304,10 @@ def _searched(out: Path, X: Any, y: Any, **arguments: Any) -> Outcome:
     except NetwrightError as error:
         if isinstance(error, InputError | DataError | InfeasibleError) or not (out / "study.db").exists():
             raise
-        outcome = so_far(out)
+        try:
+            outcome = so_far(out)
+        except Exception as other:
+            raise error from other
         if outcome is None:
             raise
         warnings.warn(f"{error.message}: the best network so far is kept, trained on a part of the data", stacklevel=3)
@@ -334,6 +359,55 @@ class TimeSeriesRegressor(RegressorMixin, NeuralArchitectureSearch):  # type: ig
         self.n_features_in_ = int(np.prod(self._predictor.input_shape))
 
 
+class AudioClassifier(ClassifierMixin, NeuralArchitectureSearch):  # type: ignore[misc]
+    """:class:`NeuralArchitectureSearch` for recordings and classes.
+
+    Recordings are an array (N, samples), or a list of arrays (samples,) of different lengths; ``rate`` says how many
+    samples they have a second.
+    """
+
+    def __init__(
+        self,
+        *,
+        rate: int = 16_000,
+        time_limit: float | str | None = None,
+        max_trials: int | None = None,
+        space: Any = None,
+        strategy: Any = "auto",
+        metric: str | None = None,
+        objectives: Mapping[str, str] | None = None,
+        constraints: Mapping[str, float] | None = None,
+        n_jobs: int | None = None,
+        random_state: int | None = 0,
+        device: str = "auto",
+        on: str | Latency | Profile | None = None,
+        out: str | Path | None = None,
+        preset: str | None = None,
+    ) -> None:
+        super().__init__(
+            time_limit=time_limit, max_trials=max_trials, space=space, strategy=strategy, metric=metric,
+            objectives=objectives, constraints=constraints, n_jobs=n_jobs, random_state=random_state, device=device,
+            on=on, out=out, preset=preset,
+        )  # fmt: skip
+        self.rate = rate
+
+    def fit(
+        self, X: Any, y: Any, eval_set: tuple[Any, Any] | None = None, *, sample_weight: Any = None
+    ) -> NeuralArchitectureSearch:
+        """Searches, and returns itself; see :class:`NeuralArchitectureSearch`."""
+        from netwright.tasks import audio
+
+        if eval_set is not None:
+            eval_set = (audio.take(eval_set[0], "eval_set[0]", self.rate), eval_set[1])
+        return super().fit(audio.take(X, "X", self.rate), y, eval_set, sample_weight=sample_weight)
+
+    def _task(self) -> str:
+        return "audio-classification"
+
+    def _learn_columns(self, X: Any) -> None:
+        self.n_features_in_ = int(np.prod(self._predictor.input_shape))
+
+
 class TextClassifier(ClassifierMixin, NeuralArchitectureSearch):  # type: ignore[misc]
     """:class:`NeuralArchitectureSearch` for texts and classes.
 
@@ -375,30 +449,6 @@ class MultiModal(NeuralArchitectureSearch):
     it, or said: ``("audio", clips)``. ``predict`` gives what it was taught: an array, or a mapping from the targets'
     names; ``predict_proba`` the probabilities of those that are classes. ``score`` is the mean of accuracies and R².
     """
-
-    def score(self, X: Any, y: Any) -> float:
-        """The accuracy of a class, R² of a number; of several the mean."""
-        from sklearn.metrics import r2_score
-
-        answers = self.predict(X)
-        if not isinstance(answers, Mapping):
-            return float(super().score(X, y))
-        heads = self._predictor.preprocessing["target"]["heads"]
-        scores = [
-            np.mean(answers[head["name"]] == np.asarray(y[head["name"]]))
-            if "classes" in head
-            else r2_score(np.asarray(y[head["name"]], dtype=np.float64), answers[head["name"]])
-            for head in heads
-        ]
-        return float(np.mean(scores))
-
-    def predict_proba(self, X: Any) -> Any:
-        """Probabilities (N, classes), or a mapping from the names of the targets that are classes."""
-        check_is_fitted(self, "best_")
-        target = self._predictor.preprocessing["target"]
-        if "classes" not in target and not any("classes" in head for head in target.get("heads", ())):
-            raise AttributeError("predict_proba is for classification; this network predicts numbers")
-        return probabilities(self._predictor.preprocessing, self._predictor.outputs(X))
 
     def _task(self) -> str:
         return "several"
