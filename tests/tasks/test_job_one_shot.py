@@ -127,7 +127,12 @@ def test_scoring_what_is_sampled_keeps_to_the_time(tmp_path):
     [
         ("gdas", {"constraints": {"params": 50}}, InfeasibleError, "params (≤|of at most) 50"),
         ("spos", {"constraints": {"params": 50}}, InfeasibleError, "params (≤|of at most) 50"),
-        ("gdas", {"constraints": {"latency_ms": 1e-6}, "on": "torch"}, InfeasibleError, "latency_ms"),
+        (
+            "gdas",
+            {"constraints": {"latency_ms": 1e-6}, "on": "torch", "time_limit": "10m"},
+            InfeasibleError,
+            "latency_ms",
+        ),
         ("darts(order=3)", {}, InputError, "order is 1 or 2, found 3"),
         ("gdass", {}, InputError, "unknown strategy 'gdass'"),
         ("gdas(rate=1)", {}, InputError, "one-shot method 'gdas' has no argument 'rate'"),
@@ -167,4 +172,28 @@ def test_candidates_of_unlike_shapes_are_refused_in_words(tmp_path):
         SpaceError, match=r"decision 'op' cannot be mixed: 'a' gives \d+×4×6×6, 'b' gives \d+×5×6×6\. All"
     ):
         search(tmp_path, "darts", space=f"{file}:Net")
+    assert not (tmp_path / "run").exists()
+
+
+HEADS = """
+import netwright as nw
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, input_shape, classes):
+        super().__init__()
+        self.op = nw.one_of("op", a=lambda: nn.Conv2d(1, 4, 3), b=lambda: nn.Conv2d(1, 4, 5, padding=1))
+        self.head = nw.one_of("head", small=lambda: nn.Linear(4, 1), large=lambda: nn.Linear(4, classes))
+
+    def forward(self, x):
+        return self.head(self.op(x).mean((2, 3)))
+"""
+
+
+def test_a_wrong_head_is_refused_in_words(tmp_path):
+    """Also by a method that would meet it only when a path goes there."""
+    file = tmp_path / "heads.py"
+    file.write_text(HEADS)
+    with pytest.raises(SpaceError, match="decision 'head' cannot be 'small': the network gives 2×1 for"):
+        search(tmp_path, "spos", space=f"{file}:Net")
     assert not (tmp_path / "run").exists()

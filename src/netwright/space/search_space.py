@@ -108,6 +108,11 @@ class SearchSpace:
         """The names of the columns of :meth:`encode`."""
         return self._encoding.columns
 
+    @property
+    def ruled(self) -> bool:
+        """Whether a rule ``where`` may refuse combinations of answers."""
+        return self._where is not None
+
     @cached_property
     def signature(self) -> str:
         """SHA-256 of the decisions with their options and conditions: equal spaces have equal signatures.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 STATIC = ("params", "macs", "flops", "memory", "activations", "size_mb")
 """Costs that follow from the architecture alone: the same on every machine and at every time."""
+LEAST_SECONDS = 5.0
+"""So long architectures that keep the limits are looked for, however little time there is."""
 
 
 @dataclass
@@ -78,42 +81,53 @@ class Feasibility:
         fresh, self.fresh = self.fresh, []
         return fresh
 
-    def require(self, seed: int, *, draws: int = 200, steps: int = 30) -> None:
+    def require(self, seed: int, *, draws: int = 200, steps: int = 30, left: Callable[[], float] | None = None) -> None:
         """Raises InfeasibleError with the nearest miss if nothing that keeps the limits can be found.
 
         A small space is looked through whole. In a large one up to ``draws`` architectures are drawn and the nearest
-        of them is led downhill: at each step the neighbour that breaks the limits least.
+        of them is led downhill: at each step the neighbour that breaks the limits least. ``left`` says how many seconds
+        there are for it; what was found when they are over is the answer, but for a few seconds (:data:`LEAST_SECONDS`)
+        it looks in any case.
         """
         whole = float(self.space.size) <= draws
         rng = np.random.default_rng([seed, 2])
         drawn = self.space.enumerate() if whole else (self.space.sample(rng) for _ in range(draws))
         nearest, miss = None, float("inf")
+        began = time.monotonic()
+
+        def over() -> bool:
+            return left is not None and left() <= 0 and time.monotonic() - began >= LEAST_SECONDS
+
         for architecture in drawn:
             excess = self.excess(architecture)
             if excess == 0:
                 return
             if excess < miss:
                 nearest, miss = architecture, excess
-        if not whole:
-            for _ in range(steps):
-                assert nearest is not None
-                scored = [(self.excess(other), other) for other in self.space.neighbours(nearest, rng)]
-                best = min(scored, key=lambda pair: pair[0], default=(miss, nearest))
-                if best[0] == 0:
+            if over():
+                self._refuse(nearest, "No architecture that could be found in the time")
+        for _ in range(0 if whole else steps):
+            assert nearest is not None
+            best = miss, nearest
+            for other in self.space.neighbours(nearest, rng):
+                excess = self.excess(other)
+                if excess == 0:
                     return
-                if best[0] >= miss:
-                    break
-                miss, nearest = best
-        self._refuse(nearest, whole)
+                best = min(best, (excess, other), key=lambda pair: pair[0])
+                if over():
+                    self._refuse(best[1], "No architecture that could be found in the time")
+            if best[0] >= miss:
+                break
+            miss, nearest = best
+        self._refuse(nearest, "No architecture of the space" if whole else "No architecture that could be found")
 
     def excess(self, architecture: Architecture) -> float:
         """By how much the limits are broken together, relative to each; 0 when they are kept."""
         costs = self.costs(architecture)
         return sum(limit.broken(costs) for limit in self.limits)
 
-    def _refuse(self, nearest: Architecture | None, whole: bool) -> None:
+    def _refuse(self, nearest: Architecture | None, what: str) -> NoReturn:
         asked = " and ".join(str(limit) for limit in self.limits)
-        what = "No architecture of the space" if whole else "No architecture that could be found"
         if nearest is None:
             raise InfeasibleError(f"{what} meets {asked}")
         costs = self.costs(nearest)

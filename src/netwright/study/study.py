@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import os
 import shutil
 import tempfile
@@ -204,7 +205,15 @@ class Study:
             if self._has_run_out(settings):
                 return self
             require(settings.measured, self.latency)
-            feasibility = self.check_feasible(settings)
+            spent, began = self._history.seconds, self.clock()
+
+            def left() -> float:
+                """Seconds of the limit; a signal ends the looking at once."""
+                if signals.count:
+                    raise Interrupted(self._stopped_text(signals.name), hint=self._resume_hint(), code=signals.code)
+                return math.inf if limit is None else limit - spent - (self.clock() - began)
+
+            feasibility = self.check_feasible(settings, left=left)
             space = (
                 self.space
                 if feasibility is None or not feasibility.limits
@@ -232,15 +241,18 @@ class Study:
             raise Interrupted(self._stopped_text(signals.name), hint=self._resume_hint(), code=signals.code)
         return self
 
-    def check_feasible(self, settings: Settings | None = None) -> Feasibility | None:
+    def check_feasible(
+        self, settings: Settings | None = None, *, left: Callable[[], float] | None = None
+    ) -> Feasibility | None:
         """Raises InfeasibleError, with the nearest miss, where nothing can be found that keeps the limits on costs.
 
-        Of a study that has begun nothing is asked. For use while the study is entered.
+        ``left`` says how many seconds there are to look for it. Of a study that has begun nothing is asked. For use
+        while the study is entered.
         """
         assert self._entered is not None
         feasibility = self._entered.feasibility(() if settings is None else settings.measured)
         if feasibility is not None and feasibility.limits and not self._history.claims:
-            feasibility.require(self.seed)
+            feasibility.require(self.seed, left=left)
         return feasibility
 
     @property

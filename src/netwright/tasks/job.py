@@ -11,7 +11,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -140,6 +140,10 @@ def search(
         limit, max_trials = None, 1
     if limit is None and max_trials is None:
         limit = DEFAULT_TIME_LIMIT
+
+    def left() -> float:
+        return math.inf if limit is None else limit - (time.monotonic() - began)
+
     _check_strategy(strategy)
     _announce(watch, "prepare", "reading the data")
     if y is None and isinstance(source, str | os.PathLike):
@@ -222,11 +226,11 @@ def search(
             if kept:
                 text = ", ".join(f"{name}={value}" for name, value in kept.items())
                 _announce(watch, "prepare", f"keeping {text}: {strategy} mixes weights, which do not depend on it")
-            about["one_shot"] = {
-                **one_shot.plan(strategy, one_shot.space_with(kept, found.space), train, about, limit, usual),
-                "kept": kept,
-            }
-        study, supernet = _study(about, found, train, folder, strategy, callbacks=callbacks)
+            shared = one_shot.space_with(kept, found.space)
+            one_shot.check_limits(shared, train, about, latency, left)
+            planned = one_shot.plan(strategy, shared, train, about, None if limit is None else left, usual)
+            about["one_shot"] = {**planned, "kept": kept}
+        study, supernet = _study(about, found, train, folder, strategy, left, callbacks=callbacks)
         return _run(study, supernet, found, train, about, folder, began, limit, max_trials, jobs, watch)
     except (InputError, InfeasibleError):
         # Refused before anything was tried: nothing is left behind.
@@ -292,7 +296,7 @@ def opened(about: Mapping[str, Any], folder: Path, **options: bool) -> tuple[Fou
     """The space, the evaluator and the study of a search that was begun, and its supernet, if it has one."""
     found = find_again(about["space"], **like(about))
     train = evaluator_of(about, folder)
-    study, supernet = _study(about, found, train, folder, about["strategy"], **options)
+    study, supernet = _study(about, found, train, folder, about["strategy"], None, **options)
     return found, train, study, supernet
 
 
@@ -359,10 +363,11 @@ def _run(
 
     with study, one_shot.one_thread() if supernet is not None else nullcontext():
         if supernet is not None and (more or not study.noted("plan")):
+            # What the preparation took is not taken off the supernet's half alone.
+            half = left() * (1 - SEARCH_SHARE)
             one_shot.train_supernet(
-                study, supernet, train, about, n_jobs=n_jobs, watch=watch,
-                late=lambda: limit is not None and left() < limit * (1 - SEARCH_SHARE),
-            )  # fmt: skip
+                study, supernet, train, about, n_jobs=n_jobs, left=left, late=lambda: left() < half, watch=watch
+            )
             if max_trials is None:
                 max_trials = one_shot.EVALUATIONS
         if more or not study.noted("plan"):
@@ -524,16 +529,25 @@ def _write(
 
 
 def _study(
-    about: Mapping[str, Any], found: Found, train: Train, folder: Path, strategy: Any, **options: Any
+    about: Mapping[str, Any],
+    found: Found,
+    train: Train,
+    folder: Path,
+    strategy: Any,
+    left: Callable[[], float] | None = None,
+    **options: Any,
 ) -> tuple[Study, OneShot | None]:
-    """The study, and the supernet that has to be trained for it, if there is one."""
+    """The study, and the supernet that has to be trained for it, if there is one.
+
+    ``left`` says how many seconds there are; what is measured for the supernet's loss ends with them.
+    """
     evaluator: Evaluator
     supernet, space = None, found.space
     if _is_one_shot(strategy):
         from netwright.tasks import one_shot
 
         space = one_shot.space_with(about["one_shot"].get("kept", {}), space)
-        supernet = one_shot.make_one_shot(about, space, train, folder)
+        supernet = one_shot.make_one_shot(about, space, train, folder, left)
         strategy, evaluator = one_shot.sides(supernet, train, about)
     else:
         if isinstance(strategy, str):

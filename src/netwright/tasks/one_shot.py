@@ -18,10 +18,11 @@ from netwright.architecture import Answer, Architecture
 from netwright.costs import COSTS, Latency, Profile, profiling
 from netwright.costs.base import Example
 from netwright.costs.kernels import kernels_of
-from netwright.errors import InfeasibleError, Interrupted, NetwrightError, SpaceError
+from netwright.errors import InfeasibleError, InputError, Interrupted, NetwrightError, SpaceError
 from netwright.evaluators.base import Evaluator
 from netwright.evaluators.shared_weights import SharedWeights
 from netwright.evaluators.train import Train
+from netwright.executors import InProcess
 from netwright.progress import Watch
 from netwright.space import SearchSpace
 from netwright.strategies.base import Strategy
@@ -33,13 +34,16 @@ from netwright.strategies.oneshot.one_shot import OneShot
 from netwright.strategies.oneshot.random_weights import RandomWeights
 from netwright.strategies.oneshot.ranked import Ranked
 from netwright.study import Study
+from netwright.study.candidates import make_limits
 from netwright.study.examination import FEWEST, PROBES, examine
+from netwright.study.feasibility import STATIC, Feasibility
 from netwright.study.signals import Signals
 from netwright.supernet.operations import Operation, OperationTable
 from netwright.supernet.penalties import Added, Lagrangian, Penalty
 from netwright.supernet.supernet import Supernet
 from netwright.supernet.superposition import unmixable
 from netwright.tasks.profiles import again
+from netwright.tasks.trying import fault
 
 FOLDER = "supernet"
 SUPERNET_SHARE = 0.3
@@ -50,6 +54,8 @@ RANKING_SHARE = 0.1
 """And for scoring what random search with shared weights, or the controller of ENAS, draws."""
 FEWEST_SAMPLES = 30
 """Of which there are so many at least."""
+FEWEST_EPOCHS = 10
+"""The controller of ENAS learns less often an epoch where otherwise there were fewer epochs."""
 MOST_STEPS = 20_000
 """Where there is time, a supernet trains up to so many steps, or the epochs of the paper if those are more."""
 RANKED = 8
@@ -66,13 +72,20 @@ SAMPLES = 24
 
 
 def plan(
-    text: str, space: SearchSpace, train: Train, about: Mapping[str, Any], limit: float | None, epoch_seconds: float
+    text: str,
+    space: SearchSpace,
+    train: Train,
+    about: Mapping[str, Any],
+    left: Callable[[], float] | None,
+    epoch_seconds: float,
 ) -> dict[str, Any]:
     """Decides once what the clock decides: the epochs of the supernet and the number of probes; JSON.
 
-    ``epoch_seconds`` is what an epoch of a usual network takes. SpaceError where the space cannot be shared, or the
-    method cannot take it.
+    ``left`` says how many seconds of a time limit are left, asked after the speed was measured; None where there is no
+    limit. ``epoch_seconds`` is what an epoch of a usual network takes. SpaceError where the space cannot be shared, the
+    method cannot take it, or an option cannot learn the data.
     """
+    wrong = fault(made(space, about["seed"]), train.data, train.split.train)
     one_shot = OneShot(
         space, make(text), train.data, split=train.split, recipe=train.recipe, seed=about["seed"],
         device=about["device"], supernet=made(space, about["seed"]),
@@ -80,25 +93,33 @@ def plan(
     try:
         with one_thread():
             seconds = one_shot.seconds_a_step()
-    except RuntimeError as error:
-        raise SpaceError(
+    except NetwrightError:
+        raise
+    except Exception as error:
+        raise wrong or SpaceError(
             f"{space.name} cannot run as a supernet: {' '.join(str(error).split())[:200]}",
             hint="All candidates of a decision must take and give tensors of the same shapes",
         ) from error
-    if limit is None:
+    if wrong is not None:
+        raise wrong
+    if left is None:
         return {"epochs": one_shot.epochs, "probes": PROBES, "epoch_seconds": epoch_seconds}
+    time_left = max(0.0, left())
+    planned: dict[str, Any] = {}
     epoch = seconds * one_shot.steps_an_epoch
     if isinstance(one_shot.method, ENAS):
         # Each epoch ends with rewards on a batch each, of about a third of a step.
-        epoch += one_shot.method.updates * one_shot.method.aggregate * seconds / 3
-    affordable = int(SUPERNET_SHARE * limit / epoch)
+        update = one_shot.method.aggregate * seconds / 3
+        fits = int((SUPERNET_SHARE * time_left / FEWEST_EPOCHS - epoch) / update)
+        planned["updates"] = max(1, min(one_shot.method.updates, fits))
+        epoch += planned["updates"] * update
+    affordable = int(SUPERNET_SHARE * time_left / epoch)
     most = max(one_shot.epochs, -(-MOST_STEPS // one_shot.steps_an_epoch))
     alone = max(1e-3, about["trial_epochs"] * epoch_seconds)
-    probes = min(PROBES, int(PROBE_SHARE * limit * about["n_jobs"] / alone))
-    planned: dict[str, Any] = {}
+    probes = min(PROBES, int(PROBE_SHARE * time_left * about["n_jobs"] / alone))
     if isinstance(one_shot.method, RandomWeights):
         # What it ranks is scored on ten batches each, of about a third of a step.
-        fits = int(RANKING_SHARE * limit / (10 * seconds / 3))
+        fits = int(RANKING_SHARE * time_left / (10 * seconds / 3))
         planned["samples"] = max(FEWEST_SAMPLES, min(one_shot.method.samples, fits))
     return planned | {
         "epochs": max(1, min(affordable, most)),
@@ -135,6 +156,26 @@ def values_kept(
     return {}
 
 
+def check_limits(
+    space: SearchSpace,
+    train: Train,
+    about: Mapping[str, Any],
+    latency: Latency | Profile | None,
+    left: Callable[[], float] | None,
+) -> None:
+    """Raises InfeasibleError where nothing is found that keeps the limits on costs that are known without measuring.
+
+    Asked before a supernet is made and timed, and within the seconds that are ``left``.
+    """
+    static = (*STATIC, *(("latency_ms",) if isinstance(latency, Profile) else ()))
+    limits = tuple(limit for limit in make_limits(about["constraints"]) if limit.metric in static)
+    if not limits:
+        return
+    names = tuple(limit.metric for limit in limits)
+    with InProcess() as executor:
+        Feasibility(space, train.data.input_shape, limits, executor, names, latency).require(about["seed"], left=left)
+
+
 def space_with(kept: Mapping[str, Answer], space: SearchSpace) -> SearchSpace:
     """The space in which these answers are given; the same object where there are none."""
     return space.fix(kept) if kept else space
@@ -151,15 +192,23 @@ def made(space: SearchSpace, seed: int) -> Supernet:
     return copy.deepcopy(known)
 
 
-def make_one_shot(about: Mapping[str, Any], space: SearchSpace, train: Train, folder: Path) -> OneShot:
+def make_one_shot(
+    about: Mapping[str, Any],
+    space: SearchSpace,
+    train: Train,
+    folder: Path,
+    left: Callable[[], float] | None = None,
+) -> OneShot:
     """The search of a study, as it was planned; its checkpoint lies in the study's folder.
 
     With costs in the loss skip connections are no alarm: they are cheap, and many may be what a limit asks for.
     """
-    hardware = costs_in_loss(about, train, folder)
+    hardware = costs_in_loss(about, train, folder, left)
     method = make(about["strategy"])
     if isinstance(method, RandomWeights):
         method.samples = about["one_shot"].get("samples", method.samples)
+    if isinstance(method, ENAS):
+        method.updates = about["one_shot"].get("updates", method.updates)
     return OneShot(
         space, method, train.data, split=train.split, epochs=about["one_shot"]["epochs"],
         recipe=train.recipe, seed=about["seed"], device=about["device"], folder=folder / FOLDER,
@@ -172,7 +221,9 @@ def _bare(text: str) -> str:
     return text.partition("(")[0].strip()
 
 
-def costs_in_loss(about: Mapping[str, Any], train: Train, folder: Path) -> Callable[[Supernet], Costs] | None:
+def costs_in_loss(
+    about: Mapping[str, Any], train: Train, folder: Path, left: Callable[[], float] | None = None
+) -> Callable[[Supernet], Costs] | None:
     """What the limits and the further objectives of a search put into the loss; None where they ask for nothing.
 
     A limit is held by a Lagrangian; a cost that is to be small pulls from the middle of what the space has. What the
@@ -189,7 +240,9 @@ def costs_in_loss(about: Mapping[str, Any], train: Train, folder: Path) -> Calla
             return Costs(())
         terms: list[tuple[OperationTable, Penalty]] = []
         for name, value in limits.items():
-            table = _table(name, supernet, train.data.input_shape, folder / FOLDER, again(about.get("on"), folder))
+            table = _table(
+                name, supernet, train.data.input_shape, folder / FOLDER, again(about.get("on"), folder), left
+            )
             if table.least() > value:
                 raise InfeasibleError(
                     f"No architecture of the space has {name} of at most {value:,.6g}; the least has about "
@@ -198,7 +251,9 @@ def costs_in_loss(about: Mapping[str, Any], train: Train, folder: Path) -> Calla
                 )
             terms.append((table, Lagrangian(value)))
         for name in small:
-            table = _table(name, supernet, train.data.input_shape, folder / FOLDER, again(about.get("on"), folder))
+            table = _table(
+                name, supernet, train.data.input_shape, folder / FOLDER, again(about.get("on"), folder), left
+            )
             terms.append((table, Added((table.least() + table.most()) / 2)))
         return Costs(terms)
 
@@ -206,7 +261,12 @@ def costs_in_loss(about: Mapping[str, Any], train: Train, folder: Path) -> Calla
 
 
 def _table(
-    name: str, supernet: Supernet, shape: Sequence[int], folder: Path, latency: Latency | Profile | None
+    name: str,
+    supernet: Supernet,
+    shape: Sequence[int],
+    folder: Path,
+    latency: Latency | Profile | None,
+    left: Callable[[], float] | None,
 ) -> OperationTable:
     """The table of operations of one cost."""
     if name == "params":
@@ -214,19 +274,36 @@ def _table(
     example = torch.zeros(1, *shape)
     if name == "macs":
         return OperationTable.measured(supernet, example, COSTS["macs"])
-    return priced(supernet, example, _profile(supernet, shape, folder, latency))
+    return priced(supernet, example, _profile(supernet, shape, folder, latency, left))
 
 
-def _profile(supernet: Supernet, shape: Sequence[int], folder: Path, latency: Latency | Profile | None) -> Profile:
-    """The profile that is given; else one of this host, made once and kept beside the checkpoint."""
+def _profile(
+    supernet: Supernet,
+    shape: Sequence[int],
+    folder: Path,
+    latency: Latency | Profile | None,
+    left: Callable[[], float] | None,
+) -> Profile:
+    """The profile that is given; else one of this host, made once and kept beside the checkpoint.
+
+    InputError where the time is over before it is made.
+    """
     if isinstance(latency, Profile):
         return latency
     file = folder / "profile.json"
-    if not file.exists():
-        with one_thread():
-            made = profiling.profile(
-                supernet.space, shape, on="auto" if latency is None else latency.on, networks=WHOLE, seconds=SECONDS
+
+    def in_time(*_: object) -> None:
+        if left is not None and left() <= 0:
+            raise InputError(
+                f"the time limit is over before the operations of {supernet.space.name} are timed for latency_ms",
+                hint="Give more time, or a profile that was made before: netwright profile SPACE --data DATA --out "
+                "FILE, and --on FILE here",
             )
+
+    if not file.exists():
+        on = "auto" if latency is None else latency.on
+        with one_thread():
+            made = profiling.profile(supernet.space, shape, on=on, networks=WHOLE, seconds=SECONDS, said=in_time)
         made.save(file)
     return Profile.load(file)
 
@@ -296,15 +373,26 @@ def train_supernet(
     about: Mapping[str, Any],
     *,
     n_jobs: int,
+    left: Callable[[], float],
     late: Callable[[], bool],
     watch: Watch | None,
 ) -> None:
     """Trains the supernet to its end, or until it is ``late``, and examines it; goes on where it was.
 
-    Raises Interrupted after a signal, with the checkpoint kept.
+    ``left`` says how many seconds there are in all. Raises Interrupted after a signal, with the checkpoint kept.
     """
     with Signals() as signals, one_thread():
-        study.check_feasible()
+
+        def heard() -> float:
+            if signals.count:
+                raise Interrupted(
+                    f"Stopped by {signals.name} while looking for what keeps the limits",
+                    hint=study._resume_hint(),
+                    code=signals.code,
+                )
+            return left()
+
+        study.check_feasible(left=heard)
         if not one_shot.finished:
             # One epoch is the least: without it there is nothing to go by.
             try:

@@ -165,6 +165,13 @@ def test_fairnas_refuses_what_cannot_be_fair():
         FairNAS().start(Supernet(nw.SearchSpace(Uneven)), Course(1, 1, nn.functional.mse_loss))
 
 
+def test_fairnas_refuses_a_space_with_a_rule():
+    """Its paths combine options freely, whatever the rule says; the space is named."""
+    space = nw.SearchSpace(Toy, where=lambda architecture: architecture["a"] != architecture["b"])
+    with pytest.raises(SpaceError, match=r"the rule `where` of Toy refuses some combinations.*spos"):
+        FairNAS().start(Supernet(space), Course(1, 1, nn.functional.mse_loss))
+
+
 def test_fairnas_needs_something_open():
     """A space whose decisions are all fixed is refused in words."""
     with pytest.raises(SpaceError, match="every decision of the space is fixed"):

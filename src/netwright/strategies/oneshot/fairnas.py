@@ -22,8 +22,9 @@ class FairNAS(Method):
 
     It draws an order of the options for every decision, and runs the paths that these orders give. The first path has
     every decision's first option in its order, and so on; the gradients of all are added, then comes one step. All
-    decisions have the same number of options, as in the paper; SpaceError where they do not, or where a decision is not
-    always asked.
+    decisions have the same number of options, as in the paper; SpaceError where they do not, where a decision is not
+    always asked, or where the space has a rule ``where``: the orders are drawn each by itself, and some of their paths
+    would be networks that it refuses.
     """
 
     epochs, batch_size, halves, ranks = 150, 256, False, False
@@ -40,6 +41,12 @@ class FairNAS(Method):
         asked = [decision for decision in decisions if decision.cardinality > 1]
         if not asked:
             raise SpaceError("there is nothing to learn: every decision of the space is fixed")
+        if supernet.space.ruled:
+            raise SpaceError(
+                f"strict fairness combines all options freely, and the rule `where` of {supernet.space.name} refuses "
+                "some combinations",
+                hint="Use spos, which takes any space.",
+            )
         unfair = next((d.name for d in asked if d.conditional or d.kind != "one_of"), None)
         # A range has no number of options that could be counted: it is refused for its kind.
         sizes = {} if unfair else {int(decision.cardinality): decision.name for decision in asked}
