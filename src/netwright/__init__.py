@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from netwright.strategies.oneshot import OneShot
     from netwright.study import Study
     from netwright.tasks import (
+        AudioClassifier,
         ImageClassifier,
         LanguageModel,
         MultiModal,
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
         TextClassifier,
         TextRegressor,
         TimeSeriesClassifier,
+        TimeSeriesForecaster,
         TimeSeriesRegressor,
     )
-        TimeSeriesForecaster,
     from netwright.trial import Objective, Proposal, State, Trial
 
 _WHERE = {
@@ -50,11 +51,12 @@ _WHERE = {
     "TextRegressor": "tasks",
     "TimeSeriesClassifier": "tasks",
     "TimeSeriesRegressor": "tasks",
+    "TimeSeriesForecaster": "tasks",
+    "AudioClassifier": "tasks",
     "Trial": "trial",
     "choose": "space",
     "inputs": "space",
     "one_of": "space",
-    "TimeSeriesForecaster": "tasks",
     "repeat": "space",
     "scope": "space",
 }
@@ -70,6 +72,7 @@ _ROOMS = {
 
 __all__ = [
     "Architecture",
+    "AudioClassifier",
     "ImageClassifier",
     "LanguageModel",
     "MultiModal",
@@ -85,13 +88,13 @@ __all__ = [
     "TextClassifier",
     "TextRegressor",
     "TimeSeriesClassifier",
+    "TimeSeriesForecaster",
     "TimeSeriesRegressor",
     "Trial",
     "__version__",
     "choose",
     "evaluators",
     "inputs",
-    "TimeSeriesForecaster",
     "one_of",
     "oneshot",
     "repeat",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from netwright.tasks.estimators import (
+        AudioClassifier,
         ImageClassifier,
         MultiModal,
         NeuralArchitectureSearch,
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
         TimeSeriesClassifier,
         TimeSeriesRegressor,
     )
+    from netwright.tasks.forecaster import TimeSeriesForecaster
     from netwright.tasks.job import resume, search
     from netwright.tasks.language_model import LanguageModel
-    from netwright.tasks.forecaster import TimeSeriesForecaster
     from netwright.tasks.outcome import Outcome
     from netwright.tasks.overview import show
     from netwright.tasks.prediction import predict
@@ -38,15 +39,17 @@ _WHERE = {
     "TextRegressor": "estimators",
     "TimeSeriesClassifier": "estimators",
     "TimeSeriesRegressor": "estimators",
+    "TimeSeriesForecaster": "forecaster",
+    "AudioClassifier": "estimators",
     "predict": "prediction",
     "read": "readers",
     "resume": "job",
     "search": "job",
-    "TimeSeriesForecaster": "forecaster",
     "show": "overview",
 }
 
 __all__ = [
+    "AudioClassifier",
     "ImageClassifier",
     "LanguageModel",
     "Loaded",
@@ -58,13 +61,13 @@ __all__ = [
     "TextClassifier",
     "TextRegressor",
     "TimeSeriesClassifier",
+    "TimeSeriesForecaster",
     "TimeSeriesRegressor",
     "predict",
     "read",
     "resume",
     "search",
     "show",
-    "TimeSeriesForecaster",
 ]
 
 

@@ -31,7 +31,10 @@ class Kind:
     ``targets(constants, X) -> y``      what is to be predicted, where it follows from the rows themselves
     ``split(X, seed, own) -> Split``    where rows must not be drawn at random; ``own``: a test part lies apart
     ``answers(preprocessing, outputs)`` what outputs mean, where that is neither classes, labels nor a number
+    ``space_for(strategy) -> name``     the space of a search that names none, where that depends on the strategy
     =================================== ================================================================================
+
+    A container that has ``first(count)`` may be cut to its beginning, where a time limit allows no more.
 
     ``space`` is the space of a search that names none; ``baseline`` the hand-made network, None where it depends on
     the shape of the input; ``goal`` what is predicted, where that lies in the kind.
@@ -93,9 +96,10 @@ KINDS: Mapping[str, Kind] = {
         Kind("tables", "netwright.tasks.tables", "tables", "tables"),
         Kind("text", "netwright.tasks.text", "compact-text", "text"),
         Kind("series", "netwright.tasks.series", "series", "series"),
-        Kind("language", "netwright.tasks.language", "compact-language", "lstm", "tokens"),
+        Kind("audio", "netwright.tasks.audio", "compact-audio", "audio"),
         Kind("forecast", "netwright.tasks.forecast", "compact-forecast", "forecast", "forecast"),
         Kind("several", "netwright.tasks.several", "several-inputs", "several"),
+        Kind("language", "netwright.tasks.language", "compact-language", "lstm", "tokens"),
     )
 }
 

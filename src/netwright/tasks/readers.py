@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 MIN_ROWS = 8
 """With fewer rows there is nothing to search, select and test on."""
 
-_WORDS = (("image", "images"), ("table", "tables"), ("series", "series"), ("text", "text"))
+_WORDS = (("image", "images"), ("table", "tables"), ("series", "series"), ("text", "text"), ("audio", "audio"))
 _GOALS: tuple[tuple[str, Goal], ...] = (
     ("classification", "classification"), ("regression", "regression"), ("multilabel", "labels"),
 )  # fmt: skip
@@ -260,6 +260,8 @@ def _from_arrays(
 
 def _kind_of_rows(X: Any) -> str:
     """What rows are taken for where no task says it: arrays of more than two dimensions are images, others a table."""
+    if isinstance(X, Mapping):
+        return "several"
     if kind_of(X) != "images":
         return kind_of(X)
     if is_frame(X):
@@ -281,6 +283,9 @@ def _test_part(X_test: Any, y_test: Any, raw: Raw, names: tuple[str, str, str, s
     if not same:
         raise DataError(f"{names[2]} of shape {inputs.shape} does not fit {names[0]} of shape {raw.X.shape}")
     y = code(y_test, raw.labels, rows=len(inputs), name=names[3], X=names[2])
+    if raw.labels.parts:
+        parts = tuple((key, replace(each, y=y[:, place])) for place, (key, each) in enumerate(raw.labels.parts))
+        return Raw(inputs, Labels(y, None, raw.labels.goal, parts=parts))
     return Raw(inputs, Labels(y, raw.labels.classes, raw.labels.goal))
 
 
@@ -350,6 +355,7 @@ def _read_path(
             source.X, source.y, source.X_test, source.y_test, kind, goal, name=path.stem, target=target,
             names=(str(path), f"the target {shorten(target)}" if target else "y", "the test part", "its target"),
         )  # fmt: skip
+    _no_options(options, kind)
     if path.is_dir():
         _no_target(target, path)
         if find_pair(path, "train"):
@@ -358,7 +364,6 @@ def _read_path(
         return _read_image_folder(path, goal, name=name)
     suffix = path.suffix.lower()
     if suffix in TABLES:
-    _no_options(options, kind)
         if kind == "images":
             raise DataError(f"{path} is a table, not images", hint="Use task='auto'")
         frame, column = tables.take_target(tables.read_file(path), target, str(path))
@@ -466,14 +471,6 @@ def _no_target(target: str | None, source: object) -> None:
         raise InputError(f"--target names a column of a CSV or Parquet file, {source} is none", hint="Leave it out")
 
 
-def _no_tables(kind: str | None, path: Path) -> None:
-    if kind == "tables":
-        raise DataError(f"{path} is a folder of images, not a table", hint="Use task='auto'")
-
-
-def _no_images(preprocessing: dict[str, Any], path: Path) -> None:
-    if preprocessing["kind"] == "tables":
-        raise DataError(f"{path} is a folder, the network was trained on a table", hint="Give a CSV or .npz file")
 def _no_options(options: Mapping[str, Any] | None, kind: str | None) -> None:
     if options:
         raise InputError(
@@ -482,6 +479,14 @@ def _no_options(options: Mapping[str, Any] | None, kind: str | None) -> None:
         )
 
 
+def _no_tables(kind: str | None, path: Path) -> None:
+    if kind == "tables":
+        raise DataError(f"{path} is a folder of images, not a table", hint="Use task='auto'")
+
+
+def _no_images(preprocessing: dict[str, Any], path: Path) -> None:
+    if preprocessing["kind"] == "tables":
+        raise DataError(f"{path} is a folder, the network was trained on a table", hint="Give a CSV or .npz file")
 
 
 def _read_idx_folder(folder: Path, kind: str | None, goal: Goal | None, *, name: str) -> Loaded:

@@ -74,6 +74,14 @@ SPACES: Mapping[str, Entry] = {
             "IMAGE_STARTS",
         ),
         Entry(
+            "compact-audio",
+            "audio",
+            "the space compact-images on pictures of sounds: mel bands by frames",
+            "netwright.zoo.compact",
+            "CompactImages",
+            "AUDIO_STARTS",
+        ),
+        Entry(
             "compact-tables",
             "tables",
             "perceptrons for tables: width, depth, residual or plain, norm, dropout, learning rate",
@@ -314,10 +322,6 @@ SPACES: Mapping[str, Entry] = {
             "SERIES_STARTS",
             "space",
         ),
-    )
-}
-
-__all__ = ["SPACES", "Entry"]
         Entry(
             "compact-forecast",
             "forecast",
@@ -335,3 +339,7 @@ __all__ = ["SPACES", "Entry"]
             "STARTS",
             "space",
         ),
+    )
+}
+
+__all__ = ["SPACES", "Entry"]

@@ -44,9 +44,7 @@ class Residual(nn.Module):
 
 def _basic(width: int) -> nn.Module:
     return Residual(
-        nn.Sequential(
-            ConvBlock(width, width), nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
-        )
+        nn.Sequential(ConvBlock(width, width), nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width))
     )
 
 
@@ -183,6 +181,14 @@ IMAGE_STARTS: tuple[Mapping[str, Any], ...] = (
     _plain((8, 20, 40)),
     _plain((16, 32, 64), (None, "bottleneck", "residual")),
 )
+
+AUDIO_STARTS: tuple[Mapping[str, Any], ...] = (
+    {**_plain((8, 16, 32)), "stem": "half", "stage3.width": 48, "stage3.entry": "conv3", "stage3.depth": 0,
+     "stage3.down": "max"},
+    {**_plain((12, 24, 48)), "stage3.width": 64, "stage3.entry": "separable", "stage3.depth": 0, "stage3.down": "max"},
+    {**_plain((16, 24, 48), (None, "conv", "residual")), "stem": "half", "stage3.width": 64, "stage3.entry": "conv3",
+     "stage3.depth": 0, "stage3.down": "max"},
+)  # fmt: skip
 
 TABLE_STARTS: tuple[Mapping[str, Any], ...] = (
     {"width": 128, "depth": 1, "block0": "plain", "dropout": 0.1, "activation": "relu", "norm": "none",

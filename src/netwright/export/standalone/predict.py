@@ -123,22 +123,21 @@ def _prepared(kind: str, data: Any, constants: dict[str, Any]) -> Array:
 def read(paths: Sequence[str]) -> Any:
     """The raw rows of files: an array of images, or the columns of a table by their names."""
     files: list[Path] = []
+    kind = about()["preprocessing"]["kind"]
+    named = IMAGES | {".wav"} if kind == "audio" else IMAGES
     for path in map(Path, paths):
         if not path.exists():
             raise Refused(f"there is no file or folder {path}")
-        files += sorted(each for each in path.rglob("*") if each.suffix.lower() in IMAGES) if path.is_dir() else [path]
+        files += sorted(each for each in path.rglob("*") if each.suffix.lower() in named) if path.is_dir() else [path]
     if about()["preprocessing"]["kind"] == "text" and Path(paths[0]).is_dir():
         files = sorted(each for path in paths for each in Path(path).rglob("*.txt") if not each.name.startswith("."))
         return [_utf8(path) for path in files]
     if not files:
-        raise Refused(f"{paths[0]} holds no images")
-    if about()["preprocessing"]["kind"] == "audio":
-        named = [sorted(path.rglob("*.wav")) if path.is_dir() else [path] for path in map(Path, paths)]
-        sounds = [path for some in named for path in some]
-        if sounds and all(path.suffix.lower() == ".wav" for path in sounds):
-            return [_sound(path) for path in sounds]
+        raise Refused(f"{paths[0]} holds no {'recordings' if kind == 'audio' else 'images'}")
     images = about()["preprocessing"]["kind"] == "images"
     suffixes = {path.suffix.lower() for path in files}
+    if kind == "audio" and suffixes == {".wav"}:
+        return [_sound(path) for path in files]
     if images and suffixes <= IMAGES:
         return np.stack([_image(path) for path in files])
     if len(files) != 1:
