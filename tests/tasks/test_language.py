@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from netwright.tasks import language, pacing
 from netwright.tasks.language import Text
 from netwright.tasks.language_model import LanguageModel
 from netwright.tasks.readers import read
+from netwright.tasks.spaces import find_space
 from netwright.zoo.baselines import LanguageLSTM
 
 WORDS = ("the", "cat", "sat", "on", "a", "mat", "and", "then", "ran")
@@ -184,6 +186,14 @@ def test_what_comes_next(found: Found, tmp_path: Path) -> None:
     assert answer["predictions"] == [answer["classes"][int(np.argmax(row))] for row in answer["probabilities"]]
 
 
+def test_a_search_goes_on(found: Found, tmp_path: Path, quick: None) -> None:
+    """With the same space, and another trial."""
+    shutil.copytree(found.folder, tmp_path / "study")
+    outcome = tasks.resume(tmp_path / "study", max_trials=4, n_jobs=1)
+    assert 4 == outcome.trials
+    assert outcome.winner.params == found.outcome.winner.params
+
+
 def test_the_exported_folder_takes_texts(found: Found, tmp_path: Path) -> None:
     """Its program says the same without this package."""
     from netwright.tasks.shipping import write
@@ -210,6 +220,21 @@ def test_the_exported_folder_is_trained_again(found: Found, tmp_path: Path) -> N
     )  # fmt: skip
     assert 0 == done.returncode, done.stderr
     assert "training: perplexity" in done.stdout
+
+
+def test_a_network_of_ones_own(tmp_path: Path) -> None:
+    """Gets the size of the vocabulary and the length of a window by their names."""
+    (tmp_path / "net.py").write_text(
+        "import netwright as nw\nfrom torch import nn\n\n\nclass Net(nn.Module):\n"
+        "    def __init__(self, vocabulary, context):\n        super().__init__()\n        self.context = context\n"
+        "        self.words = nn.Embedding(vocabulary, nw.choose('width', 4, 8))\n"
+    )
+    _, known = constants(story(), window=8)
+    found = find_space(
+        f"{tmp_path / 'net.py'}:Net", kind="language", input_shape=(8,), outputs=20, facts=language.facts(known)
+    )
+    network = found.space.build({"width": 4})
+    assert (len(known["tokens"]), 8) == (network.words.num_embeddings, network.context)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from netwright.errors import DataError, InputError
-from netwright.tasks.checks import shorten
+from netwright.tasks.checks import check_memory, shorten
 from netwright.tasks.kinds import Source
 
 if TYPE_CHECKING:
@@ -115,6 +115,7 @@ def apply(constants: Mapping[str, Any], X: Any) -> np.ndarray:
     for text in [X] if whole else X:
         row = encode(constants, text)
         count = max(1, -(-len(row) // window)) if whole else 1
+        check_memory(count, window * len(constants["tokens"]), "what the network answers for X")
         row = row[-count * window :]
         filled = np.full(count * window, filler(constants), dtype=np.float32)
         filled[len(filled) - len(row) :] = row

@@ -77,7 +77,7 @@ class Served:
             if self.preprocessing["kind"] != "tables":
                 raise DataError(f"rows are {self.about['input']}, found objects")
             inputs = apply(self.preprocessing, from_records(rows))
-        elif self.preprocessing["kind"] == "text":
+        elif self.preprocessing["kind"] in ("text", "language"):
             inputs = apply(self.preprocessing, rows)
         else:
             inputs = apply(self.preprocessing, _array(rows))
