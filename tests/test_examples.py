@@ -10,11 +10,16 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 LIMITS = {
+    "audio.py": ("8s", r"accuracy on the test part: [01]\.\d"),
     "digits.py": ("4s", r"accuracy|undecided"),
     "language_model.py": ("10s", r"n14 = [\s\S]*perplexity \d+\.\d\d of \d\d characters"),
+    "forecasting.py": ("8s", r"mean absolute scaled error of these two weeks: \d+\.\d"),
     "limits_and_export.py": ("4s", r"digits\.pt2: [\d,]+ bytes; three images give outputs of shape \(3, 10\)"),
+    "multimodal.py": ("8s", r"new examples \d+\.\d% have the right digit"),
     "own_space.py": ("3", r"best: \d"),
     "own_strategy.py": ("30", r"ThresholdAccepting +\d+ of 60"),
+    "text_classification.py": ("8s", r"\w+: Filter a noisy wave"),
+    "series_classification.py": ("8s", r"accuracy on the test part: [01]\.\d"),
     "table.py": ("2", r"\['class_\d', 'class_\d'\]"),
 }
 """The argument that makes each one short, and what it prints."""
