@@ -159,6 +159,10 @@ class SearchSpace:
             raise ArchitectureError(" ".join(problems))
         return self._draw(rng, answers, tuple(answers))
 
+    def answers_of(self, architecture: Mapping[str, Answer]) -> dict[str, Answer]:
+        """Those answers of an architecture, also of another space, that are values of this space's decisions."""
+        return self._checked_answers(architecture)[0]
+
     def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
         """Exactly one active decision gets another value; what is asked because of it is drawn, the rest is kept.
 

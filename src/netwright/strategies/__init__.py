@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from netwright.strategies.proxy_start import ProxyStart
     from netwright.strategies.random import Random
     from netwright.strategies.reinforce import Reinforce
+    from netwright.strategies.starting import StartingFrom
     from netwright.strategies.successive_halving import SuccessiveHalving
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "ProxyStart",
     "Random",
     "Reinforce",
+    "StartingFrom",
     "Strategy",
     "SuccessiveHalving",
     "make",
@@ -73,6 +75,7 @@ _WHERE = {
     "ProxyStart": "proxy_start",
     "Random": "random",
     "Reinforce": "reinforce",
+    "StartingFrom": "starting",
     "Strategy": "base",
     "SuccessiveHalving": "successive_halving",
 }

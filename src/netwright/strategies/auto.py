@@ -14,7 +14,7 @@ from netwright.architecture import Architecture
 from netwright.errors import InfeasibleError, InputError, SpaceError
 from netwright.predictors import GaussianProcess
 from netwright.space import SearchSpace
-from netwright.strategies.base import Strategy
+from netwright.strategies.base import Known, Strategy
 from netwright.strategies.informed import Informed
 from netwright.strategies.limits import first_allowed
 from netwright.strategies.rungs import ladder
@@ -79,6 +79,10 @@ class Auto(Strategy):
     Chebyshev; Knowles 2006, ParEGO). Nothing is proposed twice at one budget; it ends when the space is exhausted. What
     an ask costs does not grow with the history: the surrogate learns from at most 200 of its trials.
 
+    ``known`` are architectures of another study with what they were worth there. A process of its own learns them, and
+    what it expects is one more hint: how much it counts the scores of this study say themselves, and if it is nothing.
+    No random architectures are needed then before the surrogate decides.
+
     A promotion inherits from its own trial at the smaller budget; a new candidate that differs in one decision from one
     of the twenty best inherits from that.
     """
@@ -92,6 +96,7 @@ class Auto(Strategy):
         *,
         budgets: Sequence[Budget] | None = None,
         proxies: bool | None = None,
+        known: Known = (),
     ) -> None:
         if budgets is not None:
             budgets = ladder("Auto", 1, 1, 2, budgets)
@@ -100,6 +105,7 @@ class Auto(Strategy):
         self.starts = tuple(starts)
         self.budgets = budgets
         self.proxies = proxies
+        self.known = tuple(known)
 
     def start(self, space: SearchSpace, objectives: Sequence[Objective]) -> None:
         super().start(space, objectives)
@@ -109,6 +115,9 @@ class Auto(Strategy):
         self._first = max(FIRST, len(self._starts) + OWN)
         process = GaussianProcess(space, kernel="hamming")
         self._encode = process.encode
+        self._elsewhere = _elsewhere(process, space, self.known)
+        if self._elsewhere is not None:
+            self._first = max(2, len(self._starts))
         self._levels = [
             _Level(process.sibling(warp=False), budget, len(objectives)) for budget in self.budgets or (None,)
         ]
@@ -258,6 +267,8 @@ class Auto(Strategy):
     def _hints(self, rows: Rows, below: Sequence[_Level]) -> Floats:
         """What proxies say of each row, and what is expected of it at cheaper budgets."""
         hints = self._free.hints(rows)
+        if self._elsewhere is not None:
+            hints = np.concatenate([hints, self._elsewhere.latent(rows)[0][:, None]], axis=1)
         for level in below:
             mean, _ = level.surrogate.expect(rows, hints)
             hints = np.concatenate([hints, mean[:, None]], axis=1)
@@ -432,6 +443,18 @@ class _Pool:
         self._known = set(self._architectures)
         self.rows = self.rows[kept]
         return chosen, outside
+
+
+def _elsewhere(process: GaussianProcess, space: SearchSpace, known: Known) -> GaussianProcess | None:
+    """What has learnt another study's scores; None where there are too few that this space has, or all are equal."""
+    pairs = [(Architecture(answers), score) for answers, score in known if answers in space]
+    scores = np.array([score for _, score in pairs])
+    if len(pairs) < 3 or np.ptp(scores) == 0:
+        return None
+    chosen = _informative(scores, POINTS)
+    learner = process.sibling(warp=True)
+    learner.fit(process.encode([pairs[place][0] for place in chosen]), scores[chosen])
+    return learner
 
 
 def _informative(value: Floats, most: int) -> Places:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections import deque
 from collections.abc import Collection, Sequence
 from typing import Literal, final
@@ -13,8 +14,9 @@ from netwright.architecture import Architecture
 from netwright.arguments import one_objective, one_of_these, whole
 from netwright.errors import SpaceError
 from netwright.predictors import MLPEnsemble
+from netwright.predictors.warping import normal_scores
 from netwright.space import SearchSpace
-from netwright.strategies.base import Strategy
+from netwright.strategies.base import Known, Strategy
 from netwright.strategies.limits import first_allowed
 from netwright.strategies.unseen import Unseen
 from netwright.trial import Objective, Proposal, Trial
@@ -46,6 +48,9 @@ class Bananas(Strategy):
     their number has grown by a fifth: asking stays cheap. A proposal inherits from its parent. It ends when the space
     is exhausted.
 
+    ``known`` are architectures of another study with what they were worth there; the ensemble learns them, too, each
+    study's scores by the normal quantiles of their ranks, and decides from the third trial on.
+
     One objective only: candidates are neighbours of a single best.
     """
 
@@ -60,6 +65,7 @@ class Bananas(Strategy):
         acquisition: Literal["its", "ucb", "ei", "mean"] = "its",
         paths: int = 40,
         points: int = 150,
+        known: Known = (),
     ) -> None:
         whole("Bananas", initial=initial, batch=batch, mutants=mutants, parents=parents)
         whole("Bananas", members=members, paths=paths, points=points)
@@ -72,6 +78,7 @@ class Bananas(Strategy):
         self.acquisition = acquisition
         self.paths = paths
         self.points = points
+        self.known = tuple(known)
 
     def start(self, space: SearchSpace, objectives: Sequence[Objective]) -> None:
         one_objective("Bananas", objectives, instead="Use the strategy gp, NSGA2 or Auto")
@@ -85,6 +92,12 @@ class Bananas(Strategy):
         self._pending = 0
         self._queue: deque[Proposal] = deque()
         self._ensemble: MLPEnsemble | None = None
+        pairs = [(Architecture(answers), score) for answers, score in self.known if answers in space]
+        pairs = sorted(pairs, key=lambda pair: -pair[1])[: self.points]
+        self._elsewhere = [architecture for architecture, _ in pairs]
+        self._worth = normal_scores(np.array([score for _, score in pairs])).tolist() if pairs else []
+        self._first = min(2, self.initial) if pairs else self.initial
+        self._top = -math.inf  # the best of what the ensemble learnt of this study
 
     def ask(self, rng: np.random.Generator) -> Proposal | None:
         proposal = self._propose(rng)
@@ -111,7 +124,7 @@ class Bananas(Strategy):
     def _propose(self, rng: np.random.Generator) -> Proposal | None:
         if self._queue:
             return self._queue.popleft()
-        if self._best and self._count + self._pending >= self.initial:
+        if self._best and self._count + self._pending >= self._first:
             candidates = self._candidates(rng)
             if candidates:
                 values = self._values([candidate.architecture for candidate in candidates], rng)
@@ -160,7 +173,7 @@ class Bananas(Strategy):
             return mean
         from scipy.special import ndtr
 
-        best = max(score for score, _, _ in self._best)
+        best = self._top
         spread = np.maximum(EI_SPREAD * spread, 1e-12)
         above = (mean - best) / spread
         improvement: np.ndarray = spread * (above * ndtr(above) + np.exp(-0.5 * above**2) / np.sqrt(2 * np.pi))
@@ -180,7 +193,12 @@ class Bananas(Strategy):
         self._learnt = self._count
         self._ensemble.seed = rng
         known = sorted([*self._best, *self._latest], key=_number)
-        self._ensemble.fit([architecture for _, _, architecture in known], [score for score, _, _ in known])
+        scores = [score for score, _, _ in known]
+        if self._elsewhere:
+            scores = normal_scores(np.array(scores)).tolist()
+        self._top = max(scores)
+        architectures = [architecture for _, _, architecture in known]
+        self._ensemble.fit([*self._elsewhere, *architectures], [*self._worth, *scores])
 
 
 _Scored = tuple[float, int, Architecture]

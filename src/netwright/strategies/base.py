@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from netwright.space import SearchSpace
 from netwright.trial import Objective, Proposal, Trial
+
+Known = Sequence[tuple[Mapping[str, Any], float]]
+"""Architectures of another study with what they were worth there, larger being better; only their order counts."""
 
 
 class Strategy(ABC):

@@ -17,7 +17,7 @@ from netwright.errors import SpaceError
 from netwright.predictors import GaussianProcess, RandomForest
 from netwright.predictors.warping import normal_scores
 from netwright.space import SearchSpace
-from netwright.strategies.base import Strategy
+from netwright.strategies.base import Known, Strategy
 from netwright.strategies.ehvi import expected_excess, expected_hypervolume_improvement
 from netwright.strategies.limits import first_allowed
 from netwright.strategies.unseen import Unseen
@@ -69,6 +69,9 @@ class Bayesian(Strategy):
     and the expected improvement of the hypervolume is exact
     (:func:`~netwright.strategies.ehvi.expected_hypervolume_improvement`); its reference is a tenth of the range below
     the worst normal scores.
+
+    ``known`` are architectures of another study with what they were worth there. With one objective the surrogate
+    learns them, too, each study's scores by their own ranks, and decides from the third trial on.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class Bayesian(Strategy):
         acquisition: Literal["ei", "ucb", "its", "thompson", "ehvi"] = "ei",
         initial: int = 10,
         points: int = 200,
+        known: Known = (),
     ) -> None:
         one_of_these("Bayesian", "surrogate", surrogate, SURROGATES)
         one_of_these("Bayesian", "acquisition", acquisition, ACQUISITIONS)
@@ -87,6 +91,7 @@ class Bayesian(Strategy):
         self.acquisition = acquisition
         self.initial = initial
         self.points = points
+        self.known = tuple(known)
 
     def start(self, space: SearchSpace, objectives: Sequence[Objective]) -> None:
         super().start(space, objectives)
@@ -108,6 +113,13 @@ class Bayesian(Strategy):
         self._pool: list[_Candidate] = []
         self._pool_rows: Rows = self._encode([])
         self._weights = np.ones(len(self.objectives))
+        pairs = [(Architecture(answers), score) for answers, score in self.known if answers in space]
+        pairs = sorted(pairs, key=lambda pair: -pair[1])[: self.points] if len(self.objectives) == 1 else []
+        self._elsewhere = (
+            self._encode([a for a, _ in pairs]),
+            normal_scores(np.array([s for _, s in pairs])) if pairs else np.empty(0),
+        )
+        self._first = min(2, self.initial) if pairs else self.initial
 
     def ask(self, rng: np.random.Generator) -> Proposal | None:
         proposal = self._propose(rng)
@@ -133,7 +145,7 @@ class Bayesian(Strategy):
         return {known.number for known in self._best} | {one.parent for one in self._pool if one.parent is not None}
 
     def _propose(self, rng: np.random.Generator) -> Proposal | None:
-        if not self._best or self._count + len(self._pending) < self.initial:
+        if not self._best or self._count + len(self._pending) < self._first:
             return self._random(rng)
         known = sorted([*self._best, *self._others], key=lambda one: one.number)
         due = self._count - self._learnt >= max(1, self._learnt // GROWTH)
@@ -192,6 +204,9 @@ class Bayesian(Strategy):
         if due:
             self._learnt = self._count
         pending = np.concatenate(list(self._pending.values())) if self._pending else None
+        if len(self._elsewhere[0]):
+            rows = np.concatenate([self._elsewhere[0], rows])
+            columns = np.concatenate([self._elsewhere[1][:, None], columns])
         for model, scores in zip(self._models, columns.T, strict=True):
             if isinstance(model, RandomForest):
                 if not due:

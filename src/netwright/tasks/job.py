@@ -24,7 +24,7 @@ from netwright.durations import parse_duration
 from netwright.errors import InfeasibleError, InputError, ResourceError, StoreError, nearest
 from netwright.progress import Phase, Progress, Watch
 from netwright.study import Study
-from netwright.tasks import ensembles, pacing, profiles
+from netwright.tasks import ensembles, pacing, profiles, transfer
 from netwright.tasks.kinds import KINDS
 from netwright.tasks.outcome import Outcome
 from netwright.tasks.readers import Loaded, from_arrays, read
@@ -114,6 +114,7 @@ def search(
     callbacks: Iterable[Any] = (),
     dry_run: bool = False,
     ensemble: int = 0,
+    start_from: str | Path | None = None,
 ) -> Outcome:
     """Searches a network for ``source`` and writes it to ``out`` (by default a new folder below ``runs``).
 
@@ -128,6 +129,9 @@ def search(
     (a mapping, or ``"balanced"``: all classes alike); scores count every row once. ``callbacks`` are functions
     ``f(study, trial)``, called after each trial. ``ensemble`` is how many of the finalists are averaged at most, one as
     often as it helps (Caruana et al. 2004); the ensemble is written beside the single network.
+
+    ``start_from`` is the folder of another study of the same kind of data, whose best architectures are tried first and
+    whose ranking the strategies that predict scores begin with (see :mod:`netwright.tasks.transfer`).
 
     ``dry_run`` is one trial of one epoch and all that follows it, to see
     that everything works.
@@ -208,6 +212,9 @@ def search(
     }
     if ensemble:
         about["ensemble"] = ensemble
+    if start_from is not None:
+        about["start_from"] = _ranking(start_from, strategy, loaded.kind, found)
+        _announce(watch, "prepare", transfer.told(about["start_from"]))
     if cut is not None:
         about["cut"] = cut
     if latency is not None:
@@ -552,6 +559,8 @@ def _study(
     else:
         if isinstance(strategy, str):
             strategy = _strategy(strategy, about, found)
+        if "start_from" in about:
+            strategy = transfer.begin(strategy, about["start_from"])
         evaluator = _with_proxies(train, strategy)
     names = dict(about["objectives"])
     study = Study(
@@ -630,6 +639,26 @@ def _strategy(text: str, about: Mapping[str, Any], found: Found) -> Strategy:
     longest = min(about["epochs"], max(3, 2 * about["trial_epochs"]))
     made: Strategy = kind(**arguments, min_budget=max(1, longest // 9), max_budget=longest)
     return made
+
+
+def _ranking(folder: str | Path, strategy: Any, kind: str, found: Found) -> dict[str, Any]:
+    """What another study knows about this space; InputError where that, or this strategy, does not fit."""
+    from netwright.strategies import STRATEGIES
+    from netwright.strategies.making import read as read_strategy
+
+    if _is_one_shot(strategy):
+        raise InputError(
+            f"{strategy} trains all networks of a space at once, and has no use for another study's ranking",
+            hint="Leave out --start-from, or search with --strategy auto",
+        )
+    if isinstance(strategy, str):
+        name, _ = read_strategy(strategy)
+        if getattr(STRATEGIES[name], "multi_fidelity", False) is True:
+            raise InputError(
+                f"{name} trains networks for different budgets and takes no starts",
+                hint="Leave out --start-from, or search with --strategy auto",
+            )
+    return transfer.read_ranking(folder, kind=kind, space=found.space)
 
 
 def _is_one_shot(strategy: Any) -> bool:

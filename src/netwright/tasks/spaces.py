@@ -17,6 +17,7 @@ from netwright.errors import InputError, NetwrightError, SpaceError, nearest
 from netwright.space import SearchSpace, arguments_for
 from netwright.tasks.kinds import KINDS
 from netwright.tasks.preprocessing import facts
+from netwright.zoo.portfolio import starts_of
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,9 @@ def find_space(
     names = {decision.name for decision in space.decisions}
     # A start may speak of decisions that only larger inputs have.
     starts = tuple({name: answer for name, answer in start.items() if name in names} for start in entry.starts)
-    return Found(space, {"name": name}, starts)
+    # The portfolio was made with the space as it was: an answer that is no more is left out.
+    own = tuple(answers for start in starts_of(name) if (answers := space.answers_of(start)))
+    return Found(space, {"name": name}, (*own, *(start for start in starts if start not in own)))
 
 
 def like(about: Mapping[str, Any]) -> dict[str, Any]:
