@@ -58,11 +58,11 @@ def test_what_stands_after_the_end_changes_nothing(kind: str) -> None:
     torch.testing.assert_close(wider(texts(12)), network(texts()), atol=1e-5, rtol=1e-4)
 
 
-def test_words_above_the_size_share_numbers() -> None:
+def test_words_above_the_size_share_embeddings() -> None:
     """The most frequent keep theirs; no number is out of the table."""
-    words = compact_text.Words(1000)
-    assert [0, 7, 999] == words(torch.tensor([0.0, 7.0, 999.0])).tolist()
-    assert [1000 + 1024 % 256, 1000 + 1024 % 256] == words(torch.tensor([1024.0, 1280.0])).tolist()
+    words = compact_text.Words(1000, 1, 0.0)
+    words.table.weight.data = torch.arange(1256.0)[:, None]
+    assert [0, 7, 999, 1000, 1000, 1255] == words(torch.tensor([0, 7, 999, 1024, 1280, 1023]))[:, 0].tolist()
 
 
 def test_pairs_of_one_word_say_nothing() -> None:
@@ -78,7 +78,7 @@ def test_a_bag_knows_no_order() -> None:
     """Without pairs."""
     space = compact_text.space(input_shape=(7,), outputs=3, vocabulary=1100)
     network = space.build(space.complete({"network": "bag", "bag.pairs": "none"}, np.random.default_rng(0))).eval()
-    torch.nn.init.normal_(network.network.table.weight)
+    torch.nn.init.normal_(network.network.words.table.weight)
     x = texts()[:1]
     torch.testing.assert_close(network(x), network(x.flip(1)))
 

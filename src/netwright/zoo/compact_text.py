@@ -21,28 +21,37 @@ from torch.nn import functional
 
 from netwright.space import SearchSpace, choose, one_of, repeat, scope
 
-SIZES = (1000, 4000)
-"""How many words may have an embedding of their own, beside all of them."""
+SIZES = {"frequent": 4000, "few": 1000}
+"""How many words may have an embedding of their own, where not all have."""
 SHARED = 256
 """How many embeddings are there for the other words."""
 FACTOR = 32_749
 """A pair of words has the number first · FACTOR + second, which stays below 2³¹ for 65,000 words."""
 
 
-def _sizes(vocabulary: int) -> tuple[int, ...]:
-    return (*(size for size in SIZES if size < vocabulary), vocabulary)
-
-
 class Words(nn.Module):
-    """The numbers of words, those from ``size`` on folded into a few that they share: (N, T) to (N, T)."""
+    """Embeddings of words, those from ``size`` on folded into a few that they share: (N, T) to (N, T, width)."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, width: int, deviation: float) -> None:
         super().__init__()
         self.size = size
+        self.table = nn.Embedding(size + SHARED, width)
+        nn.init.normal_(self.table.weight, std=deviation)
 
-    def forward(self, x: Tensor) -> Tensor:
-        numbers = x.long().clamp(min=0)
-        return torch.where(numbers < self.size, numbers, numbers % SHARED + self.size)
+    def forward(self, numbers: Tensor) -> Tensor:
+        made: Tensor = self.table(torch.where(numbers < self.size, numbers, numbers % SHARED + self.size))
+        return made
+
+
+def words(vocabulary: int, width: int, deviation: float) -> nn.Module:
+    """All words with embeddings of their own, or the most frequent ones; they are numbered by frequency."""
+    sizes = {"all": vocabulary, **{name: min(size, vocabulary) for name, size in SIZES.items()}}
+    return one_of("words", **{name: partial(Words, size, width, deviation) for name, size in sizes.items()})
+
+
+def numbered(x: Tensor) -> Tensor:
+    """The numbers of words as whole ones, none below 0."""
+    return x.long().clamp(min=0)
 
 
 class Mean(nn.Module):
@@ -95,10 +104,7 @@ class Bag(nn.Module):
     def __init__(self, length: int, outputs: int, vocabulary: int) -> None:
         super().__init__()
         width = choose("width", 8, 16, 32, 64)
-        size = choose("words", *_sizes(vocabulary))
-        self.numbers = Words(size)
-        self.table = nn.Embedding(size + SHARED, width)
-        nn.init.zeros_(self.table.weight)
+        self.words = words(vocabulary, width, 0.0)
         self.forget = nn.Dropout(choose("forget", 0.0, 0.2, 0.4))
         self.pool = one_of("pool", root=Root, mean=Mean)
         self.pairs = one_of("pairs", none=Nothing, hashed=lambda: Pairs(choose("buckets", 2**14, 2**17), width))
@@ -106,9 +112,9 @@ class Bag(nn.Module):
         self.head = nn.Linear(width, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        numbers = self.numbers(x)
+        numbers = numbered(x)
         there = self.forget((x > 0).to(x.dtype)[:, :, None])
-        features = self.pool(self.table(numbers), there) + self.pairs(numbers, there)
+        features = self.pool(self.words(numbers), there) + self.pairs(numbers, there)
         outputs: Tensor = self.head(self.dropout(features))
         return outputs
 
@@ -157,15 +163,12 @@ class Embeddings(nn.Module):
 
     def __init__(self, width: int, vocabulary: int) -> None:
         super().__init__()
-        size = choose("words", *_sizes(vocabulary))
-        self.numbers = Words(size)
-        self.table = nn.Embedding(size + SHARED, width)
-        nn.init.normal_(self.table.weight, std=0.1)
+        self.words = words(vocabulary, width, 0.1)
         self.forget = nn.Dropout(choose("forget", 0.0, 0.2, 0.4))
 
     def forward(self, x: Tensor) -> Tensor:
         there = self.forget((x > 0).to(x.dtype)[:, :, None])
-        made: Tensor = self.table(self.numbers(x)) * there
+        made: Tensor = self.words(numbered(x)) * there
         return made
 
 
@@ -315,8 +318,12 @@ def _start(network: str, lr: float, decay: float, **answers: Any) -> dict[str, A
 
 
 TEXT_STARTS: tuple[Mapping[str, Any], ...] = (
-    _start("bag", 2e-3, 0.0, width=16, pool="root", pairs="hashed", buckets=2**17, forget=0.0, dropout=0.0),
-    _start("convolutions", 2e-3, 0.01, width=64, filters=64, kernels="kim", forget=0.2, dropout=0.5),
-    _start("bag", 2e-3, 0.0, width=32, pool="root", pairs="hashed", buckets=2**17, forget=0.2, dropout=0.3),
-    _start("recurrent", 3e-3, 0.01, width=64, hidden=32, reads="both", forget=0.2, dropout=0.5),
+    _start(
+        "bag", 2e-3, 0.0, words="all", width=16, pool="root", pairs="hashed", buckets=2**17, forget=0.0, dropout=0.0
+    ),
+    _start("convolutions", 2e-3, 0.01, words="all", width=64, filters=64, kernels="kim", forget=0.2, dropout=0.5),
+    _start(
+        "bag", 2e-3, 0.0, words="all", width=32, pool="root", pairs="hashed", buckets=2**17, forget=0.2, dropout=0.3
+    ),
+    _start("recurrent", 3e-3, 0.01, words="all", width=64, hidden=32, reads="both", forget=0.2, dropout=0.5),
 )
