@@ -51,6 +51,7 @@ def describe(value: Mapping[str, Any], top: int = 10) -> str:
         at = f" at budget {_budget(best)}" if _budget(best) else ""
         facts.append(("best", f"trial {best['number']}: {plain(metric)} {_value(best, metric)}{at}"))
         facts.append(("", _architecture(best)))
+        facts += [("", line) for line in _tree(study.get("space"), best)]
     if len(value.get("pareto") or ()) > 1:
         facts.append(("pareto", "trials " + ", ".join(str(number) for number in value["pareto"])))
     facts += _supernet(value.get("supernet"))
@@ -116,6 +117,20 @@ def _salvaged(folder: str) -> dict[str, Any]:
     if not events:
         raise StoreError(f"nothing of the store in {folder} can be read", hint="Start the search again in a new folder")
     return overview(folder, events=events)
+
+
+def _tree(network: str | None, best: Mapping[str, Any]) -> list[str]:
+    """What was found drawn as a tree, where the network of its space is a cell that is one."""
+    from netwright.zoo import SPACES, trees
+
+    entry = next((each for each in SPACES.values() if each.tree_name and each.network_name == network), None)
+    if entry is None or entry.tree is None:
+        return []
+    try:
+        return trees.text(entry.tree(Architecture.from_value(best["architecture"]))).split("\n")
+    except KeyError:
+        # Another network of the same name.
+        return []
 
 
 def _front(value: Mapping[str, Any]) -> list[str]:
