@@ -20,7 +20,7 @@ LIMITS = {
     "own_strategy.py": ("30", r"ThresholdAccepting +\d+ of 60"),
     "text_classification.py": ("8s", r"\w+: Filter a noisy wave"),
     "series_classification.py": ("8s", r"accuracy on the test part: [01]\.\d"),
-    "text_classification.py": ("8s", r"\w+: Filter a noisy wave"),
+    "transfer_cells.py": ("quick", r"coloured digits: the cell transferred has \d+\.\d%"),
     "table.py": ("2", r"\['class_\d', 'class_\d'\]"),
 }
 """The argument that makes each one short, and what it prints."""

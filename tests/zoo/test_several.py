@@ -49,6 +49,18 @@ def test_an_input_reaches_its_branch_alone() -> None:
     assert not torch.allclose(first, second)
 
 
+def test_a_branch_for_every_kind() -> None:
+    """Words and series beside pictures and tables, all of which learn."""
+    words = {"name": "title", "kind": "text", "shape": [5], "facts": {"vocabulary": 9}}
+    song = {"name": "song", "kind": "series", "shape": [2, 6], "facts": {}}
+    space = several.space(input_shape=(19 + 5 + 12,), outputs=2, parts=[*PARTS, words, song])
+    x = torch.randn(3, 36)
+    x[:, 19:24] = torch.randint(1, 9, (3, 5)).float()
+    for kind in ("bag", "convolutions"):
+        network = space.build(space.complete({"title.words": kind}, np.random.default_rng(1)))
+        assert (3, 2) == tuple(network(x).shape)
+
+
 def test_what_does_not_fit_is_refused() -> None:
     """Other sizes than the inputs, and a kind that has no branch."""
     with pytest.raises(InputError, match="the parts have 16 numbers, the inputs 19"):

@@ -6,7 +6,7 @@ kind and answers with features; how many, is open, and so are the layers after.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from netwright.errors import InputError
 from netwright.space import SearchSpace, choose, one_of, repeat, scope
 from netwright.zoo.compact import CompactImages
+from netwright.zoo.compact_text import Bag, Convolutions
 from netwright.zoo.series import SeriesResNet
 
 
@@ -85,7 +86,18 @@ def branch(part: Mapping[str, Any], features: int) -> nn.Module:
         return Rows(shape[0], features)
     if kind == "series":
         return SeriesResNet(shape[0], features)
+    if kind == "text":
+        return one_of(
+            "words",
+            bag=lambda: _within("bag", Bag, shape[0], features, part["facts"]["vocabulary"]),
+            convolutions=lambda: _within("convolutions", Convolutions, shape[0], features, part["facts"]["vocabulary"]),
+        )
     raise InputError(f"the input '{part['name']}' is of the kind {kind}, which no branch is made for")
+
+
+def _within(name: str, make: Callable[..., nn.Module], *arguments: int) -> nn.Module:
+    with scope(name):
+        return make(*arguments)
 
 
 def space(**arguments: Any) -> SearchSpace:
