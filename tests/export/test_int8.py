@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import nn
 
+from netwright.costs.timing import Timing
 from netwright.errors import CheckError, InputError
 from netwright.export import Examples, Rows
 from netwright.export.int8 import Quantised, quantise
-from netwright.export.timing import Timed, in_turns
 from netwright.graphs import OnnxSession, onnx_bytes
 
 
@@ -84,7 +84,7 @@ def test_a_network_without_layers_is_refused() -> None:
 
 def test_what_falls_short_is_told() -> None:
     """By how much, of the accuracy in points and of the speed."""
-    times = {1: (Timed(1.2, 1.3), Timed(1.0, 1.1))}
+    times = {1: (Timing(1.2, 1.1, 1.3, 1.3), Timing(1.0, 0.9, 1.1, 1.1))}
     figures = Quantised(b"", "ranges", 0.95, 0.93, 100, 40, 10, times, 512, "accuracy", "a processor")
     assert figures.lines()["accuracy"].endswith("2.00 points lost, 1.50 more than the 0.5 wanted")
     assert figures.lines()["latency, batch 1"].endswith("1.20 times as fast, 0.30 short of the 1.5 wanted")
@@ -98,14 +98,6 @@ def test_regression_is_judged_by_r2() -> None:
     y, outputs = rng.normal(size=20), rng.normal(size=(20, 1))
     examples = Examples(np.zeros((1, 2), np.float32), task="regression")
     assert examples.score(outputs, Rows(outputs, y)) == pytest.approx(r2_score(y, outputs[:, 0]))
-
-
-def test_programs_take_turns() -> None:
-    """Every round calls each of them once."""
-    calls: list[str] = []
-    times = in_turns({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, seconds=0.01)
-    assert calls.count("a") == calls.count("b") >= 30
-    assert all(0 < each.median <= each.p95 for each in times.values())
 
 
 def test_the_folder_of_an_export_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

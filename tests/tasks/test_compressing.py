@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from torch import nn
 from netwright import tasks
 from netwright.errors import InputError
 from netwright.export import load_network
-from netwright.tasks.compressing import compress, table, without_channels
+from netwright.tasks.compressing import _Work, compress, table, without_channels
 from netwright.tasks.picking import take
 from netwright.testing.toy import blobs, plane
 
@@ -78,6 +79,7 @@ def test_what_is_pruned_stands_beside_the_front_and_can_be_exported(two: tasks.O
     assert found[-1].costs["params"] == sum(parameter.numel() for parameter in network.parameters())
     assert 1 + len(found) == len(table(found, "accuracy"))
     assert json.dumps([one.to_value() for one in found], allow_nan=False)
+    assert all(one.costs["latency_ms"] > 0 for one in found)
 
 
 def test_numbers_are_judged_in_their_own_unit(tmp_path: Path, quick: None) -> None:
@@ -94,3 +96,13 @@ def test_a_share_that_leaves_nothing_is_refused(tmp_path: Path, share: float) ->
     """Before anything is read."""
     with pytest.raises(InputError, match="a share of channels is a number between 0 and 1"):
         compress(tmp_path, shares=(share,))
+
+
+def test_what_is_smaller_is_timed_where_the_search_timed(tmp_path: Path, quick: None) -> None:
+    """On its runtime, not on the usual one."""
+    X, y = blobs(96)
+    source = save(tmp_path / "spots.npz", X=X, y=y)
+    options: dict[str, Any] = {"minimize": "latency_ms", "on": "torch:1", "max_trials": 2, "n_jobs": 1}
+    run = tasks.search(source, **options, out=tmp_path / "run")
+    assert "measured here, torch:1" == run.where
+    assert "torch:1" == _Work(run.out, run.out / "best", 0).latency.on

@@ -84,6 +84,24 @@ def test_one_objective_has_no_front_to_show() -> None:
     assert [] == picking.front_table({**STUDY, "study": {}})
 
 
+def test_a_front_of_which_no_speed_is_known_is_shown_all_the_same() -> None:
+    """Studies of before, and of evaluators that measure nothing: then none is called the fastest."""
+    study = shown(POINTS, [1, 2, 3])
+    study["study"]["objectives"] = [["val_accuracy", "maximize"], ["price", "minimize"]]
+    for trial in study["trials"]:
+        trial["metrics"]["price"] = trial["metrics"].pop("latency_ms")
+    assert [["best"], ["knee"], []] == [row["known_as"] for row in picking.rows(study)]
+    assert "knee" == picking.another(study)
+
+
+def test_the_knee_of_one_objective_is_what_the_search_chose(tmp_path: Path, quick: None) -> None:
+    """Though another trial has a higher score."""
+    X, y = blobs(96)
+    source = save(tmp_path / "spots.npz", X=X, y=y)
+    one = tasks.search(source, max_trials=4, n_jobs=1, out=tmp_path / "run")
+    assert one.out / "best" == picking.take(one.out, "knee")
+
+
 @pytest.fixture
 def two(tmp_path: Path, quick: None) -> tasks.Outcome:
     """A search for accuracy and few parameters."""

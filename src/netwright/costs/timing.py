@@ -35,8 +35,9 @@ COMMON = 8
 WARM = 4
 """The first calls of a visit, which do not count: they find in the caches what ran before."""
 VISIT = 4.0
-"""The others take about so many milliseconds together, but are 3 to :data:`CALLS`."""
+"""Of those that count there are as many in a visit as take about so many milliseconds together, but at least three."""
 CALLS = 10
+"""And at most so many."""
 LEAST, MOST = 7, 200
 """Rounds."""
 UNDISTURBED = 0.95

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import platform
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from netwright.costs.timing import Timing, clocked, in_rounds, processor
 from netwright.errors import CheckError, InputError
 from netwright.export.examples import Array, Examples, Rows
-from netwright.export.timing import Timed, in_turns
 from netwright.graphs.exported import quiet
 from netwright.graphs.onnx_model import OnnxSession, require_onnx
 
@@ -23,6 +22,8 @@ WANTED_LOSS = 0.005
 """The loss of accuracy (or R²) above which other ways to quantise are tried, and that is told as falling short."""
 WANTED_SPEED = 1.5
 BATCHES = (1, 32)
+SECONDS = 1.5
+"""For about so long the two take turns, for each batch."""
 ENOUGH = 200
 """Rows of the training part that a calibration needs at least, where there are as many."""
 OPERATIONS = (
@@ -36,7 +37,8 @@ class Quantised:
     """An ONNX model in eight bits, and its figures beside those in float32.
 
     ``before`` and ``after`` are the scores (accuracy or R²) on ``rows`` rows that nothing was chosen by, ``size`` and
-    ``size_before`` bytes, ``times`` by batch the two :class:`Timed`, on one thread of this host. ``way`` says how.
+    ``size_before`` bytes, ``times`` by batch the two :class:`~netwright.costs.timing.Timing`, in turns and on
+    one thread of this host. ``way`` says how.
     """
 
     content: bytes
@@ -46,7 +48,7 @@ class Quantised:
     rows: int
     size_before: int
     size: int
-    times: Mapping[int, tuple[Timed, Timed]]
+    times: Mapping[int, tuple[Timing, Timing]]
     calibrated: int
     metric: str
     host: str
@@ -269,10 +271,10 @@ def _score(session: OnnxSession, examples: Examples, rows: Rows) -> float:
     return examples.score(np.concatenate(parts), rows)
 
 
-def _times(plain: OnnxSession, small: OnnxSession, rows: Array, batch: int) -> tuple[Timed, Timed]:
+def _times(plain: OnnxSession, small: OnnxSession, rows: Array, batch: int) -> tuple[Timing, Timing]:
     x = np.ascontiguousarray(np.concatenate([rows[:batch]] * math.ceil(batch / len(rows[:batch])))[:batch])
-    found = in_turns({"float32": lambda: plain(x), "int8": lambda: small(x)})
-    return found["float32"], found["int8"]
+    before, after = in_rounds([clocked(lambda: plain(x)), clocked(lambda: small(x))], seconds=SECONDS)
+    return before, after
 
 
 def _host() -> str:
@@ -280,10 +282,8 @@ def _host() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return platform.processor() or platform.machine()
-    found = dict(line.split(":", 1) for line in reversed(lines) if ":" in line)
-    facts = {name.strip(): value.strip() for name, value in found.items()}
-    name = facts.get("model name", platform.machine())
-    if "flags" not in facts:
-        return name
-    return f"{name}, {'with' if 'vnni' in facts['flags'] else 'without'} VNNI (instructions for eight bits)"
+        return processor()
+    flags = next((line for line in lines if line.startswith("flags")), None)
+    if flags is None:
+        return processor()
+    return f"{processor()}, {'with' if 'vnni' in flags else 'without'} VNNI (instructions for eight bits)"

@@ -32,7 +32,9 @@ SHARES = (0.25, 0.5, 0.75)
 """The shares of channels that are pruned."""
 GENTLE = 3.0
 """What is left of a pruned network trains again with a learning rate so many times smaller, for half of the epochs."""
-SHOWN = ("params", "macs", "latency_ms")
+COUNTED = ("params", "macs")
+TIMED = 0.5
+"""Seconds, for each of the networks."""
 
 
 @final
@@ -71,8 +73,11 @@ def compress(
     temperature 4 (:class:`netwright.training.distillation.Teacher`). Each new network is a package in
     ``compressed``, which ``export --pick NAME`` writes in every form.
 
-    InputError for a search that has not ended and for shares that leave nothing; MissingExtra where Torch-Pruning is
-    not installed.
+    In the end all are timed together, in turns, on the runtime that the search measured on. A profile of another
+    device does not know what was pruned: then they are timed on the usual runtime of this host.
+
+    InputError for a search that has not ended and for shares that leave nothing; MissingExtra where Torch-Pruning, or
+    the runtime, is not installed.
     """
     folder = Path(folder)
     wrong = [share for share in shares if isinstance(share, bool) or not 0 < float(share) < 1]
@@ -99,7 +104,8 @@ def compress(
     for share in shares:
         _tell(watch, f"pruning {share:.0%} of the channels")
         found.append(work.pruned(float(share), distill))
-    return found
+    _tell(watch, f"timing {len(found)} networks")
+    return work.timed(found)
 
 
 def table(found: Iterable[Small], metric: str) -> list[str]:
@@ -122,8 +128,10 @@ class _Work:
     """The data of a study, the recipe of its network, and that network."""
 
     def __init__(self, folder: Path, best: Path, seed: int) -> None:
+        from netwright.costs import Latency
         from netwright.export import load_network, read_manifest
         from netwright.tasks.job import configuration, evaluator_of
+        from netwright.tasks.profiles import again
         from netwright.training.recipes import Recipe
 
         self.folder, self.best, self.seed = folder, best, seed
@@ -136,6 +144,10 @@ class _Work:
             )
         self.recipe: Recipe = Recipe(**self.manifest["extra"]["recipe"])
         self.network: nn.Module = load_network(best, self.manifest)
+        on = again(self.about.get("on"), folder)
+        self.latency = on if isinstance(on, Latency) else Latency()
+        self.latency.require()
+        self._networks: list[nn.Module] = []
 
     def judged(self, name: str, package: Path) -> Small:
         """A package that is there."""
@@ -217,9 +229,21 @@ class _Work:
         examples = goal.credits(outputs, np.asarray(judges.y))
         interval = score_interval(examples[None])
         example = torch.zeros(1, *data.input_shape)
-        costs = {cost: float(COSTS[cost](network, example)) for cost in SHOWN}
+        costs = {cost: float(COSTS[cost](network, example)) for cost in COUNTED}
+        self._networks.append(network)
         low, high = sorted((goal.shown_score(interval.low), goal.shown_score(interval.high)))
         return Small(name, folder, goal.shown_score(float(examples.mean())), low, high, costs)
+
+    def timed(self, found: Sequence[Small]) -> list[Small]:
+        """All that were made, in that order, with their latencies; they take turns."""
+        import torch
+
+        example = torch.zeros(1, *self.train.data.input_shape)
+        times = self.latency.compare(self._networks, example, seconds=TIMED * len(found))
+        return [
+            dataclasses.replace(one, costs={**one.costs, "latency_ms": time.median})
+            for one, time in zip(found, times, strict=True)
+        ]
 
     def _in_unit_of_data(self, outputs: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Outputs (N,) in the unit of the data: what the network answers is standardised once more."""

@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -187,7 +187,7 @@ def search(
     schedule = _schedule(baseline, loaded, limit, jobs, device, seconds)
     if dry_run:
         schedule = Schedule(1, 1)
-    about = {
+    about: dict[str, Any] = {
         "source": str(source) if y is None and isinstance(source, str | os.PathLike) else "arrays",
         "name": loaded.name,
         "kind": loaded.kind,
@@ -219,6 +219,8 @@ def search(
         about["cut"] = cut
     if latency is not None:
         about["on"] = profiles.kept(latency, folder)
+    if "latency_ms" in asked:
+        about["where"] = _where(about.get("on"))
     about["preprocessing"] = loaded.preprocessing
     about["words"] = _words(loaded, strategy)
     train = _prepare(loaded, parts, about, folder)
@@ -440,7 +442,7 @@ def outcome_of(study: Study, selected: Selected, about: Mapping[str, Any], folde
         together=None if selected.together is None else selected.together.scored,
         text_together=None if selected.together is None else selected.together.verdict.text,
         verdict_together=None if selected.together is None else selected.together.verdict.result,
-        where=_where(about.get("on")),
+        where=about.get("where") or _where(about.get("on")),
         measured={name: selected.trial.metrics[name] for name in ("latency_ms",) if name in selected.trial.metrics},
     )
 
@@ -463,12 +465,18 @@ def _draw(tree: Branch | None, folder: Path) -> None:
 
 
 def _where(on: Mapping[str, Any] | None) -> str:
-    """Where a latency was measured, for reading."""
+    """Where a latency was measured, for reading; kept with the study when it is made.
+
+    Former versions kept no words: then the runtime may not be installed on this host, and its name is all there is.
+    """
     from netwright.costs.runtimes import Place
 
-    if on is None or "profile" not in on:
-        return f"measured here, {Place.read('auto' if on is None else on['on'])}"
-    return f"by the profile of {on['processor']}, {on['on']}"
+    if on is not None and "profile" in on:
+        return f"by the profile of {on['processor']}, {on['on']}"
+    place = "auto" if on is None else str(on["on"])
+    with suppress(InputError):
+        place = str(Place.read(place))
+    return f"measured here, {place}"
 
 
 def _front(folder: Path) -> dict[str, Any]:

@@ -30,7 +30,8 @@ def picked(value: Mapping[str, Any], pick: str | int) -> int:
     """The number of the trial that ``pick`` means in a study as :func:`~netwright.tasks.show` gives it.
 
     ``"best"`` is the one that the search chose, or until then the best by the first objective; ``"knee"`` the point of
-    the front where a little more of one objective begins to cost much of another (:func:`netwright.pareto.knee`);
+    the front where a little more of one objective begins to cost much of another (:func:`netwright.pareto.knee`), with
+    one objective the same as ``"best"``;
     ``"fastest"`` the point of the front with the least measured latency (or MACs where none was measured). InputError
     for anything else that is no trial.
     """
@@ -44,7 +45,7 @@ def picked(value: Mapping[str, Any], pick: str | int) -> int:
     if pick == "best":
         return int(value["study"].get("chosen", value["best"]["number"]))
     if pick in ("knee", "fastest"):
-        return _knee(value) if pick == "knee" else _fastest(value)
+        return (_knee(value) if _several(value) else picked(value, "best")) if pick == "knee" else _fastest(value)
     number = int(pick)
     if number >= len(value["trials"]):
         raise InputError(f"the study has no trial {number}: its trials are 0 to {len(value['trials']) - 1}")
@@ -77,6 +78,8 @@ def take(
     if Path(str(pick)).name == str(pick) and (small / "manifest.json").is_file():
         return small
     value = show(folder)
+    if pick == "knee" and not _several(value):
+        return best
     number = picked(value, pick)
     if value["trials"][number]["architecture"] == json.loads((best / "architecture.json").read_bytes()):
         return best
@@ -92,12 +95,12 @@ def rows(value: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     ``{"trial": number, "metrics": {objective: value}, "known_as": ["knee", …]}``; empty where there is one objective.
     """
-    objectives: Sequence[Sequence[str]] = value["study"].get("objectives") or ()
-    if len(objectives) < 2 or not value["pareto"]:
+    if not _several(value) or not value["pareto"]:
         return []
+    objectives: Sequence[Sequence[str]] = value["study"]["objectives"]
     names: dict[int, list[str]] = {}
-    for pick in PICKS:
-        names.setdefault(picked(value, pick), []).append(pick)
+    for pick, number in _named(value).items():
+        names.setdefault(number, []).append(pick)
     first, way = objectives[0]
     trials = [value["trials"][number] for number in value["pareto"]]
     ordered = sorted(trials, key=lambda trial: trial["metrics"][first], reverse=way == "maximize")
@@ -132,18 +135,33 @@ def front_table(value: Mapping[str, Any]) -> list[str]:
 
 def another(value: Mapping[str, Any]) -> str | None:
     """What to pick for another network of the front than the chosen one; None where there is none."""
-    chosen = picked(value, "best")
-    names = [name for name in ("knee", "fastest") if picked(value, name) != chosen]
+    meant = _named(value)
+    chosen = meant["best"]
+    names = [name for name, number in meant.items() if number != chosen]
     return next(iter([*names, *(str(number) for number in value["pareto"] if number != chosen)]), None)
+
+
+def _several(value: Mapping[str, Any]) -> bool:
+    return len(value["study"].get("objectives") or ()) > 1
+
+
+def _named(value: Mapping[str, Any]) -> dict[str, int]:
+    """The trial of each name; without ``"fastest"`` where nothing says which that is."""
+    meant = {}
+    for pick in PICKS:
+        try:
+            meant[pick] = picked(value, pick)
+        except InputError:
+            if pick != "fastest":
+                raise
+    return meant
 
 
 def _knee(value: Mapping[str, Any]) -> int:
     from netwright.pareto import knee
 
     numbers = value["pareto"]
-    objectives = value["study"].get("objectives")
-    if not objectives:
-        return int(value["best"]["number"])
+    objectives = value["study"]["objectives"]
     points = [[value["trials"][number]["metrics"][name] for name, _ in objectives] for number in numbers]
     return int(numbers[knee(points, [way for _, way in objectives])])
 
