@@ -21,6 +21,7 @@ LIMITS = {
     "text_classification.py": ("8s", r"\w+: Filter a noisy wave"),
     "series_classification.py": ("8s", r"accuracy on the test part: [01]\.\d"),
     "transfer_cells.py": ("quick", r"coloured digits: the cell transferred has \d+\.\d%"),
+    "tables.py": ("2", r"roc_auc +0\.\d+ \(baseline[\s\S]*\['"),
     "table.py": ("2", r"\['class_\d', 'class_\d'\]"),
 }
 """The argument that makes each one short, and what it prints."""

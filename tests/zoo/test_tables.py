@@ -57,7 +57,7 @@ def test_edges_make_the_decision() -> None:
     assert ["numbers" in each for each in names] == [True, False, False]
 
 
-@pytest.mark.parametrize("start", TABLES_STARTS, ids=lambda start: start["numbers"])
+@pytest.mark.parametrize("start", TABLES_STARTS, ids=["piecewise", "plain", "residual", "ranks"])
 def test_starts_are_of_the_space(start: dict[str, object]) -> None:
     """The known-good starts build and answer, and all that they say is asked."""
     architecture = space().complete(start, np.random.default_rng(0))
