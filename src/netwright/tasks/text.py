@@ -108,7 +108,8 @@ def learn(X: Texts, places: np.ndarray | None = None) -> dict[str, Any]:
 def apply(constants: Mapping[str, Any], X: Any) -> np.ndarray:
     """Texts as inputs of a network: float32 (N, length), the numbers of their first words, 0 after a text's end.
 
-    Of a frame the columns of training; where it has a single column, that.
+    Of a frame the columns of training; where it has a single column, that; the longest column of strings where training
+    had no frame.
     """
     texts = _again(constants, X)
     words, length = constants["words"], constants["length"]
@@ -195,10 +196,13 @@ def read_new(path: Path) -> Any:
 
 
 def _again(constants: Mapping[str, Any], X: Any) -> Texts:
-    """New rows, of a frame by the columns that the network was trained on."""
+    """New rows, of a frame by the columns that the network was trained on; the longest where it was on no frame."""
     columns = constants["columns"]
-    if not is_frame(X) or not columns:
+    if not is_frame(X):
         return take(X)
+    if not columns:
+        lengths = _lengths(X, "X")
+        columns = [max(lengths, key=lambda name: lengths[name])]
     names = [str(name) for name in X.columns]
     absent = [column for column in columns if column not in names]
     if not absent:
@@ -213,6 +217,13 @@ def _again(constants: Mapping[str, Any], X: Any) -> Texts:
 
 def _text_columns(frame: Any, what: str) -> list[str]:
     """The names of the columns that are the text, in their order."""
+    lengths = _lengths(frame, what)
+    longest = max(lengths.values())
+    return [name for name, length in lengths.items() if length >= TITLE * longest]
+
+
+def _lengths(frame: Any, what: str) -> dict[str, float]:
+    """How long the texts of each column of strings are, on average; DataError where there is nothing in any."""
     lengths: dict[str, float] = {}
     empty: list[str] = []
     for place, name in enumerate(map(str, frame.columns)):
@@ -222,9 +233,8 @@ def _text_columns(frame: Any, what: str) -> list[str]:
             empty.append(name)
         elif any(isinstance(value, str) for value in there) and (len(frame.columns) == 1 or _mostly(there)):
             lengths[name] = float(np.mean([len(str(value)) for value in there]))
-    longest = max(lengths.values(), default=0.0)
-    if longest > 0:
-        return [name for name, length in lengths.items() if length >= TITLE * longest]
+    if max(lengths.values(), default=0.0) > 0:
+        return lengths
     if lengths or empty:
         named = (*lengths, *empty)[0]
         raise DataError(f"the text column {shorten(named)} of {what} is empty in all {len(frame):,} rows")

@@ -110,6 +110,8 @@ class Bag(nn.Module):
         self.pairs = one_of("pairs", none=Nothing, hashed=lambda: Pairs(choose("buckets", 2**14, 2**17), width))
         self.dropout = nn.Dropout(choose("dropout", 0.0, 0.3, 0.6))
         self.head = nn.Linear(width, outputs)
+        # Beside features that begin at zero, a bias drawn at random would be all that a short training answers.
+        nn.init.zeros_(self.head.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         numbers = numbered(x)

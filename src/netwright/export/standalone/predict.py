@@ -591,7 +591,7 @@ def _words(column: Any) -> list[str | None]:
 def _texts(data: Any, constants: dict[str, Any]) -> Array:
     """Texts as the numbers of their first words: words without one share some by a hash, 0 after a text's end."""
     if isinstance(data, dict):
-        names = constants["columns"] or list(data)[:1]
+        names = constants["columns"] or [max(data, key=lambda name: sum(map(len, map(str, data[name]))))]
         if len(names) == len(data) == 1:
             names = list(data)
         absent = [name for name in names if name not in data]
