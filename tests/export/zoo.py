@@ -44,6 +44,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "tables": {"input_shape": (5,), "outputs": 3, "edges": [[-2.0, -1.0, 0.0, 3.0], [0.0, 1.0], [-1.0, 0.5, 1.0]]},
     "table-networks": {"input_shape": (8,), "outputs": 3},
     "series": {"input_shape": (2, 12), "outputs": 3},
+    "compact-audio": {"input_shape": (1, 16, 20), "classes": 3},
+    "compact-forecast": {"input_shape": (2, 16), "outputs": 4, "season": 3},
     "compact-text": {"input_shape": (7,), "outputs": 3, "vocabulary": 1100},
     "several-inputs": {
         "input_shape": (19,), "outputs": 3,
@@ -61,6 +63,7 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "table-networks": ("network", ("mlp", "resnet", "transformer")),
     "compact-language": ("network", ("lstm", "gru", "convolutions", "transformer")),
     "series": ("network", ("resnet", "tcn", "lstm", "inception")),
+    "compact-forecast": ("network", ("linear", "split", "perceptron", "pooled", "convolutions")),
 }
 """Spaces with several families of networks: the decision between them, and its answers."""
 

@@ -44,10 +44,12 @@ def test_a_window_that_is_moved_moves_its_forecast(space: SearchSpace, center: s
     torch.testing.assert_close(network(x) + 5.0, network(moved), rtol=1e-4, atol=1e-4)
 
 
-def test_the_seasonal_layer_begins_as_the_naive_forecast() -> None:
+@pytest.mark.parametrize("start", compact_forecast.FORECAST_STARTS, ids=lambda one: one["network"])
+def test_all_begin_as_the_naive_forecast(space: SearchSpace, start: Mapping[str, Any]) -> None:
     """Each step is what was there a season before."""
-    layer = compact_forecast.SeasonalLinear(1, 6, 4, 3)
-    assert [[3.0, 4.0, 5.0, 3.0]] == layer(torch.arange(10.0)[None, None]).tolist()
+    x = torch.randn(3, 2, 16)
+    made = space.build(start).eval()(x)
+    torch.testing.assert_close(x[:, 0, [9, 10, 11, 9]], made)
 
 
 def test_knots_are_joined_by_straight_lines() -> None:

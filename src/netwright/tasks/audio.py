@@ -178,6 +178,7 @@ def read_wave(path: Path) -> tuple[Array, int]:
             f"{path} is no .wav file of plain PCM, or damaged: {one_line(error, 60)}", hint="Convert it to 16 bits"
         ) from None
     content = content[: len(content) // (width * channels) * width * channels]
+    made: Array
     if width == 1:
         made = (np.frombuffer(content, np.uint8).astype(np.float32) - 128) / 128
     elif width == 3:

@@ -1,11 +1,11 @@
 """A compact space for forecasts: linear layers, perceptrons, pooled perceptrons, causal convolutions.
 
 The input (N, channels, lookback + horizon) has the series first, 0 from the end of the lookback on, then covariates.
-Each window is normalised by itself and the forecast is put back (after Kim et al. 2022, without their learnt scale).
-The linear network splits a moving average off, as DLinear (Zeng et al. 2023); the perceptron has residual blocks and a
-linear way around them, as TiDE (Das et al. 2023); the pooled one looks at the window at several resolutions and
-forecasts a few knots at each, as N-HiTS (Challu et al. 2023); the convolutions are those of the space ``series``. All
-are small relatives, not the published networks.
+All begin as the seasonal naive forecast. Each window is normalised by itself and the forecast is put back (after Kim et
+al. 2022, without their learnt scale). The linear network may split a moving average off, as DLinear (Zeng et al. 2023);
+the perceptron has residual blocks and a linear way around them, as TiDE (Das et al. 2023); the pooled one looks at the
+window at several resolutions and forecasts a few knots at each, as N-HiTS (Challu et al. 2023); the convolutions are
+those of the space ``series``. All are small relatives, not the published networks.
 """
 
 from __future__ import annotations
@@ -22,6 +22,31 @@ from netwright.zoo.series import CausalBlock
 
 POOLS = (8, 4, 1)
 """How many steps are pooled to one, block by block; the coarse ones are first, as in the paper."""
+
+
+class Naive(nn.Linear):
+    """A linear layer from the window to the horizon that begins as the seasonal naive forecast.
+
+    Where there is little to learn from, what is trained stays near what it began with.
+    """
+
+    def __init__(self, lookback: int, horizon: int, season: int) -> None:
+        super().__init__(lookback, horizon)
+        with torch.no_grad():
+            self.weight.zero_()
+            self.bias.zero_()
+            for step in range(horizon):
+                self.weight[step, lookback - season + step % season] = 1.0
+
+
+class Silent(nn.Linear):
+    """A linear layer that says nothing at first."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs)
+        with torch.no_grad():
+            self.weight.zero_()
+            self.bias.zero_()
 
 
 class LastValue(nn.Module):
@@ -43,43 +68,21 @@ class Covariates(nn.Module):
 
     def __init__(self, count: int, steps: int, horizon: int) -> None:
         super().__init__()
-        self.layer = nn.Linear(count * steps, horizon)
+        self.layer = Silent(count * steps, horizon)
 
     def forward(self, x: Tensor) -> Tensor:
         result: Tensor = self.layer(x[:, 1:].flatten(1))
         return result
 
 
-class SeasonalLinear(nn.Module):
-    """A linear layer from the window to the horizon that begins as the seasonal naive forecast.
-
-    Where there is little to learn from, it stays near what it began with.
-    """
-
-    def __init__(self, channels: int, lookback: int, horizon: int, season: int) -> None:
-        super().__init__()
-        self.lookback = lookback
-        self.layer = nn.Linear(lookback, horizon)
-        with torch.no_grad():
-            self.layer.weight.zero_()
-            self.layer.bias.zero_()
-            for step in range(horizon):
-                self.layer.weight[step, lookback - season + step % season] = 1.0
-        self.covariates = Covariates(channels - 1, lookback + horizon, horizon) if channels > 1 else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        made: Tensor = self.layer(x[:, 0, : self.lookback])
-        return made if self.covariates is None else made + self.covariates(x)
-
-
 class WindowLinear(nn.Module):
-    """A linear layer from the window to the horizon; with ``season`` above 1 a second one for the moving average."""
+    """A linear layer from the window to the horizon; ``split``: a second one for the moving average of a season."""
 
-    def __init__(self, channels: int, lookback: int, horizon: int, season: int) -> None:
+    def __init__(self, channels: int, lookback: int, horizon: int, season: int, split: bool) -> None:
         super().__init__()
-        self.lookback, self.season = lookback, season
-        self.layer = nn.Linear(lookback, horizon)
-        self.trend = nn.Linear(lookback, horizon) if season > 1 else None
+        self.lookback, self.season = lookback, min(max(2, season), lookback)
+        self.layer = Naive(lookback, horizon, season)
+        self.trend = Naive(lookback, horizon, season) if split else None
         self.covariates = Covariates(channels - 1, lookback + horizon, horizon) if channels > 1 else None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -110,15 +113,15 @@ class ResidualPerceptron(nn.Module):
 class WindowPerceptron(nn.Module):
     """Residual blocks on the window and all covariates, and a linear layer from the window around them."""
 
-    def __init__(self, channels: int, lookback: int, horizon: int) -> None:
+    def __init__(self, channels: int, lookback: int, horizon: int, season: int) -> None:
         super().__init__()
         self.lookback = lookback
         width = choose("width", 16, 32, 64, 128)
         dropout = choose("dropout", 0.0, 0.1, 0.3)
         self.entry = nn.Linear(lookback + (channels - 1) * (lookback + horizon), width)
         self.body = repeat("depth", lambda _: ResidualPerceptron(width, dropout), 1, 3)
-        self.head = nn.Linear(width, horizon)
-        self.around = nn.Linear(lookback, horizon)
+        self.head = Silent(width, horizon)
+        self.around = Naive(lookback, horizon, season)
 
     def forward(self, x: Tensor) -> Tensor:
         window = x[:, 0, : self.lookback]
@@ -139,7 +142,7 @@ class PooledPerceptron(nn.Module):
             nn.Linear(seen + extra, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Dropout(dropout)
         )
         ahead = max(1, -(-horizon // pool))
-        self.back, self.ahead = nn.Linear(width, seen), nn.Linear(width, ahead)
+        self.back, self.ahead = nn.Linear(width, seen), Silent(width, ahead)
         self.register_buffer("spread_back", _between(seen, lookback))
         self.register_buffer("spread_ahead", _between(ahead, horizon))
 
@@ -149,11 +152,15 @@ class PooledPerceptron(nn.Module):
 
 
 class PooledPerceptrons(nn.Module):
-    """One block a resolution, each on what the ones before left over of the window; their forecasts are added."""
+    """One block a resolution, each on what the ones before left over of the window; their forecasts are added.
 
-    def __init__(self, channels: int, lookback: int, horizon: int) -> None:
+    So is that of a linear layer, which N-HiTS has not.
+    """
+
+    def __init__(self, channels: int, lookback: int, horizon: int, season: int) -> None:
         super().__init__()
         self.lookback = lookback
+        self.around = Naive(lookback, horizon, season)
         width = choose("width", 16, 32, 64, 128)
         dropout = choose("dropout", 0.0, 0.1, 0.3)
         extra = (channels - 1) * (lookback + horizon)
@@ -161,7 +168,7 @@ class PooledPerceptrons(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         window, extra = x[:, 0, : self.lookback], x[:, 1:].flatten(1)
-        forecasts = []
+        forecasts = [self.around(window)]
         for block in self.blocks:
             back, ahead = block(window, extra)
             window = window - back
@@ -170,9 +177,9 @@ class PooledPerceptrons(nn.Module):
 
 
 class WindowConvolutions(nn.Module):
-    """Causal convolutions over the lookback, and a linear layer on the last step and on the covariates to come."""
+    """Causal convolutions over the lookback, and linear layers on the last step, the window and covariates to come."""
 
-    def __init__(self, channels: int, lookback: int, horizon: int) -> None:
+    def __init__(self, channels: int, lookback: int, horizon: int, season: int) -> None:
         super().__init__()
         self.lookback = lookback
         width = choose("width", 8, 16, 32)
@@ -181,39 +188,38 @@ class WindowConvolutions(nn.Module):
         self.body = repeat(
             "depth", lambda index: CausalBlock(width if index else channels, width, kernel, 2**index, dropout), 2, 5
         )
-        self.head = nn.Linear(width, horizon)
-        self.around = nn.Linear(lookback + (channels - 1) * horizon, horizon)
+        self.head = Silent(width, horizon)
+        self.around = Naive(lookback, horizon, season)
+        self.ahead = Silent((channels - 1) * horizon, horizon) if channels > 1 else None
 
     def forward(self, x: Tensor) -> Tensor:
         features = self.body(x[:, :, : self.lookback])[:, :, -1]
-        direct = torch.cat([x[:, 0, : self.lookback], x[:, 1:, self.lookback :].flatten(1)], 1)
-        result: Tensor = self.head(features) + self.around(direct)
-        return result
+        result: Tensor = self.head(features) + self.around(x[:, 0, : self.lookback])
+        return result if self.ahead is None else result + self.ahead(x[:, 1:, self.lookback :].flatten(1))
 
 
 class CompactForecast(nn.Module):
-    """One of four kinds of network on normalised windows, each with its own decisions.
+    """One of four kinds of network on normalised windows, each with its own decisions; all begin as the naive forecast.
 
-    Input (N, channels, lookback + horizon), output (N, horizon) in the unit of the input. ``season`` is the width of
-    the moving average.
+    Input (N, channels, lookback + horizon), output (N, horizon) in the unit of the input. ``season`` is that of the
+    naive forecast, and the width of the moving average.
     """
 
     def __init__(self, input_shape: tuple[int, ...], outputs: int, season: int = 1) -> None:
         super().__init__()
         choose("recipe.lr", 3e-4, 1e-3, 3e-3, 1e-2)
         channels, lookback = input_shape[0], input_shape[1] - outputs
-        self.lookback = lookback
+        self.lookback, season = lookback, min(season, lookback)
         self.center = one_of("center", last=LastValue, mean=MeanValue)
 
         def within(kind: str, make: type[nn.Module]) -> nn.Module:
             with scope(kind):
-                return make(channels, lookback, outputs)
+                return make(channels, lookback, outputs, season)
 
         self.network = one_of(
             "network",
-            linear=lambda: WindowLinear(channels, lookback, outputs, 1),
-            seasonal=lambda: SeasonalLinear(channels, lookback, outputs, min(season, lookback)),
-            split=lambda: WindowLinear(channels, lookback, outputs, min(max(2, season), lookback)),
+            linear=lambda: WindowLinear(channels, lookback, outputs, season, split=False),
+            split=lambda: WindowLinear(channels, lookback, outputs, season, split=True),
             perceptron=lambda: within("perceptron", WindowPerceptron),
             pooled=lambda: within("pooled", PooledPerceptrons),
             convolutions=lambda: within("convolutions", WindowConvolutions),
@@ -242,8 +248,7 @@ def _between(knots: int, steps: int) -> Tensor:
 _COMMON: Mapping[str, Any] = {"recipe.lr": 3e-3, "center": "mean"}
 
 FORECAST_STARTS: tuple[Mapping[str, Any], ...] = (
-    {**_COMMON, "center": "last", "network": "linear"},
-    {**_COMMON, "recipe.lr": 1e-3, "network": "seasonal"},
+    {**_COMMON, "recipe.lr": 1e-3, "center": "last", "network": "linear"},
     {**_COMMON, "network": "perceptron", "perceptron.width": 64, "perceptron.depth": 1, "perceptron.dropout": 0.1},
     {**_COMMON, "network": "split"},
     {**_COMMON, "network": "pooled", "pooled.width": 64, "pooled.dropout": 0.1},

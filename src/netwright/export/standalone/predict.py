@@ -124,16 +124,16 @@ def read(paths: Sequence[str]) -> Any:
     """The raw rows of files: an array of images, or the columns of a table by their names."""
     files: list[Path] = []
     kind = about()["preprocessing"]["kind"]
-    named = IMAGES | {".wav"} if kind == "audio" else IMAGES
+    named = {"audio": IMAGES | {".wav"}, "text": {".txt"}}.get(kind, IMAGES)
     for path in map(Path, paths):
         if not path.exists():
             raise Refused(f"there is no file or folder {path}")
         files += sorted(each for each in path.rglob("*") if each.suffix.lower() in named) if path.is_dir() else [path]
-    if about()["preprocessing"]["kind"] == "text" and Path(paths[0]).is_dir():
-        files = sorted(each for path in paths for each in Path(path).rglob("*.txt") if not each.name.startswith("."))
-        return [_utf8(path) for path in files]
     if not files:
-        raise Refused(f"{paths[0]} holds no {'recordings' if kind == 'audio' else 'images'}")
+        wanted = {"audio": "recordings", "text": "texts"}.get(kind, "images")
+        raise Refused(f"{paths[0]} holds no {wanted}")
+    if kind == "text" and all(path.suffix.lower() == ".txt" for path in files):
+        return [_utf8(path) for path in files]
     images = about()["preprocessing"]["kind"] == "images"
     suffixes = {path.suffix.lower() for path in files}
     if kind == "audio" and suffixes == {".wav"}:
@@ -143,8 +143,6 @@ def read(paths: Sequence[str]) -> Any:
     if len(files) != 1:
         raise Refused("give one file, or images alone")
     (path,), (suffix,) = files, suffixes
-    if about()["preprocessing"]["kind"] == "text" and suffix == ".txt":
-        return [_utf8(path)]
     if about()["preprocessing"]["kind"] == "language":
         return _read_text(path)
     if about()["preprocessing"]["kind"] == "several":
@@ -363,7 +361,7 @@ def _series(data: Any, constants: dict[str, Any]) -> Array:
     for row, values in enumerate(rows):
         if values.ndim != 2 or len(values) != channels or values.shape[1] > length:
             raise Refused(f"a series of shape {values.shape}, the network was trained on {(channels, length)}")
-        missing = np.isnan(values).all(0)
+        missing: Array = np.asarray(np.isnan(values).all(0))
         values = values[:, : len(missing) - int(np.argmin(missing[::-1]))]
         inputs[row, :, : values.shape[1]] = _finite((values - mean) / std)
     return inputs
