@@ -252,6 +252,13 @@ def training(**changes: Any) -> Training:
     return Training(Recipe(**{"epochs": 30, "batch_size": 8, "lr": 0.05, **changes}).to_value())
 
 
+def test_an_isolated_python_trains_as_well(images: tuple[Path, dict[str, Any], np.ndarray], tmp_path: Path) -> None:
+    """``python -I`` does not look beside the script by itself."""
+    export.write(images[0], "source", tmp_path / "out", training=training())
+    command = [sys.executable, "-I", "-B", str(tmp_path / "out" / "train.py"), "--help"]
+    assert 0 == subprocess.run(command, capture_output=True, check=False).returncode
+
+
 def test_a_classifier_is_trained_again(images: tuple[Path, dict[str, Any], np.ndarray], tmp_path: Path) -> None:
     """From folders of images, to a folder that predicts; the first one stays as it is."""
     folder = tmp_path / "out"

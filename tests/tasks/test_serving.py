@@ -134,6 +134,12 @@ def test_the_command_answers_until_it_is_stopped(searched: Searched) -> None:
             process.kill()
 
 
+def test_a_host_that_is_none_of_this_machine_is_refused(tmp_path: Path) -> None:
+    """It is the host that is named, before the study is looked at."""
+    with pytest.raises(InputError, match=r"'256.1.1.1' is no address of this machine:.*--host 127.0.0.1"):
+        serve(tmp_path, host="256.1.1.1", port=0)
+
+
 def test_a_port_that_is_taken_is_refused(searched: Searched, address: str) -> None:
     """One line, before the network is made ready."""
     port = int(address.rpartition(":")[2])

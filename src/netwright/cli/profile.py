@@ -39,7 +39,10 @@ def profile(
         int | None, typer.Option(metavar="N", min=8, help="Whole networks to learn from and be judged by. Default: 48.")
     ] = None,
     seconds: Annotated[
-        str | None, typer.Option("--time", metavar="TIME", help="About so long everything is timed. Default: 60s.")
+        str | None,
+        typer.Option(
+            "--time", metavar="TIME", help="So long everything is timed; writing it comes on top. Default: 60s."
+        ),
     ] = None,
     for_device: Annotated[
         str | None,

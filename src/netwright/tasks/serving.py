@@ -6,6 +6,7 @@ machine itself alone unless it is told otherwise.
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 import tempfile
@@ -150,8 +151,14 @@ def serve(
         try:
             listener.bind((host, port))
         except OSError as error:
+            here = error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror)
             raise InputError(
-                f"nothing can listen at {host}:{port}: {error.strerror}", hint="Take another one: --port 8001"
+                f"'{host}' is no address of this machine: {error.strerror}"
+                if here
+                else f"nothing can listen at {host}:{port}: {error.strerror}",
+                hint="Take one that is: --host 127.0.0.1, or 0.0.0.0 for all"
+                if here
+                else "Take another one: --port 8001",
             ) from None
         app = application(Served.open(folder, pick, threads))
         listener.listen()

@@ -18,6 +18,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+# Also where Python was told to look at nothing of the user's (python -I).
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
 import numpy as np
 import predict
 import torch
@@ -76,10 +79,11 @@ def read(path: str, column: str | None) -> tuple[Tensor, Tensor]:
     if predict.about()["preprocessing"]["kind"] == "language":
         return windows(predict.read([path]))
     if source.is_dir():
-        files = sorted(each for each in source.glob("*/*") if each.suffix.lower() in predict.IMAGES)
+        named = {".txt"} if predict.about()["preprocessing"]["kind"] == "text" else predict.IMAGES
+        files = sorted(each for each in source.glob("*/*") if each.suffix.lower() in named)
         raw, labels = predict.read([str(each) for each in files]) if files else None, [f.parent.name for f in files]
         if raw is None:
-            raise Refused(f"{source} has no sub-folders of images")
+            raise Refused(f"{source} has no sub-folders of {'texts' if named == {'.txt'} else 'images'}")
     elif source.suffix.lower() == ".npz":
         raw, labels = arrays(source)
     else:
