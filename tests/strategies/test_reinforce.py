@@ -269,3 +269,16 @@ def test_bad_parameters_are_named(arguments, sentence):
     """Each says what was found and what is expected."""
     with pytest.raises(InputError, match=f"Reinforce: .*{sentence}"):
         Reinforce(**arguments)
+
+
+@pytest.mark.parametrize(("perplexity", "expected"), [(4.0, 5.0), (80.0, 0.0125), (1e304, 8e-199)])
+def test_the_reward_of_a_perplexity(perplexity, expected):
+    """80 / perplexity², as in section 4.2 of the paper; of a network that diverged next to nothing."""
+    strategy = Reinforce()
+    space = SearchSpace(Two)
+    strategy.start(space, [Objective("val_perplexity", "minimize")])
+    architecture = next(iter(space.enumerate()))
+    told = Trial(0, Proposal(architecture), State.FINISHED, {"val_perplexity": perplexity})
+    assert expected == pytest.approx(strategy._reward(told))
+    strategy.tell(told)
+    assert np.isfinite(strategy._baseline.value)
