@@ -15,6 +15,7 @@ import pytest
 import netwright as nw
 from netwright.errors import DataError
 from netwright.tasks import readers, text
+from netwright.tasks.serving import Served
 
 GOOD = ("a fine film", "what a lovely story", "I liked it!", "fine, lovely and warm")
 BAD = ("a dull film", "what a boring story", "I hated it!", "dull, boring and cold")
@@ -172,10 +173,21 @@ def test_the_classifier_and_what_it_exports(quick: None, tmp_path: Path) -> None
     folder = search.export(tmp_path / "shipped", to="onnx")
     new = [*texts[:4], "unheard-of words, in a longer text than any: fine!", "", "NA"]
     pd.DataFrame({"other": range(7), "review": new}).to_csv(tmp_path / "new.csv", index=False)
-    command = [sys.executable, str(folder / "predict.py"), str(tmp_path / "new.csv"), "--json"]
-    answered = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    expected = nw.tasks.predict(search.out_, tmp_path / "new.csv")
-    np.testing.assert_allclose(expected["probabilities"], answered["probabilities"], atol=1e-4)
+    expected = nw.tasks.predict(search.out_, tmp_path / "new.csv")["probabilities"]
+    np.testing.assert_allclose(expected, asked(folder, tmp_path / "new.csv"), atol=1e-4)
+    for place, value in enumerate(texts[:3]):
+        (tmp_path / f"{place}.txt").write_text(value)
+    files = asked(folder, *(tmp_path / f"{place}.txt" for place in range(3)))
+    np.testing.assert_allclose(expected[:3], files, atol=1e-4)
+    np.testing.assert_allclose(expected[:2], Served.open(search.out_).answer(texts[:2])["probabilities"], atol=1e-4)
+
+
+def asked(folder: Path, *data: Path) -> list[list[float]]:
+    """The probabilities that a folder's own program gives."""
+    command = [sys.executable, folder / "predict.py", *data, "--json"]
+    answered: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    made: list[list[float]] = answered["probabilities"]
+    return made
 
 
 def test_a_number_for_each_text(quick: None) -> None:
