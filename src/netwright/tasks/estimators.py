@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.validation import check_is_fitted
 
 from netwright.errors import DataError, InfeasibleError, InputError, NetwrightError
@@ -138,6 +139,9 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         """
         if y is None and self._needs_y:
             raise DataError("requires y to be passed, but the target y is None", hint="Pass y, one value a row")
+        if getattr(y, "ndim", 1) == 2 and y.shape[1] == 1:
+            text = "A column-vector y was passed when a 1d array was expected: its only column is taken"
+            warnings.warn(text, DataConversionWarning, stacklevel=2)
         objectives = dict(self.objectives or {})
         wrong = next((way for way in objectives.values() if way not in ("maximize", "minimize")), None)
         if wrong is not None:
