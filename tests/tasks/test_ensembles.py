@@ -30,15 +30,17 @@ class Made:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """Four trials of which two are judged on two seeds each, so that an ensemble has four candidates."""
+    """Noisy rows, and three finalists judged on two seeds each: six candidates, none of which is right alone."""
     with pytest.MonkeyPatch.context() as patch:
         hurry(patch)
         from netwright.study import selection
 
-        patch.setattr(selection, "PLANS", ((2, 2, 2),))
+        patch.setattr(selection, "PLANS", ((3, 2, 2),))
         folder = tmp_path_factory.mktemp("ensemble")
-        X, y = blobs(96)
-        source = save(folder / "spots.npz", X=X + np.random.default_rng(0).normal(size=X.shape), y=y)
+        X, y = blobs(120)
+        rng = np.random.default_rng(0)
+        X = (X + 2 * rng.normal(size=X.shape)).astype(np.float32)
+        source = save(folder / "spots.npz", X=X, y=np.where(rng.random(len(y)) < 0.15, 1 - y, y))
         outcome = tasks.search(source, max_trials=4, n_jobs=1, out=folder / "run", ensemble=5)
     return Made(X, folder / "run", outcome)
 
@@ -100,6 +102,16 @@ def test_the_single_network_is_picked_by_its_trial(made, tmp_path):
 
     assert take(made.folder, made.outcome.best.number) == made.folder / "best"
     assert take(made.folder) == made.folder / "ensemble"
+
+
+@pytest.mark.usefixtures("quick")
+def test_where_one_network_is_judged_there_is_no_ensemble(tmp_path):
+    """One trial: the search ends with its network, and says why it is alone."""
+    X, y = blobs(64)
+    outcome = tasks.search(X, y, max_trials=1, n_jobs=1, out=tmp_path / "run", ensemble=3)
+    assert outcome.warnings == ("no ensemble: fewer than two networks could be judged in the time",)
+    assert outcome.to_value().get("ensemble") is None
+    assert (tmp_path / "run" / "best").is_dir()
 
 
 def test_a_study_without_an_ensemble_has_none(searched):

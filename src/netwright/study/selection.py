@@ -357,7 +357,8 @@ class _Selection:
         refits, records = self._refit(trial, plan)
         seeds = [training.seed for training in refits]
         winner = self._scored("found", records, refits, trial.metrics)
-        together = self._together(parts, winner, margin) if parts else None
+        # One network that counts alone is no ensemble: that one is better by itself on the selection data.
+        together = self._together(parts, winner, margin) if len(parts) > 1 else None
         size = int(trial.metrics["params"]) if self.baseline.sized else None
         twins = [Training("refit", None, seed, plan.epochs, size) for seed in seeds]
         began = time.monotonic()

@@ -70,7 +70,7 @@ def ship(
     together = selected.together
     if together is None:
         shutil.rmtree(destination, ignore_errors=True)
-        return "no ensemble: fewer than two networks could be judged in the time" if about.get("ensemble") else None
+        return _why_none(study) if about.get("ensemble") else None
     networks = []
     for member in together.members:
         network = found.space.build(member.trial.architecture)
@@ -105,3 +105,10 @@ def ship(
         shutil.rmtree(destination, ignore_errors=True)
         return f"no ensemble is written: {error.message}"
     return None
+
+
+def _why_none(study: Study) -> str:
+    """Why a search that was asked for an ensemble has none."""
+    if study.noted("ensemble"):
+        return "no ensemble: on the selection data no other finalist makes the best one better"
+    return "no ensemble: fewer than two networks could be judged in the time"

@@ -66,9 +66,10 @@ def find_space(
     names = {decision.name for decision in space.decisions}
     # A start may speak of decisions that only larger inputs have.
     starts = tuple({name: answer for name, answer in start.items() if name in names} for start in entry.starts)
-    # The portfolio was made with the space as it was: an answer that is no more is left out.
-    own = tuple(answers for start in starts_of(name) if (answers := space.answers_of(start)))
-    return Found(space, {"name": name}, (*own, *(start for start in starts if start not in own)))
+    # The portfolio was made with the space as it was: an answer that is no more is left out. What was chosen by hand
+    # comes before it, which a search of a few trials should at least have tried.
+    found = tuple(answers for start in starts_of(name) if (answers := space.answers_of(start)))
+    return Found(space, {"name": name}, (*starts, *(start for start in found if start not in starts)))
 
 
 def like(about: Mapping[str, Any]) -> dict[str, Any]:
