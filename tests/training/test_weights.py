@@ -183,7 +183,13 @@ def exchange(folder, first, second):
     os.rename(folder / "third", folder / second)
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b'{"version": 2}', b"[]", b'{"version": 1, "sha256": 3, "size": 4}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"", b"{", b'{"version": 2}', b"[]", b'{"version": 1, "sha256": 3, "size": 4}',
+        b'{"version": 2, "sha256": "3", "size": 4}',
+    ],
+)  # fmt: skip
 def test_a_damaged_manifest_verifies_nothing(tmp_path, text):
     """Without a sum there is no trust; with the caller's sum the file stands for itself."""
     path = tmp_path / "w"

@@ -179,7 +179,8 @@ def _read_manifest(path: Path) -> tuple[dict[str, Any] | None, str]:
         return None, f"its manifest cannot be read ({error.strerror})"
     except InputError as error:
         return None, f"its manifest is damaged ({error})"
-    if not _sound(manifest) or not (manifest.get("previous") is None or _sound(manifest["previous"])):
+    sound = _sound(manifest) and manifest.get("version") == 1
+    if not sound or not (manifest.get("previous") is None or _sound(manifest["previous"])):
         return None, "its manifest is not one of version 1"
     return {**manifest, "previous": manifest.get("previous")}, ""
 
