@@ -9,7 +9,6 @@ import pytest
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
-from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import netwright as nw
 from netwright.errors import InputError
@@ -116,29 +115,3 @@ def test_cross_validation_and_a_grid() -> None:
     assert cross_val_score(search, X, y, cv=2).shape == (2,)
     grid = GridSearchCV(clone(search), {"max_trials": [1, 2]}, cv=2, refit=False).fit(X, y)
     assert grid.best_params_["max_trials"] in (1, 2)
-
-
-FAILING = {
-    "check_sample_weight_equivalence_on_dense_data": "a split of the rows depends on how many there are",
-    "check_regressors_train": "it asks for an R² of .5, for which the few epochs of this test are not enough",
-}
-"""Checks that a search which splits its rows at random cannot pass, and why."""
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("quick")
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(
-    "estimator", [nw.TabularClassifier(**SMALL), nw.TabularRegressor(**SMALL)], ids=["classes", "numbers"]
-)
-def test_every_check_of_scikit_learn(estimator: Any) -> None:
-    """``check_estimator`` whole, but for what is named above."""
-    failed = {}
-    for each, check in estimator_checks_generator(estimator):
-        name = getattr(check, "func", check).__name__
-        try:
-            check(each)
-        except Exception as error:
-            if name not in FAILING and type(error).__name__ != "SkipTest":
-                failed[name] = str(error)
-    assert failed == {}
