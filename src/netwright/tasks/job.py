@@ -284,7 +284,7 @@ def so_far(folder: str | Path) -> Outcome | None:
     """Writes the best network that a search in ``folder`` has trained until now, as the search trained it.
 
     For a search that was stopped before its end; :func:`resume` goes on with it and replaces what is written here.
-    None where there is nothing yet: no trial has ended, or what it trains is a supernet.
+    Where no trial has ended, a small network is trained for a moment. None where a supernet is trained.
     """
     from netwright.study.selection import so_far as selected_so_far
 

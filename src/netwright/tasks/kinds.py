@@ -32,10 +32,7 @@ class Kind:
     ``split(X, seed, own) -> Split``    where rows must not be drawn at random; ``own``: a test part lies apart
     ``answers(preprocessing, outputs)`` what outputs mean, where that is neither classes, labels nor a number
     ``space_for(strategy) -> name``     the space of a search that names none, where that depends on the strategy
-    ``space_for(strategy) -> name``     the space of a search that names none, where that depends on the strategy
     =================================== ================================================================================
-
-    A container that has ``first(count)`` may be cut to its beginning, where a time limit allows no more.
 
     A container that has ``first(count)`` may be cut to its beginning, where a time limit allows no more.
 
