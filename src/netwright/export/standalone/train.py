@@ -76,14 +76,19 @@ def read(path: str, column: str | None) -> tuple[Tensor, Tensor]:
     """Prepared inputs, and the codes of classes or numbers in their own unit."""
     target = predict.about()["preprocessing"]["target"]
     source = Path(path)
-    if predict.about()["preprocessing"]["kind"] == "language":
+    kind = predict.about()["preprocessing"]["kind"]
+    if kind == "language":
         return windows(predict.read([path]))
+    if kind in ("forecast", "several") or "labels" in target or "heads" in target:
+        what = "forecasts" if kind == "forecast" else "several inputs, labels or targets at once"
+        raise Refused(f"this script trains for classes, numbers and texts to go on with, not for {what}")
     if source.is_dir():
-        named = {".txt"} if predict.about()["preprocessing"]["kind"] == "text" else predict.IMAGES
+        named = {"text": {".txt"}, "audio": {".wav"}}.get(kind, predict.IMAGES)
         files = sorted(each for each in source.glob("*/*") if each.suffix.lower() in named)
         raw, labels = predict.read([str(each) for each in files]) if files else None, [f.parent.name for f in files]
         if raw is None:
-            raise Refused(f"{source} has no sub-folders of {'texts' if named == {'.txt'} else 'images'}")
+            found = {"text": "texts", "audio": "sounds"}.get(kind, "images")
+            raise Refused(f"{source} has no sub-folders of {found}")
     elif source.suffix.lower() == ".npz":
         raw, labels = arrays(source)
     else:
