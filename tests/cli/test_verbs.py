@@ -58,6 +58,7 @@ def test_search_with_nothing_but_data(netwright: Any, called: Any) -> None:
         {
             "target": None,
             "task": "auto",
+            "options": {},
             "space": None,
             "strategy": "auto",
             "metric": None,
@@ -74,6 +75,8 @@ def test_search_with_nothing_but_data(netwright: Any, called: Any) -> None:
             "on": None,
             "out": None,
             "command": "netwright search digits",
+            "ensemble": 0,
+            "start_from": None,
         },
     )
     assert (ran.code, ran.out) == (0, "found\nbaseline – 0.99\n")
@@ -86,6 +89,7 @@ def test_search_with_all_options(netwright: Any, called: Any) -> None:
         "search t.csv --task tables --target y --space a.py:Net --strategy random --metric accuracy --maximize val_r2"
         " --minimize macs --minimize params --constraint params=1e5 --constraint macs=2000000 --time-limit 1.5h"
         " --max-trials 7 --jobs 2 --parallel 3 --asynchronous --seed 5 --device cpu --out o --quiet"
+        " --horizon 3 --option season=7 --option date=day --skip-bad --ensemble 4 --start-from runs/a"
     )
     ran = netwright(*text.split())
     ((arguments, options),) = called
@@ -94,6 +98,7 @@ def test_search_with_all_options(netwright: Any, called: Any) -> None:
     assert options == {
         "target": "y",
         "task": "tables",
+        "options": {"horizon": 3, "season": 7, "date": "day", "skip_bad": True},
         "space": "a.py:Net",
         "strategy": "random",
         "metric": "accuracy",
@@ -110,6 +115,8 @@ def test_search_with_all_options(netwright: Any, called: Any) -> None:
         "on": None,
         "out": "o",
         "command": f"netwright {text}",
+        "ensemble": 4,
+        "start_from": "runs/a",
     }
     assert ran.err == ""
 

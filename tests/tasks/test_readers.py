@@ -722,6 +722,23 @@ def test_a_truncated_image(tmp_path: Path) -> None:
         read(folder)
 
 
+def test_what_is_no_image_is_left_out_when_asked(tmp_path: Path) -> None:
+    """Each is named with its reason, and the rest goes on; without being asked nothing does."""
+    folder = save_images(tmp_path / "images", {"a": 6, "b": 6})
+    (folder / "a" / "notes.txt").write_bytes(b"hello")
+    whole = (folder / "b" / "1.png").read_bytes()
+    (folder / "b" / "1.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"notes\.txt is no image"):
+        read(folder)
+    loaded = read(folder, options={"skip_bad": True})
+    assert 11 == len(loaded.raw)
+    assert 2 == len(loaded.notes)
+    assert "notes.txt is no image" in loaded.notes[0]
+    assert "1.png is damaged or cut off" in loaded.notes[1]
+    with pytest.raises(InputError, match="the option 'skip_bad' is not one of tables"):
+        read("iris", task="tables", options={"skip_bad": True})
+
+
 def test_an_empty_class_folder_and_a_nested_one(tmp_path: Path) -> None:
     """Both are named."""
     folder = save_images(tmp_path / "d", {"a": 4, "b": 4})

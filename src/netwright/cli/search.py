@@ -33,6 +33,9 @@ def search(
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="How data are read, such as season=7 of a forecast; may be repeated."),
     ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out files that are no images, and name them at the end.")
+    ] = False,
     space: Annotated[
         str | None,
         typer.Option(
@@ -110,7 +113,7 @@ def search(
             data,
             target=target,
             task=task,
-            options=read_options(horizon, option or ()),
+            options=read_options(horizon, option or (), skip_bad),
             space=space,
             strategy=strategy,
             metric=metric,
@@ -137,7 +140,7 @@ def search(
         answer(outcome.text())
 
 
-def read_options(horizon: int | None, pairs: Sequence[str]) -> dict[str, Any]:
+def read_options(horizon: int | None, pairs: Sequence[str], skip_bad: bool = False) -> dict[str, Any]:
     """``name=value`` as a mapping, whole numbers as such; InputError for anything else."""
     options: dict[str, Any] = {} if horizon is None else {"horizon": horizon}
     for pair in pairs:
@@ -145,4 +148,4 @@ def read_options(horizon: int | None, pairs: Sequence[str]) -> dict[str, Any]:
         if not equals or not name.strip() or not value.strip():
             raise InputError(f"--option takes NAME=VALUE, found {pair!r}", hint="As in --option season=7")
         options[name.strip()] = int(value) if value.strip().isdecimal() else value.strip()
-    return options
+    return {**options, "skip_bad": True} if skip_bad else options

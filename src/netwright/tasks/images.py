@@ -116,11 +116,12 @@ def apply(constants: Mapping[str, Any], X: Any) -> np.ndarray:
     return result
 
 
-def read_folder(folder: Path) -> tuple[np.ndarray, list[str]]:
+def read_folder(folder: Path, bad: list[str] | None = None) -> tuple[np.ndarray, list[str]]:
     """Images (N, C, H, W) and the class of each, the name of the sub-folder that it lies in.
 
     Gray when all of them are, colour otherwise. Hidden files are passed over. Raises DataError for a folder without
-    sub-folders or images, for a file that is no image or is cut off, and for images of different sizes.
+    sub-folders or images, for a file that is no image or is cut off, and for images of different sizes. With a list
+    ``bad`` files that are no images are left out, and what is wrong with each is added to it.
     """
     classes = visible(folder, folders=True)
     if not classes:
@@ -134,9 +135,21 @@ def read_folder(folder: Path) -> tuple[np.ndarray, list[str]]:
         inside = sorted(path for path in sub.iterdir() if not path.name.startswith("."))
         if not inside:
             raise DataError(f"the class folder {sub} holds no images", hint="Fill or remove it")
+        if bad is not None:
+            inside = [path for path in inside if _readable(path, bad)]
         files += inside
         labels += [sub.name] * len(inside)
     return read_files(files), labels
+
+
+def _readable(path: Path, bad: list[str]) -> bool:
+    """Whether a file is a whole image; if not, why is added to ``bad``."""
+    try:
+        read_files([path])
+    except DataError as error:
+        bad.append(error.message)
+        return False
+    return True
 
 
 def read_files(files: Sequence[Path], shape: Sequence[int] | None = None) -> np.ndarray:
@@ -208,7 +221,7 @@ def _header(path: Path) -> tuple[str, tuple[int, int]]:
     except UnidentifiedImageError:
         empty = path.stat().st_size == 0
         raise DataError(
-            f"{path} is {'empty' if empty else 'no image'}", hint="Remove it or replace it by an image"
+            f"{path} is {'empty' if empty else 'no image'}", hint="Remove it or replace it by an image, or leave all such files out by --skip-bad"
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise DataError(f"{path} is an image of too many pixels", hint="Resize it") from None

@@ -882,7 +882,7 @@ def _weighted(loaded: Loaded, class_weight: Any) -> Loaded:
 
 def _words(loaded: Loaded, strategy: Any) -> list[str]:
     """What a user has to know of how the data are used."""
-    words = []
+    words = [*loaded.notes, *getattr(loaded.raw.X, "notes", ())]
     tell = KINDS[loaded.kind].maybe("unused")
     names = [] if tell is None else tell(loaded.preprocessing["inputs"])
     if names:

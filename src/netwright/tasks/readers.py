@@ -76,7 +76,7 @@ class Loaded:
     ``raw`` and ``raw_test`` (None when the source has no test part of its own) are rows as they stand in the source,
     checked. ``data``, ``test`` and ``preprocessing`` follow from constants that are learned on all rows of ``raw``;
     where a part of ``raw`` is held out, take them of :meth:`learned_on`, so that nothing of that part leaks.
-    ``flip`` says whether mirror images are natural.
+    ``flip`` says whether mirror images are natural; ``notes`` what was mended or left out in reading.
     """
 
     raw: Raw
@@ -85,6 +85,7 @@ class Loaded:
     flip: bool = False
     target: str | None = None
     rows: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
     def learned_on(self, rows: np.ndarray) -> Loaded:
         """The same data set with the constants learned on these rows of ``raw`` alone."""
@@ -355,13 +356,15 @@ def _read_path(
             source.X, source.y, source.X_test, source.y_test, kind, goal, name=path.stem, target=target,
             names=(str(path), f"the target {shorten(target)}" if target else "y", "the test part", "its target"),
         )  # fmt: skip
+    if path.is_dir() and not find_pair(path, "train"):
+        _no_target(target, path)
+        _no_tables(kind, path)
+        _no_options({key: value for key, value in options.items() if key != "skip_bad"}, kind)
+        return _read_image_folder(path, goal, name=name, skip_bad=bool(options.get("skip_bad")))
     _no_options(options, kind)
     if path.is_dir():
         _no_target(target, path)
-        if find_pair(path, "train"):
-            return _read_idx_folder(path, kind, goal, name=name)
-        _no_tables(kind, path)
-        return _read_image_folder(path, goal, name=name)
+        return _read_idx_folder(path, kind, goal, name=name)
     suffix = path.suffix.lower()
     if suffix in TABLES:
         if kind == "images":
@@ -510,11 +513,17 @@ def _read_idx_folder(folder: Path, kind: str | None, goal: Goal | None, *, name:
     )
 
 
-def _read_image_folder(folder: Path, goal: Goal | None, *, name: str) -> Loaded:
+def _read_image_folder(folder: Path, goal: Goal | None, *, name: str, skip_bad: bool = False) -> Loaded:
+    bad: list[str] | None = [] if skip_bad else None
+    loaded = _read_images(folder, goal, name, bad)
+    return replace(loaded, notes=tuple(f"left out: {reason}" for reason in bad or ()))
+
+
+def _read_images(folder: Path, goal: Goal | None, name: str, bad: list[str] | None) -> Loaded:
     parts = {path.name.lower(): path for path in images.visible(folder, folders=True)}
     if set(parts) == {"train", "test"} and all(images.visible(part, folders=True) for part in parts.values()):
-        X, y = images.read_folder(parts["train"])
-        X_test, y_test = images.read_folder(parts["test"])
+        X, y = images.read_folder(parts["train"], bad)
+        X_test, y_test = images.read_folder(parts["test"], bad)
         if X_test.shape[1:] != X.shape[1:]:
             raise DataError(
                 f"images in {parts['test']} are {X_test.shape[1:]}, in {parts['train']} {X.shape[1:]}"
@@ -522,7 +531,7 @@ def _read_image_folder(folder: Path, goal: Goal | None, *, name: str) -> Loaded:
             )
         where = (str(parts["train"]), "the class", str(parts["test"]), "the class in test")
         return _from_arrays(X, y, X_test, y_test, "images", goal, name=name, names=where)
-    X, y = images.read_folder(folder)
+    X, y = images.read_folder(folder, bad)
     return _from_arrays(X, y, None, None, "images", goal, name=name, names=(str(folder), "the class", "", ""))
 
 
