@@ -37,7 +37,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trials in this process, few epochs and few retrainings, and no second Python that compares the source.
+    """Trials and finals in this process, few epochs and few retrainings, and no second Python that compares the source.
 
     All of these are as they are for users in ``searched``, and in the tests of their own rooms.
     """
@@ -51,6 +51,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(folder, "difference", lambda *arguments: 0.0)
     monkeypatch.setattr(study, "_usual_executor", lambda evaluator: "in_process")
+    monkeypatch.setattr(study, "FINALS", "in_process")
     monkeypatch.setattr(selection, "PLANS", ((2, 1, 2),))
     monkeypatch.setattr(job, "_schedule", lambda *arguments: job.Schedule(epochs=6, trial_epochs=2))
 

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 
+FINALS = "processes"
+"""Where finalists train: never where the evaluator of a search that trains nothing does."""
+
 
 class Study:
     """A search: one space, one strategy, one evaluator, and what came of them.
@@ -137,8 +140,7 @@ class Study:
         self.folder = None if store is None else Path(store)
         self.name = name or (self.folder.name if self.folder is not None else space.name)
         self._executor_kind = executor if executor is not None else _usual_executor(self.evaluator)
-        # What trains finalists is never the evaluator of a search that trains nothing.
-        self._finals_kind = executor if executor is not None else "processes"
+        self._finals_kind = executor if executor is not None else FINALS
         self._store_options: dict[str, Any] = {
             "durability": durability,
             "takeover": takeover,
