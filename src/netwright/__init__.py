@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from netwright.tasks import (
         AudioClassifier,
         ImageClassifier,
+        ImageRegressor,
         LanguageModel,
         MultiModal,
         NeuralArchitectureSearch,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "Architecture": "architecture",
     "ImageClassifier": "tasks",
+    "ImageRegressor": "tasks",
     "LanguageModel": "tasks",
     "MultiModal": "tasks",
     "NeuralArchitectureSearch": "tasks",
@@ -74,6 +76,7 @@ __all__ = [
     "Architecture",
     "AudioClassifier",
     "ImageClassifier",
+    "ImageRegressor",
     "LanguageModel",
     "MultiModal",
     "NeuralArchitectureSearch",

@@ -231,3 +231,30 @@ CHECKS = [
 def test_the_checks_of_scikit_learn(check: Callable[[str, Any], None]) -> None:
     """Its own conformance suite, as far as data go."""
     check("TabularClassifier", nw.TabularClassifier(max_trials=1, n_jobs=1, strategy="random"))
+
+
+@pytest.mark.usefixtures("quick")
+def test_numbers_from_images() -> None:
+    """In the target's own unit."""
+    X, _ = blobs(96)
+    y = 100.0 + X.mean(axis=tuple(range(1, X.ndim)))
+    search = nw.ImageRegressor(max_trials=1, n_jobs=1).fit(X, y)
+    assert (96,) == search.predict(X).shape
+    assert abs(search.predict(X).mean() - 100) < 5
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("form", ["matrix", "collections"])
+def test_several_labels(form: str) -> None:
+    """A classifier takes a matrix of 0 and 1, or a collection of labels for each row."""
+    X, y = plane(120)
+    warm, high = y > 0, X[:, 0] > 0
+    matrix = np.column_stack([high, warm]).astype(int)
+    named = [{name for name, there in (("high", a), ("warm", b)) if there} for a, b in matrix]
+    search = nw.TabularClassifier(max_trials=1, n_jobs=1, strategy="random").fit(
+        X, matrix if form == "matrix" else named
+    )
+    assert (120, 2) == search.predict(X).shape
+    assert {0, 1} == set(search.predict(X).ravel().tolist())
+    assert (120, 2) == search.predict_proba(X).shape
+    assert 0.6 < search.score(X, matrix)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from netwright.tasks.estimators import (
         AudioClassifier,
         ImageClassifier,
+        ImageRegressor,
         MultiModal,
         NeuralArchitectureSearch,
         TabularClassifier,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "ImageClassifier": "estimators",
+    "ImageRegressor": "estimators",
     "LanguageModel": "language_model",
     "Loaded": "readers",
     "MultiModal": "estimators",
@@ -51,6 +53,7 @@ _WHERE = {
 __all__ = [
     "AudioClassifier",
     "ImageClassifier",
+    "ImageRegressor",
     "LanguageModel",
     "Loaded",
     "MultiModal",

@@ -162,7 +162,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
             out,
             X,
             y,
-            task=self._task(),
+            task=_task_for(self._task(), y),
             space=self.space,
             strategy=self.strategy,
             metric=self.metric,
@@ -292,6 +292,21 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         return hasattr(self, "best_")
 
 
+def _task_for(task: str, y: Any) -> str:
+    """The task for these targets: of a classifier that is given several labels an example, the one of labels."""
+    if not task.endswith("-classification"):
+        return task
+    several = len(np.shape(y)) == 2 and np.shape(y)[1] > 1 if hasattr(y, "shape") else _collections(y)
+    return task.replace("-classification", "-multilabel") if several else task
+
+
+def _collections(y: Any) -> bool:
+    """Whether each target is a collection of labels."""
+    return (
+        isinstance(y, list | tuple) and bool(y) and all(isinstance(each, set | frozenset | list | tuple) for each in y)
+    )
+
+
 def _score(answers: np.ndarray[Any, Any], y: Any, classes: bool) -> float:
     """The accuracy, of several labels that of all of them one by one; or R²."""
     if classes:
@@ -319,10 +334,21 @@ def _searched(out: Path, X: Any, y: Any, **arguments: Any) -> Outcome:
 
 
 class ImageClassifier(ClassifierMixin, NeuralArchitectureSearch):  # type: ignore[misc]
-    """:class:`NeuralArchitectureSearch` for images and classes; rows of pixels (N, H·W) are taken as square images."""
+    """:class:`NeuralArchitectureSearch` for images and classes; rows of pixels (N, H·W) are taken as square images.
+
+    As every classifier here it takes several labels an example, too: a matrix of 0 and 1 (N, labels), or a collection
+    of labels for each.
+    """
 
     def _task(self) -> str:
         return "image-classification"
+
+
+class ImageRegressor(RegressorMixin, NeuralArchitectureSearch):  # type: ignore[misc]
+    """:class:`NeuralArchitectureSearch` for images and numbers."""
+
+    def _task(self) -> str:
+        return "image-regression"
 
 
 class TabularClassifier(ClassifierMixin, NeuralArchitectureSearch):  # type: ignore[misc]

@@ -221,7 +221,8 @@ def _header(path: Path) -> tuple[str, tuple[int, int]]:
     except UnidentifiedImageError:
         empty = path.stat().st_size == 0
         raise DataError(
-            f"{path} is {'empty' if empty else 'no image'}", hint="Remove it or replace it by an image, or leave all such files out by --skip-bad"
+            f"{path} is {'empty' if empty else 'no image'}",
+            hint="Remove it or replace it by an image, or leave all such files out by --skip-bad",
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise DataError(f"{path} is an image of too many pixels", hint="Resize it") from None
