@@ -19,5 +19,5 @@ def test_sizes_are_searched_by_gradients_and_what_no_weight_can_say_is_kept(tmp_
     trials = tasks.show(outcome.out)["trials"]
     assert len(trials) > 0
     assert {trial["architecture"]["dropout"] for trial in trials} == {0.1}
-    assert "keeping dropout=0.1: darts mixes weights, which do not depend on it" in messages
+    assert "keeping dropout=0.1, spread=0.05: darts mixes weights, which do not depend on it" in messages
     assert tasks.resume(outcome.out).winner.score == outcome.winner.score

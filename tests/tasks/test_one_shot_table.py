@@ -64,11 +64,11 @@ def test_sums_of_operations_are_what_whole_networks_take(slower, between):
 def test_a_profile_is_made_once(tmp_path):
     """And read the second time; one that is given is taken as it is."""
     supernet = Supernet(nw.SearchSpace(Rows))
-    first = one_shot._profile(supernet, (4,), tmp_path, Latency(on="torch"))
-    again = one_shot._profile(supernet, (4,), tmp_path, Latency(on="torch"))
+    first = one_shot._profile(supernet, (4,), tmp_path, Latency(on="torch"), None)
+    again = one_shot._profile(supernet, (4,), tmp_path, Latency(on="torch"), None)
     assert first.digest == again.digest
     given = made()
-    assert given is one_shot._profile(supernet, (4,), tmp_path, given)
+    assert given is one_shot._profile(supernet, (4,), tmp_path, given, None)
 
 
 def test_pricing_leaves_the_generator_as_it_was():
