@@ -152,7 +152,8 @@ def test_an_exported_folder_reads_them_without_the_package(tmp_path: Path) -> No
     loaded = read(tmp_path / "a.csv", target="y")
     script = Path(standalone.__file__).parent / "predict.py"
     (tmp_path / "predict.py").write_bytes(script.read_bytes())
-    (tmp_path / "manifest.json").write_text(json.dumps({"extra": {"preprocessing": loaded.preprocessing}}))
+    manifest = {"extra": {"preprocessing": loaded.preprocessing}, "files": {}, "format": "onnx", "model": []}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     code = "import predict, numpy; numpy.save('inputs.npy', predict.prepare(predict.read(['a.csv'])))"
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
     np.testing.assert_allclose(np.load(tmp_path / "inputs.npy"), loaded.data.X, atol=1e-6)
