@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from netwright.costs import Profile
 from netwright.tasks import profiles
@@ -69,11 +71,13 @@ def test_a_profile_is_told_in_words(netwright: Callable[..., Any], space: str) -
 @pytest.mark.slow
 def test_a_search_by_a_profile(netwright: Callable[..., Any], space: str) -> None:
     """What is over the limit on the device is never proposed; the file lies in the study."""
-    made = profiles.make(profiles.subject(space, data="digits"), on="torch", networks=10, seconds=1)
+    digits = load_digits()
+    np.savez("few.npz", X=digits.images[:300], y=digits.target[:300])
+    made = profiles.make(profiles.subject(space, data="few.npz"), on="torch", networks=10, seconds=1)
     made.save("phone.json")
     limit = sorted(whole.timing.median for whole in made.wholes)[5]
     ran = netwright(
-        "search", "digits", "--space", space, "--strategy", "random", "--max-trials", "4", "--on", "phone.json",
+        "search", "few.npz", "--space", space, "--strategy", "random", "--max-trials", "4", "--on", "phone.json",
         "--constraint", f"latency_ms={limit}", "--out", "one", "--jobs", "1",
     )  # fmt: skip
     assert 0 == ran.code, ran.err
