@@ -301,7 +301,7 @@ def test_what_partial_channels_refuse_is_refused():
         SpaceError, match=r"decision 'edge_01' .*9 channels of a Conv2d cannot be divided by 2"
     ) as error:
         begun(DrNAS(progressive=True, stages=((0.5, 3, None), (0.5, 2, 3))), space)
-    assert "without its progressive scheme" in str(error.value.hint)
+    assert "plain drnas" in str(error.value.hint)
 
 
 @pytest.mark.parametrize(
