@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib.util
+import os
 import re
 import runpy
 from collections.abc import Iterator
@@ -21,9 +22,12 @@ from netwright.graphs.exported import program
 from netwright.graphs.source import two_rows
 from netwright.zoo import SPACES
 
-from .zoo import ARGUMENTS, CASES, make
+from .zoo import ARGUMENTS, CASES, FEW, make
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "export.md"
+ALL = pytest.mark.skipif(
+    "NETWRIGHT_ALL_FORMATS" not in os.environ, reason="minutes for all networks: set NETWRIGHT_ALL_FORMATS=1"
+)
 FORMATS = ("source", "torch", "onnx", "int8", "openvino", "executorch")
 
 
@@ -43,7 +47,11 @@ def collecting_later() -> Iterator[None]:
     gc.enable()
 
 
-@pytest.mark.parametrize(("name", "kind"), CASES, ids=lambda one: one)
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [case if case in FEW else pytest.param(*case, marks=ALL) for case in CASES],
+    ids=lambda one: one,
+)
 def test_a_space_is_exported_to_torch_and_onnx(name: str, kind: str, tmp_path: Path) -> None:
     """A random network of it answers there as it does here, in batches of one, two and three."""
     network, x = make(name, kind)

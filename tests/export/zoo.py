@@ -73,6 +73,14 @@ CASES = [
     for case in ([(name, kind) for kind in KINDS[name][1]] if name in KINDS else [(name, "")])
 ]
 
+FEW = [
+    (name, kinds[0] if kinds else "")
+    for name in ARGUMENTS
+    if name not in ("amoebanet", "pnas")  # their network is that of nasnet
+    for kinds in [KINDS.get(name, ("", ()))[1]]
+]
+"""One network of each space, for what takes seconds a network."""
+
 
 def make(name: str, kind: str = "", seed: int = 0) -> tuple[nn.Module, torch.Tensor]:
     """A network of a random architecture, in evaluation mode, and three examples for it."""

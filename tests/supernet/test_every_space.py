@@ -42,6 +42,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "tables": {"input_shape": (5,), "outputs": 2, "edges": [[-2.0, -1.0, 0.0, 3.0], [0.0, 1.0], [-1.0, 0.5, 1.0]]},
     "table-networks": {"input_shape": (7,), "outputs": 4},
     "series": {"input_shape": (2, 12), "outputs": 3},
+    "several-inputs": {"input_shape": (67,), "outputs": 4, "parts": [
+        {"name": "picture", "kind": "images", "shape": [1, 8, 8], "facts": {}},
+        {"name": "about", "kind": "tables", "shape": [3], "facts": {}},
+    ]},
     "compact-audio": PICTURE,
     "compact-forecast": {"input_shape": (2, 16), "outputs": 4, "season": 3},
     "compact-text": {"input_shape": (7,), "outputs": 4, "vocabulary": 20},
