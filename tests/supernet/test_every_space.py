@@ -11,6 +11,7 @@ import torch
 from netwright import zoo
 from netwright.errors import SpaceError
 from netwright.supernet import Supernet
+from netwright.supernet.layout import laid_out
 
 PICTURE: dict[str, Any] = {"input_shape": (3, 8, 8), "classes": 4}
 CELLS = {**PICTURE, "channels": 4, "cells": 3}
@@ -46,7 +47,7 @@ SMALL: dict[str, dict[str, Any]] = {
         {"name": "picture", "kind": "images", "shape": [1, 8, 8], "facts": {}},
         {"name": "about", "kind": "tables", "shape": [3], "facts": {}},
     ]},
-    "compact-audio": PICTURE,
+    "compact-audio": {"input_shape": (1, 16, 20), "classes": 4},
     "compact-forecast": {"input_shape": (2, 16), "outputs": 4, "season": 3},
     "compact-text": {"input_shape": (7,), "outputs": 4, "vocabulary": 20},
 }  # fmt: skip
@@ -73,7 +74,7 @@ def made(name):
     supernet.arrange(x)
     outputs(supernet.at(supernet.space.unrestricted.sample(np.random.default_rng(7))), x)
     # As images lie in an arranged supernet, where it is one.
-    return supernet, x.contiguous(memory_format=torch.channels_last) if supernet.board.laid_out else x
+    return supernet, laid_out(x) if supernet.board.laid_out else x
 
 
 def outputs(network, x):
