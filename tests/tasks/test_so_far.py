@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import netwright as nw
 from netwright.errors import Interrupted, NetwrightError
+from netwright.export import read_manifest
 from netwright.study import selection
 from netwright.tasks import job, predict, resume
 from netwright.testing.toy import plane
+from netwright.training import loop
 
 
 def table() -> tuple[np.ndarray, np.ndarray]:
@@ -68,6 +71,27 @@ def test_there_is_an_answer_before_the_first_trial(constraint, monkeypatch, tmp_
         search.fit(*table())
     assert (120,) == search.predict(table()[0]).shape
     assert search.best_.metrics["params"] <= (constraint or np.inf)
+
+
+def test_its_numbers_are_in_the_unit_that_it_was_trained_in(monkeypatch, tmp_path: Path) -> None:
+    """Of few rows: their mean and deviation, and not those of all rows, turn its outputs into numbers."""
+    seen = []
+
+    def watched(*arguments: Any, **options: Any) -> loop.Fitted:
+        seen.append(train_network(*arguments, **options))
+        return seen[-1]
+
+    train_network = loop.train_network
+    monkeypatch.setattr(loop, "train_network", watched)
+    monkeypatch.setattr(selection, "QUICK_ROWS", 10)
+    monkeypatch.setattr(job.Study, "run", stopped)
+    with pytest.warns(UserWarning, match="so far"):
+        nw.TabularRegressor(max_trials=2, n_jobs=1, out=tmp_path / "study").fit(*plane(120))
+    ours = job.configuration(tmp_path / "study")["preprocessing"]["target"]
+    theirs = read_manifest(tmp_path / "study" / "best")["extra"]["preprocessing"]["target"]
+    (fitted,) = seen
+    assert ours["mean"] + ours["std"] * fitted.center[0] == pytest.approx(theirs["mean"])
+    assert ours["std"] * fitted.scale[0] == pytest.approx(theirs["std"])
 
 
 def test_what_cannot_be_trained_at_all_is_raised(monkeypatch, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from netwright.evaluators.train import Train
     from netwright.space import SearchSpace
     from netwright.training.goals import Goal
+    from netwright.training.loop import Fitted
 
 MARGIN = 0.01
 """Two scores are called equal when the interval of their difference lies within ± this (one point of accuracy)."""
@@ -219,31 +220,26 @@ def so_far(study: Study) -> Selected | None:
     """
     from netwright.evaluators.train import Train
     from netwright.training.goals import read_goal
-    from netwright.training.loop import predict
+    from netwright.training.loop import Fitted, credits, standardisation
     from netwright.training.weights import load_weights
 
     train: Any = getattr(study.evaluator, "train", study.evaluator)
     if not isinstance(train, Train) or study.folder is None:
         return None
-    trial, weights = study.best, study.weights()
-    if trial is None or weights is None:
-        trial, weights = _quick(study, train, study.folder / "weights" / "quick.safetensors")
     data, split = train.data, train.split
     goal = read_goal(data.task)
-    judges = train.test if train.test is not None else data.subset(split.test)
-    learned = np.asarray(data.y[split.train], dtype=np.float64)
-    center, scale = np.zeros(1), np.ones(1)
-    if goal.standardised:
-        center, scale = np.atleast_1d(learned.mean(0)), np.atleast_1d(learned.std(0))
-        scale = np.where(scale > 0, scale, 1.0)
-    targets = np.asarray(judges.y)
+    trial, weights = study.best, study.weights()
+    if trial is None or weights is None:
+        trial, weights, fitted = _quick(study, train, study.folder / "weights" / "quick.safetensors")
+    else:
+        epochs = int(trial.metrics.get("lineage_epochs", trial.metrics.get("epochs", 1)))
+        center, scale = standardisation(goal, data.y[split.train])
+        fitted = Fitted(trial.metrics, trial.curve, epochs, 0, trial.seconds, center=center, scale=scale)
     network = study.space.build(trial.architecture)
     network.load_state_dict(dict(load_weights(weights).state))
-    outputs = predict(network, judges.X)
-    if goal.standardised:
-        outputs = outputs.astype(np.float64).reshape(targets.shape) * scale + center
-    examples = goal.credits(outputs, targets)[None]
-    epochs = int(trial.metrics.get("lineage_epochs", trial.metrics.get("epochs", 1)))
+    judges = train.test if train.test is not None else data.subset(split.test)
+    examples = credits(network, judges.X, np.asarray(judges.y), task=data.task, fitted=fitted)[None]
+    epochs = fitted.epochs
     text = f"Stopped early: the network of trial {trial.number}, {epochs} epochs; no baseline was trained beside it."
     return Selected(
         trial=trial,
@@ -252,14 +248,14 @@ def so_far(study: Study) -> Selected | None:
         difference=None,
         verdict=Verdict("undecided", text),
         weights=weights,
-        fitted={"center": center.tolist(), "scale": scale.tolist(), "epochs": epochs},
+        fitted={"center": fitted.center.tolist(), "scale": fitted.scale.tolist(), "epochs": epochs},
         plan=Plan(1, 0, 0, epochs),
         ranking=(),
         outside=0.0,
     )
 
 
-def _quick(study: Study, train: Train, file: Path) -> tuple[Trial, Path]:
+def _quick(study: Study, train: Train, file: Path) -> tuple[Trial, Path, Fitted]:
     """The cheapest of the known-good starts and some drawn networks, trained for a moment, and the file of its weights.
 
     Those that keep the limits on parameters and multiplications come first.
@@ -287,7 +283,7 @@ def _quick(study: Study, train: Train, file: Path) -> tuple[Trial, Path]:
     save_weights(file, network.state_dict())
     metrics = {**costs[best], "epochs": float(QUICK_EPOCHS)}
     proposal = Proposal(drawn[best], budget=float(QUICK_EPOCHS))
-    return Trial(len(study.trials), proposal, State.FINISHED, metrics, seconds=fitted.seconds), file
+    return Trial(len(study.trials), proposal, State.FINISHED, metrics, seconds=fitted.seconds), file, fitted
 
 
 class _Selection:

@@ -434,6 +434,12 @@ class _Judge:
         return value if self.goal.way == "maximize" else -value
 
 
+def standardisation(goal: Goal, y: Array) -> tuple[Array, Array]:
+    """The center and the scale by which :func:`fit` standardises targets such as ``y`` (N,) or (N, K); else 0 and 1."""
+    judge = _judge(goal, Recipe(), _targets(np.asarray(y), torch.device("cpu")))
+    return judge.center.reshape(-1).numpy(), judge.scale.reshape(-1).numpy()
+
+
 def _judge(goal: Goal, recipe: Recipe, targets: Tensor, scorers: tuple[str, ...] = ()) -> _Judge:
     one = torch.ones((), device=targets.device)
     if not goal.standardised:
