@@ -54,6 +54,13 @@ def test_the_mean_credit_is_the_score(name):
     assert expected == pytest.approx(shown, rel=1e-5)
 
 
+@pytest.mark.parametrize("name", ["classification", "labels", "regression", "several(3,1)"])
+def test_no_score_is_more_than_one(name):
+    """A bootstrap over examples and seeds can pass what no accuracy and no R² is."""
+    assert 1.0 == read_goal(name).shown_score(1.0014)
+    assert 0.7 == read_goal(name).shown_score(0.7)
+
+
 def test_labels_are_judged_one_by_one():
     """1 − the Hamming loss, and the log loss of each label."""
     outputs, targets = example("labels")

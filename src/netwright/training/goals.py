@@ -76,8 +76,11 @@ class Goal(ABC):
         """What each example counts for, (N,) float64, more is better; both are in the targets' unit."""
 
     def shown_score(self, credit: float) -> float:
-        """The score that people read, from the mean of the credits (or a bound of its interval)."""
-        return credit
+        """The score that people read, from the mean of the credits (or a bound of its interval).
+
+        No accuracy and no R² is more than 1, which a bootstrap over examples and seeds does not know.
+        """
+        return min(1.0, credit)
 
 
 @final
@@ -188,9 +191,6 @@ class Regression(Goal):
         truth = np.asarray(targets, dtype=np.float64).reshape(len(targets), -1)
         errors = ((np.asarray(outputs, dtype=np.float64).reshape(truth.shape) - truth) ** 2).mean(1)
         return np.asarray(1.0 - errors / max(float(truth.var(0).mean()), 1e-12))
-
-    def shown_score(self, credit: float) -> float:
-        return min(1.0, credit)  # no R² is more, which a bootstrap of its parts does not know
 
 
 @final
