@@ -9,10 +9,12 @@ import pytest
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.utils.class_weight import compute_sample_weight
 
 import netwright as nw
 from netwright.errors import InputError
 from netwright.tasks.estimators import PRESETS
+from netwright.tasks.labels import balanced, read_labels
 from netwright.testing.toy import plane
 
 SMALL: dict[str, Any] = {"max_trials": 1, "n_jobs": 1, "strategy": "random"}
@@ -115,3 +117,17 @@ def test_cross_validation_and_a_grid() -> None:
     assert cross_val_score(search, X, y, cv=2).shape == (2,)
     grid = GridSearchCV(clone(search), {"max_trials": [1, 2]}, cv=2, refit=False).fit(X, y)
     assert grid.best_params_["max_trials"] in (1, 2)
+
+
+def test_balanced_classes_weigh_alike() -> None:
+    """As scikit-learn computes them, times what each row counts already; by a mapping those it names."""
+    y = np.array(["a"] * 6 + ["b"] * 3 + ["c"] * 3)
+    own = np.arange(1.0, 13.0)
+    labels = read_labels(y, rows=12, goal=None, weights=own)
+    expected = compute_sample_weight("balanced", y) * own
+    assert expected == pytest.approx(balanced(labels).weights)
+    assert [*own[:6], *(5 * own[6:9]), *own[9:]] == pytest.approx(balanced(labels, {"b": 5.0}).weights)
+    with pytest.raises(InputError, match="class_weight names the class 'd', which y has not"):
+        balanced(labels, {"d": 1.0})
+    with pytest.raises(InputError, match="class_weight is for classes, and the goal is regression"):
+        balanced(read_labels(own + 0.5, rows=12, goal=None))
