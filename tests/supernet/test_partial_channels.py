@@ -199,6 +199,29 @@ def test_what_will_not_fit_later_is_refused_before_anything_is_changed():
         pools.at({"op": "it"})(torch.zeros(1, 8, 9, 9))
 
 
+class Own(nn.Conv2d):
+    """A convolution of a user."""
+
+
+class Wider(nn.Module):
+    """A candidate that doubles the channels, by a convolution of a class of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.op = nw.one_of("op", it=lambda: Own(24, 48, 3, padding=1), skip=nn.Identity)
+
+    def forward(self, x):
+        return self.op(x)
+
+
+def test_a_layer_of_a_users_own_class_is_tried_as_others_are():
+    """What changes the number of channels is refused before anything is changed."""
+    supernet = Supernet(nw.SearchSpace(Wider))
+    with pytest.raises(SpaceError, match=r"gives another number of channels than the 24 it takes"):
+        narrow(supernet, 4)
+    assert [24] == [module.in_channels for module in supernet.network.modules() if isinstance(module, Own)]
+
+
 def test_what_was_made_narrow_for_good_stays_so():
     """Another search on the same supernet may not begin to widen it."""
     supernet = narrowed(later=())

@@ -267,7 +267,7 @@ def _tried(supernet: Supernet, name: str, what: str, candidate: nn.Module, parts
     Not without memory, as torch does that in Python: it takes a hundred times as long.
     """
     twin = copy.deepcopy(candidate).eval()
-    entry = next((layer for layer in twin.modules() if type(layer) in _SIDES), None)
+    entry = next((layer for layer in twin.modules() if isinstance(layer, tuple(_SIDES))), None)
     width = getattr(entry, "in_channels", getattr(entry, "in_features", 0))
     _narrow(twin, parts, name, set())
     if entry is None:
@@ -280,7 +280,8 @@ def _tried(supernet: Supernet, name: str, what: str, candidate: nn.Module, parts
     try:
         with torch.no_grad():
             weight: Any = entry.weight
-            outcome = twin(weight.new_zeros(2, width // parts, *_SIDES[type(entry)]))
+            sides = next(sides for kind, sides in _SIDES.items() if isinstance(entry, kind))
+            outcome = twin(weight.new_zeros(2, width // parts, *sides))
     except Exception as error:
         raise _refusal(name, f"{what} does not run on a part of its channels ({error})") from error
     finally:

@@ -368,7 +368,7 @@ class OneShot:
             )
             raise InputError(
                 f"the checkpoint in {self.folder} is of another {' and another '.join(other)} ({shown})",
-                hint="Give the same, or another folder",
+                hint="Give the same or another folder; to train it anew in a study that goes on, remove this one",
             )
 
     def _course(self) -> Course:
