@@ -155,6 +155,51 @@ def test_what_is_drawn_is_what_is_learned_of(decisions):
             reader.took(slot, action)
 
 
+def test_what_is_read_after_switches_by_hand():
+    """The sum of the anchors that are on, over one more than their number: none leave nothing, three a quarter each.
+
+    As the authors' program divides by ``1.0 + tf.reduce_sum(skip)``.
+    """
+    decisions = [*chain(), of_candidates("layer3.op", "ab")]
+    decisions += [of_candidates(f"layer3.skip{source}", ["take", "none"]) for source in range(3)]
+    anchors = Anchors(decisions, Steps(decisions))
+    none, first, outer, every = [1, 1, 1], [0, 1, 1], [0, 1, 0], [0, 0, 0]
+    found = anchors.read([7, 8, 9], np.transpose([none, first, outer, every]))
+    expected = [[0, 0, 0], [1 / 2, 0, 0], [1 / 3, 0, 1 / 3], [1 / 4, 1 / 4, 1 / 4]]
+    np.testing.assert_allclose(found, expected, rtol=1e-15)
+
+
+def test_what_is_read_after_inputs_by_hand():
+    """The mean of the anchors that were picked; those that are learnt come first in the bank."""
+    decisions = cell()
+    anchors = Anchors(decisions, Steps(decisions))
+    picks = [(0, 1), (0, 3), (2, 3)]
+    found = anchors.read([4], np.array([[decisions[4].options.index(pick) for pick in picks]]))
+    np.testing.assert_array_equal(found, [[0.5, 0.5, 0, 0], [0.5, 0, 0, 0.5], [0, 0, 0.5, 0.5]])
+    alone = anchors.read([2], np.array([[decisions[2].options.index((1,))]]))
+    np.testing.assert_array_equal(alone, [[0, 1, 0, 0]])
+
+
+def test_the_next_step_reads_that_by_hand():
+    """With on and off the LSTM reads ``h₁ / 2`` and nothing: the gates of the step after are those of that input."""
+    decisions = chain()[:4]
+    policy = anchored(decisions, hidden=2)
+    weights = policy.weights()
+    for skip, part in (("take", 0.5), ("none", 0.0)):
+        reader = policy.reader()
+        for slot, action in enumerate((0, 0, 1 if skip == "take" else 0)):
+            reader.probabilities(slot, 2)
+            reader.took(slot, action)
+        # What was there before the step, and the anchor of layer 0, which is row 0 of the bank.
+        x, h, c = part * reader._bank[0], reader._h[0], reader._c[0]
+        gates = weights["weight_ih_l0"] @ x + weights["weight_hh_l0"] @ h + weights["bias_l0"]
+        enter, forget, leave = (1 / (1 + np.exp(-gates[begin : begin + 2])) for begin in (0, 2, 6))
+        state = leave * np.tanh(forget * c + enter * np.tanh(gates[4:6]))
+        logits = weights["head"][6:8] @ state + weights["head_bias"][6:8]
+        expected = np.exp(logits) / np.exp(logits).sum()
+        np.testing.assert_allclose(reader.probabilities(3, 2), expected, rtol=1e-12)
+
+
 def test_a_decision_that_is_not_asked_leaves_no_anchor():
     """Its place counts as nothing where it was left out, and draws stay what is learned of."""
     width = Decision("node2.width", "choose", (1, 2), conditions=((("kind", ("with",)),),))

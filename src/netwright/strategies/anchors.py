@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.space import Decision
-from netwright.strategies.controllers import Floats, Integers, Pass, Policy, Reader, Steps, _softmax
+from netwright.strategies.controllers import Floats, Integers, Pass, Policy, Reader, Steps, softmax
 from netwright.supernet.joining import ZEROS
 
 _NUMBERED = re.compile(r"(.*?)(\d+)")
@@ -506,7 +506,7 @@ class _AnchoredReader(Reader):
             logits = policy.bounds[slot] * np.tanh(logits)
         if policy.bias is not None:
             logits = logits + policy.bias[begin : begin + open_]
-        return _softmax(logits)
+        return softmax(logits)
 
     def took(self, slot: int, action: int) -> None:
         self._asked.append((slot, action))

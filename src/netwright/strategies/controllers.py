@@ -342,7 +342,8 @@ class Policy(ABC):
         return self._places[1], self._places[2]
 
 
-def _softmax(logits: Floats) -> Floats:
+def softmax(logits: Floats) -> Floats:
+    """The probabilities of the options of one slot."""
     exponentials: Floats = np.exp(logits - logits.max())
     exponentials /= exponentials.sum()
     return exponentials
@@ -378,7 +379,7 @@ class _IndependentReader(Reader):
 
     def probabilities(self, slot: int, open_: int) -> Floats:
         begin = self._policy.steps.offsets[slot]
-        return _softmax(self._policy.theta[begin : begin + open_])
+        return softmax(self._policy.theta[begin : begin + open_])
 
 
 @final
@@ -568,7 +569,7 @@ class _AutoregressiveReader(Reader):
         logits: Floats = views[-2][begin : begin + open_] @ x + views[-1][begin : begin + open_]
         if policy.bounds is not None:
             logits = policy.bounds[slot] * np.tanh(logits)
-        return _softmax(logits if policy.bias is None else logits + policy.bias[begin : begin + open_])
+        return softmax(logits if policy.bias is None else logits + policy.bias[begin : begin + open_])
 
     def took(self, slot: int, action: int) -> None:
         self._row = self._policy.steps.offsets[slot] + action
