@@ -109,6 +109,34 @@ def test_npz_with_its_own_test_part(tmp_path: Path, table: tuple[np.ndarray, np.
     np.testing.assert_allclose(loaded.test.X, (X[:8] + 1 - X.mean(0)) / X.std(0), rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "names", [("X_train", "y_train", "X_test"), ("x_train", "y_train", "x_test"), ("x", "y", "x_test")]
+)
+def test_other_names_in_an_npz(tmp_path: Path, table: tuple[np.ndarray, np.ndarray], names: tuple[str, ...]) -> None:
+    """As Keras, scikit-learn's examples and archives of time series call them."""
+    X, y = table
+    np.savez(tmp_path / "a.npz", **{names[0]: X[:30], names[1]: y[:30], names[2]: X[30:], "y_test": y[30:]})
+    loaded = read(tmp_path / "a.npz")
+    assert loaded.test is not None
+    assert (len(loaded.data), len(loaded.test)) == (30, len(X) - 30)
+    assert np.array_equal(read_new(tmp_path / "a.npz", loaded.preprocessing), loaded.test.X)
+
+
+def test_packed_csv(tmp_path: Path) -> None:
+    """A file that gzip has packed is the same table; one that is cut off says so."""
+    lines = "a;b;y\n" + "".join(f"{row};{row % 3};{'no' if row % 2 else 'yes'}\n" for row in range(40))
+    (tmp_path / "a.csv").write_text(lines)
+    (tmp_path / "b.csv.gz").write_bytes(gzip.compress(lines.encode()))
+    plain, packed = (read(tmp_path / name, target="y") for name in ("a.csv", "b.csv.gz"))
+    assert np.array_equal(plain.data.X, packed.data.X)
+    assert np.array_equal(plain.data.y, packed.data.y)
+    (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(lines.encode())[:-20])
+    (tmp_path / "not.csv.gz").write_text(lines)
+    for name in ("cut.csv.gz", "not.csv.gz"):
+        with pytest.raises(DataError, match=f"{name} is damaged or cut off"):
+            read(tmp_path / name, target="y")
+
+
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 def test_idx_file_with_labels_beside_it(tmp_path: Path, suffix: str) -> None:
     """The labels of a file of images are found by its name."""
@@ -567,7 +595,7 @@ def test_empty_files(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("a.xyz", r"unknown format \(\.xyz\)\. Supported: \.csv, \.tsv, \.parquet, \.npz, IDX files"),
+        ("a.xyz", r"unknown format \(\.xyz\)\. Supported: \.csv, \.tsv, \.parquet \(or \.csv\.gz\), \.npz, IDX files"),
         ("a", r"unknown format \(no extension\)"),
         ("a.npy", "it has no labels"),
         ("a.pkl", "pickles can run foreign code and are never opened"),

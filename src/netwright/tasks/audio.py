@@ -135,7 +135,7 @@ def read(path: Path, target: str | None, rate: int = RATE) -> Source:
 
 def read_new(path: Path) -> Any:
     """A .wav file, or those of a folder and its sub-folders by name; an .npz or .npy file of recordings."""
-    from netwright.tasks.readers import read_array, read_npz
+    from netwright.tasks.readers import read_array, read_rows
 
     if path.is_dir():
         return _read_all(sorted(path.rglob("*.wav")), path)
@@ -143,8 +143,7 @@ def read_new(path: Path) -> Any:
     if suffix == ".wav":
         return _read_all([path], path)
     if suffix == ".npz":
-        arrays = read_npz(path, (), ("X_test", "X", "rate"))
-        return next(arrays[name] for name in ("X_test", "X") if name in arrays)
+        return read_rows(path)
     if suffix == ".npy":
         return read_array(path)
     raise DataError(f"{path} holds no recordings", hint="Give .wav files, a folder of them, or an .npz file")

@@ -2,10 +2,11 @@
 
 ===================== ============================================================================================
 bundled               ``digits``, ``breast_cancer``, ``diabetes``, ``iris``, ``wine``, ``fashion-mnist``
-``.npz``              arrays ``X``, ``y`` and perhaps ``X_test``, ``y_test``; nothing is ever unpickled
+``.npz``              arrays ``X``, ``y`` (or ``X_train``, ``y_train``) and perhaps ``X_test``, ``y_test``; nothing is
+                      ever unpickled
 IDX                   a folder with ``train-images-idx3-ubyte[.gz]`` …, or the file of images with its labels beside it
 folder                one sub-folder of images a class; or ``train`` and ``test`` with such sub-folders each
-``.csv``, ``.tsv``    a header line; the target is named
+``.csv``, ``.tsv``    a header line; the target is named; packed by gzip, too (``.csv.gz``)
 ``.parquet``          the same, by pandas and pyarrow
 ===================== ============================================================================================
 """
@@ -16,7 +17,7 @@ import inspect
 import os
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -62,9 +63,12 @@ TABLES = (".csv", ".tsv", ".parquet", ".pq")
 """How the name of a file with a table ends."""
 
 SUPPORTED = (
-    f"{', '.join(TABLES[:3])}, .npz, IDX files (train-images-idx3-ubyte.gz),"
+    f"{', '.join(TABLES[:3])} (or .csv.gz), .npz, IDX files (train-images-idx3-ubyte.gz),"
     " or a folder with one sub-folder of images a class"
 )
+
+OTHER_NAMES = {"X": ("X_train", "x", "x_train"), "y": ("y_train",), "X_test": ("x_test",)}
+"""What the arrays of an archive are called, too."""
 
 _UNREADABLE = (zipfile.BadZipFile, EOFError, ValueError, zlib.error)
 
@@ -365,7 +369,7 @@ def _read_path(
     if path.is_dir():
         _no_target(target, path)
         return _read_idx_folder(path, kind, goal, name=name)
-    suffix = path.suffix.lower()
+    suffix = tables.ending(path)
     if suffix in TABLES:
         if kind == "images":
             raise DataError(f"{path} is a table, not images", hint="Use task='auto'")
@@ -384,10 +388,7 @@ def _read_path(
         )
     _no_target(target, path)
     if suffix == ".npz":
-        arrays = read_npz(path, ("X", "y"), ("X_test", "y_test"))
-        return _from_arrays(
-            arrays["X"], arrays["y"], arrays.get("X_test"), arrays.get("y_test"), kind, goal, name=path.stem
-        )
+        return _from_arrays(*read_pairs(path), kind, goal, name=path.stem)
     if is_idx(path):
         labels = labels_beside(path)
         X, y = read_idx(path), read_idx(labels)
@@ -410,14 +411,11 @@ def _read_inputs(path: Path, preprocessing: dict[str, Any]) -> np.ndarray | Tabl
         if not files:
             raise DataError(f"{path} holds no images")
         return images.read_files(files, shape)
-    suffix = path.suffix.lower()
+    suffix = tables.ending(path)
     if suffix in TABLES:
         return tables.from_frame(tables.read_file(path), str(path))
     if suffix == ".npz":
-        arrays = read_npz(path, (), ("X", "X_test"))
-        if not arrays:
-            raise DataError(f"{path} has neither an array 'X' nor 'X_test'")
-        return _plain_inputs(arrays["X_test"] if "X_test" in arrays else arrays["X"])
+        return _plain_inputs(read_rows(path))
     if suffix == ".npy":
         return _plain_inputs(read_array(path))
     if is_idx(path):
@@ -536,7 +534,10 @@ def _read_images(folder: Path, goal: Goal | None, name: str, bad: list[str] | No
 
 
 def read_npz(path: Path, needed: tuple[str, ...], optional: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """The named arrays of an archive; nothing is unpickled. Raises DataError when it is damaged or one is not there."""
+    """The named arrays of an archive, which may have one of :data:`OTHER_NAMES` there; nothing is unpickled.
+
+    Raises DataError when it is damaged or one is not there.
+    """
     with path.open("rb") as file:
         archive = _load(path, file)
         if isinstance(archive, np.ndarray):
@@ -544,16 +545,36 @@ def read_npz(path: Path, needed: tuple[str, ...], optional: tuple[str, ...]) -> 
                 f"{path} holds a single array, expected an archive with X and y", hint="Write it by numpy.savez"
             )
         with archive:
+            names = {name: _name_in(archive.files, name) for name in (*needed, *optional)}
             for name in needed:
-                if name not in archive.files:
+                if names[name] is None:
                     known = ", ".join(archive.files[:8]) or "nothing"
                     raise DataError(
                         f"{path} has no array {name!r} (it has {known})", hint="Write it by numpy.savez(path, X=X, y=y)"
                     )
-            chosen = [name for name in (*needed, *optional) if name in archive.files]
+            chosen = {name: found for name, found in names.items() if found is not None}
             announced = sum(member.file_size for member in archive.zip.infolist())
             check_memory(1, announced // 4, str(path))
-            return {name: _member(archive, name, path) for name in chosen}
+            return {name: _member(archive, found, path) for name, found in chosen.items()}
+
+
+def _name_in(names: Sequence[str], name: str) -> str | None:
+    """The name itself, or the first of its other names that is there."""
+    return next((each for each in (name, *OTHER_NAMES.get(name, ())) if each in names), None)
+
+
+def read_pairs(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None]:
+    """X and y of an archive, and those of its test part, each None where it has none."""
+    arrays = read_npz(path, ("X", "y"), ("X_test", "y_test"))
+    return arrays["X"], arrays["y"], arrays.get("X_test"), arrays.get("y_test")
+
+
+def read_rows(path: Path) -> np.ndarray:
+    """The rows to predict of an archive: those of its test part, where it has one."""
+    arrays = read_npz(path, (), ("X", "X_test"))
+    if not arrays:
+        raise DataError(f"{path} has neither an array 'X' nor 'X_test'")
+    return arrays["X_test"] if "X_test" in arrays else arrays["X"]
 
 
 def read_array(path: Path) -> np.ndarray:

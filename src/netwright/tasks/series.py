@@ -99,15 +99,11 @@ def describe(constants: Mapping[str, Any]) -> str:
 def read(path: Path, target: str | None) -> Source:
     """An .npz file (X, y or X_train, y_train; perhaps X_test, y_test), or a CSV file with a series a row."""
     from netwright.tasks import tables
-    from netwright.tasks.readers import read_npz
+    from netwright.tasks.readers import read_pairs
 
     if path.suffix.lower() == ".npz":
-        arrays = read_npz(path, (), ("X", "y", "X_train", "y_train", "X_test", "y_test"))
-        for X, y in (("X", "y"), ("X_train", "y_train")):
-            if X in arrays and y in arrays:
-                return Source(arrays[X], arrays[y], arrays.get("X_test"), arrays.get("y_test"))
-        raise DataError(f"{path} has no arrays X and y (it has {', '.join(arrays) or 'none that are known'})")
-    if path.suffix.lower() in (".csv", ".tsv"):
+        return Source(*read_pairs(path))
+    if tables.ending(path) in (".csv", ".tsv"):
         frame, column = tables.take_target(tables.read_csv(path), target, str(path))
         return Source(_matrix(frame, str(path)), column)
     raise DataError(f"{path} holds no series", hint="Give an .npz file with X and y, or a CSV file with a series a row")
@@ -116,14 +112,11 @@ def read(path: Path, target: str | None) -> Source:
 def read_new(path: Path) -> Any:
     """Series to predict: the test part of an .npz file where it has one, the numbers of a CSV file, an .npy file."""
     from netwright.tasks import tables
-    from netwright.tasks.readers import read_array, read_npz
+    from netwright.tasks.readers import read_array, read_rows
 
-    suffix = path.suffix.lower()
+    suffix = tables.ending(path)
     if suffix == ".npz":
-        arrays = read_npz(path, (), ("X_test", "X", "X_train"))
-        if not arrays:
-            raise DataError(f"{path} has neither an array 'X' nor 'X_test'")
-        return next(arrays[name] for name in ("X_test", "X", "X_train") if name in arrays)
+        return read_rows(path)
     if suffix == ".npy":
         return read_array(path)
     if suffix in (".csv", ".tsv"):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import warnings
+import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar
 
 import numpy as np
 
@@ -26,8 +28,12 @@ from netwright.tasks.checks import (
 )
 from netwright.tasks.columns import PARTS, WORDS, bag_of_words, dates, is_text, part_name
 
+PACKED = (".csv", ".tsv")
+"""Files that are read where gzip has packed them, too: ``.csv.gz``."""
 CATEGORIES = 32
-"""At most so many values of a category get a column of their own; the others share one more."""
+"""A category of at most so many values has a column for each; one of more values is a single column of numbers."""
+CODES = 4096
+"""At most so many values of a category have a number of their own; the others share one."""
 BINS = 16
 """Into so many parts, of equally many rows, a column of numbers is cut for the encodings of a network."""
 BINNED_COLUMNS = 256
@@ -136,7 +142,20 @@ def from_records(records: Sequence[Mapping[str, Any]], what: str = "X") -> Table
 
 def read_file(path: Path) -> Any:
     """A CSV or Parquet file, by its name, as a pandas data frame."""
-    return read_parquet(path) if path.suffix.lower() in (".parquet", ".pq") else read_csv(path)
+    return read_parquet(path) if ending(path) in (".parquet", ".pq") else read_csv(path)
+
+
+def ending(path: Path) -> str:
+    """How a file's name ends, in small letters: ``.csv``, and ``.csv`` too where gzip has packed it (``.csv.gz``)."""
+    packed = path.suffix.lower() == ".gz" and Path(path.stem).suffix.lower() in PACKED
+    return Path(path.stem).suffix.lower() if packed else path.suffix.lower()
+
+
+def opened(path: Path) -> IO[str]:
+    """The text of a file, of one that gzip has packed, too, from its beginning; UTF-8, with or without a mark."""
+    if path.suffix.lower() == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return path.open(encoding="utf-8-sig", newline="")
 
 
 def read_parquet(path: Path) -> Any:
@@ -173,6 +192,8 @@ def read_csv(path: Path) -> Any:
             frame = pandas.read_csv(path, sep=separator, encoding="utf-8-sig", index_col=False, low_memory=False)
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8: {one_line(error)}", hint="Save it as UTF-8") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path} is damaged or cut off: {one_line(error)}", hint="Write or fetch it again") from None
     except (pandas.errors.ParserError, pandas.errors.ParserWarning, ValueError) as error:
         raise DataError(
             f"{path} cannot be read as CSV: {one_line(error).removeprefix('Error tokenizing data. C error: ')}",
@@ -217,8 +238,10 @@ def learn(table: Table, rows: np.ndarray | None = None) -> dict[str, Any]:
     column that has some gets a second one that says so. ``edges`` cut each column (standardised) into at most ``BINS``
     parts of equally many rows: no input follows from them, a network may encode numbers by them. Of a date: its parts
     that change, and once whether it is missing. Of a category: its values that occur at least twice, the most frequent
-    first, at most ``CATEGORIES`` of them, each a column of zeros and ones, and where others occur one column for all of
-    those, which is also for what was never seen. Of a text: its bag of words.
+    first. If they are at most ``CATEGORIES``, each is a column of zeros and ones, and where others occur one column is
+    for all of those, also for what was never seen. If they are more, ``codes`` is how many numbers their one column
+    holds: 0 is a missing value, then follow at most ``CODES`` values, and the last is all others. Of a text: its bag of
+    words.
     """
     mean, std, missing = _moments(table.numbers, rows)
     parts = {part_name(name, part): (name, part) for name in table.dates for part in PARTS}
@@ -260,17 +283,20 @@ def unused(constants: Mapping[str, Any]) -> list[str]:
 def facts(constants: Mapping[str, Any]) -> dict[str, Any]:
     """What networks for tables may know of the inputs.
 
-    ``edges`` are those of each column of numbers, which are the first inputs; ``categories`` are the place of the first
-    column of each category and how many it has.
+    ``edges`` are those of each column of numbers, which are the first inputs. ``categories`` are the place of the first
+    column of each category that has columns of zeros and ones, and how many it has; ``texts`` the same of each text.
+    ``codes`` are the place of each category that has one column of numbers, and how many numbers there are.
     """
     place = sum(2 if entry["missing"] else 1 for entry in constants["numbers"])
-    groups = []
+    found: dict[str, list[list[int]]] = {"categories": [], "texts": [], "codes": []}
     for entry in constants["categories"]:
         count = _columns_of(entry)
-        if entry["values"]:
-            groups.append([place, count])
+        if "codes" in entry:
+            found["codes"].append([place, entry["codes"]])
+        elif count:
+            found["texts" if "words" in entry else "categories"].append([place, count])
         place += count
-    return {"edges": [list(edges) for edges in constants.get("edges", [])], "categories": groups}
+    return {"edges": [list(edges) for edges in constants.get("edges", [])], **found}
 
 
 def take(X: Any, name: str = "X") -> Table:
@@ -290,6 +316,8 @@ def take(X: Any, name: str = "X") -> Table:
 def describe(constants: Mapping[str, Any]) -> str:
     """How raw rows become inputs of the network."""
     text = "table columns encoded as in manifest.json (numbers standardised, categories as columns of 0 and 1"
+    if any("codes" in entry for entry in constants["categories"]):
+        text += ", those of many values as one column with a number for each"
     if any("date" in entry for entry in constants["numbers"]):
         text += ", dates as numbers"
     if any("words" in entry for entry in constants["categories"]):
@@ -320,6 +348,11 @@ def apply(constants: Mapping[str, Any], X: Any) -> np.ndarray:
             result[:, count : count + entry["words"]] = bag_of_words(column, entry["words"])
             count += entry["words"]
             continue
+        if "codes" in entry:
+            codes = {None: 0, **{value: code for code, value in enumerate(entry["values"], 1)}}
+            result[:, count] = [codes.get(value, entry["codes"] - 1) for value in column]
+            count += 1
+            continue
         first = count
         for value in entry["values"]:
             result[:, count] = column == value
@@ -333,7 +366,7 @@ def apply(constants: Mapping[str, Any], X: Any) -> np.ndarray:
 
 def _columns_of(entry: Mapping[str, Any]) -> int:
     """How many inputs a category or a text has."""
-    return int(entry.get("words", len(entry["values"]) + bool(entry.get("other"))))
+    return 1 if "codes" in entry else int(entry.get("words", len(entry["values"]) + bool(entry.get("other"))))
 
 
 def _words(name: str, known: Sequence[str]) -> dict[str, Any]:
@@ -342,8 +375,10 @@ def _words(name: str, known: Sequence[str]) -> dict[str, Any]:
         return {"name": name, "values": [], "words": WORDS}
     seen = Counter(known)
     ranked = sorted((-count, value) for value, count in seen.items() if count > 1)
-    values = [value for _, value in ranked[:CATEGORIES]]
+    values = [value for _, value in ranked[:CODES]]
     entry: dict[str, Any] = {"name": name, "values": values}
+    if len(values) > CATEGORIES:
+        return {**entry, "codes": len(values) + 2}
     return {**entry, "other": True} if values and len(seen) > len(values) else entry
 
 
@@ -436,10 +471,12 @@ def _take_apart(
 def _check_header(path: Path) -> str:
     """The separator of a CSV file; raises DataError for an empty file and for a name that stands twice."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with opened(path) as file:
             line = next((line for line in file if line.strip()), "")
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8: {one_line(error)}", hint="Save it as UTF-8") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path} is damaged or cut off: {one_line(error)}", hint="Write or fetch it again") from None
     if not line:
         raise DataError(f"{path} is empty")
     separator = max(",;\t|", key=line.count)

@@ -169,7 +169,7 @@ def read(path: Path, target: str | None) -> Source:
             return Source(Texts(X), y, Texts(X_test), y_test)
         X, y = _read_classes(path)
         return Source(Texts(X), y)
-    if path.suffix.lower() in (".csv", ".tsv", ".parquet", ".pq"):
+    if tables.ending(path) in (".csv", ".tsv", ".parquet", ".pq"):
         frame, column = tables.take_target(tables.read_file(path), target, str(path))
         return Source(take(_filled(frame), str(path)), column)
     raise DataError(
@@ -182,7 +182,7 @@ def read_new(path: Path) -> Any:
     """Texts to predict: a CSV or Parquet file, .txt files (each a text) of a folder and its sub-folders, by name."""
     from netwright.tasks import tables
 
-    suffix = path.suffix.lower()
+    suffix = tables.ending(path)
     if path.is_dir():
         files = sorted(file for file in path.rglob("*.txt") if not file.name.startswith("."))
         if not files:

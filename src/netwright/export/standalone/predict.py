@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import gzip
 import hashlib
 import json
 import re
@@ -149,7 +150,7 @@ def read(paths: Sequence[str]) -> Any:
         return _arrays(path)
     if suffix in (".npy", ".npz"):
         return _array(path)
-    if suffix in (".csv", ".tsv") and not images:
+    if suffix in (".csv", ".tsv", ".gz") and not images:
         return _csv(path)
     raise Refused(f"{path} is not read: give {'images, ' if images else 'a .csv, '}an .npy or an .npz file")
 
@@ -288,7 +289,8 @@ def _array(path: Path) -> Array:
         found = np.load(path, allow_pickle=False)
         if not isinstance(found, np.ndarray):
             with found as archive:
-                name = next((name for name in ("X_test", "X") if name in archive.files), "X_train")
+                names = ("X_test", "x_test", "X", "X_train", "x", "x_train")
+                name = next((name for name in names if name in archive.files), "X")
                 found = archive[name]
     except Exception as error:
         raise Refused(f"{path} cannot be read: {error}") from None
@@ -318,11 +320,12 @@ def _several(data: Any, constants: dict[str, Any]) -> Array:
 
 def _csv(path: Path) -> dict[str, list[str]]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        opened = gzip.open if path.suffix.lower() == ".gz" else open
+        with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
             head = file.readline()
             file.seek(0)
             rows = [row for row in csv.reader(file, delimiter=max(",;\t|", key=head.count)) if row]
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, EOFError, ValueError, zlib.error, csv.Error) as error:
         raise Refused(f"{path} cannot be read: {error}") from None
     if len(rows) < 2:
         raise Refused(f"{path} has no rows")
@@ -495,6 +498,7 @@ def _columns(X: Array, constants: dict[str, Any]) -> dict[str, Any]:
 def _table(columns: dict[str, Any], constants: dict[str, Any]) -> Array:
     """Numbers standardised, the mean for a missing one, which has a column of its own; categories as zeros and ones.
 
+    One of many values is a column with the numbers of its values: 0 where one is missing, the last for all others.
     Dates are numbers too; a text is a bag of words.
     """
     entries = [*constants["numbers"], *constants["categories"]]
@@ -521,6 +525,10 @@ def _table(columns: dict[str, Any], constants: dict[str, Any]) -> Array:
             made += list(_bags(columns[entry["name"]], entry["words"]).T)
             continue
         words = _words(columns[entry["name"]])
+        if "codes" in entry:
+            codes = {None: 0, **{value: code for code, value in enumerate(entry["values"], 1)}}
+            made.append(np.array([codes.get(word, entry["codes"] - 1) for word in words], dtype=np.float64))
+            continue
         made += [np.array([word == value for word in words], dtype=np.float64) for value in entry["values"]]
         if entry.get("other"):
             made.append(

@@ -127,9 +127,11 @@ def arrays(source: Path) -> tuple[Any, list[Any]]:
             found = {name: archive[name] for name in archive.files}
     except Exception as error:
         raise Refused(f"{source} cannot be read: {error}") from None
-    if not {"X", "y"} <= set(found) or found["y"].ndim != 1:
+    X = next((found[name] for name in ("X", "X_train", "x", "x_train") if name in found), None)
+    y = next((found[name] for name in ("y", "y_train") if name in found), None)
+    if X is None or y is None or y.ndim != 1:
         raise Refused(f"{source} has no arrays X and y, a row and an answer for each example")
-    return found["X"], found["y"].tolist()
+    return X, y.tolist()
 
 
 def numbers(labels: list[Any]) -> list[float]:
