@@ -67,6 +67,9 @@ def test_search_with_nothing_but_data(netwright: Any, called: Any) -> None:
             "constraints": {},
             "time_limit": None,
             "max_trials": None,
+            "preset": None,
+            "dry_run": False,
+            "class_weight": None,
             "n_jobs": None,
             "parallel": 4,
             "asynchronous": False,
@@ -77,6 +80,7 @@ def test_search_with_nothing_but_data(netwright: Any, called: Any) -> None:
             "command": "netwright search digits",
             "ensemble": 0,
             "start_from": None,
+            "start_weights": True,
         },
     )
     assert (ran.code, ran.out) == (0, "found\nbaseline – 0.99\n")
@@ -90,6 +94,7 @@ def test_search_with_all_options(netwright: Any, called: Any) -> None:
         " --minimize macs --minimize params --constraint params=1e5 --constraint macs=2000000 --time-limit 1.5h"
         " --max-trials 7 --jobs 2 --parallel 3 --asynchronous --seed 5 --device cpu --out o --quiet"
         " --horizon 3 --option season=7 --option date=day --skip-bad --ensemble 4 --start-from runs/a"
+        " --fresh-weights --preset tiny --dry-run --class-weight a=2 --class-weight b=c=0.5"
     )
     ran = netwright(*text.split())
     ((arguments, options),) = called
@@ -107,6 +112,9 @@ def test_search_with_all_options(netwright: Any, called: Any) -> None:
         "constraints": {"params": 1e5, "macs": 2e6},
         "time_limit": 5400.0,
         "max_trials": 7,
+        "preset": "tiny",
+        "dry_run": True,
+        "class_weight": {"a": 2.0, "b=c": 0.5},
         "n_jobs": 2,
         "parallel": 3,
         "asynchronous": True,
@@ -117,8 +125,33 @@ def test_search_with_all_options(netwright: Any, called: Any) -> None:
         "command": f"netwright {text}",
         "ensemble": 4,
         "start_from": "runs/a",
+        "start_weights": False,
     }
     assert ran.err == ""
+
+
+def test_classes_that_count_alike(netwright: Any, called: Any) -> None:
+    """The word of scikit-learn."""
+    netwright("search", "t.csv", "--class-weight", "balanced", "--quiet")
+    assert called[0][1]["class_weight"] == "balanced"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--class-weight", "even"], "--class-weight is balanced or CLASS=W, found 'even'"),
+        (["--class-weight", "a=many"], "--class-weight is balanced or CLASS=W, found 'a=many'"),
+        (["--class-weight", "a=nan"], "--class-weight is balanced or CLASS=W, found 'a=nan'"),
+        (["--class-weight", "balanced", "--class-weight", "a=1"], "CLASS=W, found 'balanced'"),
+        (["--class-weight", "a=1", "--class-weight", "a=2"], "--class-weight a is given twice"),
+    ],
+)
+def test_weights_of_classes_that_are_none(netwright: Any, called: Any, words: list[str], message: str) -> None:
+    """Told in a line, and nothing is searched."""
+    ran = netwright("search", "t.csv", "--quiet", *words)
+    assert ran.code == 2
+    assert message in ran.err
+    assert called == []
 
 
 def test_the_command_can_be_typed_again(netwright: Any, called: Any) -> None:

@@ -126,6 +126,40 @@ def test_a_promotion_trains_the_rest_of_its_budget(space, tmp_path, budget, epoc
     assert (epochs, 4 + epochs) == (metrics["epochs"], metrics["lineage_epochs"])
 
 
+def test_a_start_from_another_study_is_bit_for_bit_where_shapes_are_alike(space, tmp_path, monkeypatch):
+    """Before the first step: the other's tensors of the same shape, and what its seed draws everywhere else."""
+    import netwright.evaluators.train as module
+
+    path, _ = kept(space, tmp_path / "w", width=8)
+    seen, fit = [], module.fit
+
+    def watched(network, *arguments, **options):
+        seen.append({name: tensor.clone() for name, tensor in network.state_dict().items()})
+        return fit(network, *arguments, **options)
+
+    monkeypatch.setattr(module, "fit", watched)
+    foreign, theirs = Heritage(7, path, same=False, study="runs/old"), load_weights(path)
+    for width in (8, 4):
+        one = candidate(space, width=width, heritage=foreign, seed=3)
+        train()(one)
+        fresh = one.network().state_dict()
+        alike = {name for name in fresh if fresh[name].shape == theirs[name].shape}
+        assert alike == (set(fresh) if width == 8 else {"head.bias"})
+        assert all(torch.equal(theirs[name] if name in alike else fresh[name], seen[-1][name]) for name in fresh)
+
+
+def test_a_start_from_another_study_on_the_same_data_is_better_after_one_epoch(space, tmp_path):
+    """With each of five seeds, paired; it trains as long as from scratch, and counts those epochs alone."""
+    path, _ = kept(space, tmp_path / "w", seed=99, budget=40)
+    foreign, short = Heritage(7, path, same=False, study="runs/old"), train(RECIPE.replace(lr=0.01), epochs=1)
+    for seed in range(5):
+        begun = short(candidate(space, seed=seed, heritage=foreign))
+        scratch = short(candidate(space, seed=seed))
+        assert begun["val_loss"] < scratch["val_loss"]
+        assert begun["val_accuracy"] > scratch["val_accuracy"]
+        assert (begun["epochs"], begun["lineage_epochs"]) == (1, 1)
+
+
 def test_a_damaged_parent_is_replaced_by_its_previous_copy(space, tmp_path):
     """The metrics say that the previous copy served."""
     path, _ = kept(space, tmp_path / "w")

@@ -13,8 +13,8 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 import netwright as nw
 from netwright.errors import InputError
-from netwright.tasks.estimators import PRESETS
 from netwright.tasks.labels import balanced, read_labels
+from netwright.tasks.presets import PRESETS, limits
 from netwright.testing.toy import plane
 
 SMALL: dict[str, Any] = {"max_trials": 1, "n_jobs": 1, "strategy": "random"}
@@ -69,6 +69,10 @@ def test_weights_reach_the_training() -> None:
     [
         ({"class_weight": "even"}, {}, "class_weight is 'balanced' or maps classes to numbers, found 'even'"),
         ({"class_weight": {"hot": 2}}, {}, "class_weight names the class 'hot', which y has not"),
+        ({"class_weight": {"cold": -1}}, {}, "class_weight of 'cold' is a number from 0 on, found -1"),
+        ({"class_weight": {"cold": "1"}}, {}, "class_weight of 'cold' is a number from 0 on, found '1'"),
+        ({"class_weight": {"cold": np.nan}}, {}, "class_weight of 'cold' is a number from 0 on, found nan"),
+        ({"class_weight": {"cold": 0, "warm": 0}}, {}, "class_weight is zero for all classes"),
         ({}, {"sample_weight": [1.0]}, "X has 80 rows and sample_weight has 1 values"),
         ({"preset": "fast"}, {}, r"no preset is called 'fast'\. Presets are tiny, quick, balanced, best"),
     ],
@@ -81,9 +85,11 @@ def test_options_are_refused_in_a_line(options: dict[str, Any], fitted: dict[str
 
 def test_presets_are_limits_where_none_are_given() -> None:
     """A limit of one's own goes before the preset's."""
-    assert nw.TabularClassifier(preset="quick")._limits() == (60.0, None)
-    assert nw.TabularClassifier(preset="tiny")._limits() == (30.0, 4)
-    assert nw.TabularClassifier(preset="best", max_trials=2)._limits() == (None, 2)
+    assert limits("quick") == (60.0, None)
+    assert limits("tiny") == (30.0, 4)
+    assert limits("best", max_trials=2) == (None, 2)
+    assert limits("best", time_limit="5m") == ("5m", None)
+    assert limits(None) == (None, None)
     assert list(PRESETS) == ["tiny", "quick", "balanced", "best"]
 
 
@@ -127,6 +133,10 @@ def test_balanced_classes_weigh_alike() -> None:
     expected = compute_sample_weight("balanced", y) * own
     assert expected == pytest.approx(balanced(labels).weights)
     assert [*own[:6], *(5 * own[6:9]), *own[9:]] == pytest.approx(balanced(labels, {"b": 5.0}).weights)
+    # A class that is a number is named by it, or by its text, as a command line has it.
+    numbered = read_labels(np.repeat([3, 7], 6), rows=12, goal="classification")
+    assert [*[1.0] * 6, *[2.0] * 6] == balanced(numbered, {7: 2}).weights.tolist()
+    assert [*[1.0] * 6, *[2.0] * 6] == balanced(numbered, {"7": 2}).weights.tolist()
     with pytest.raises(InputError, match="class_weight names the class 'd', which y has not"):
         balanced(labels, {"d": 1.0})
     with pytest.raises(InputError, match="class_weight is for classes, and the goal is regression"):

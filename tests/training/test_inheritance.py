@@ -95,3 +95,14 @@ def test_the_heir_trains_on():
         child.weight += 1
     assert child.weight.grad is not None
     assert not torch.equal(parent.weight, child.weight)
+
+
+def test_without_overlap_only_equal_shapes_are_copied():
+    """A tensor of another size keeps all of its fresh values."""
+    child = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    before = {name: tensor.clone() for name, tensor in child.state_dict().items()}
+    given = {"0.weight": torch.ones(2, 3), "1.weight": torch.ones(2, 4)}
+    result = inherit(child, given, overlap=False)
+    assert (("1.weight",), (), ("0.weight", "0.bias", "1.bias")) == (result.matched, result.overlapped, result.fresh)
+    assert torch.equal(torch.ones(2, 4), child[1].weight)
+    assert all(torch.equal(before[name], child.state_dict()[name]) for name in result.fresh)

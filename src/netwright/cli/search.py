@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -63,7 +64,18 @@ def search(
     ] = None,
     time_limit: TimeLimit = None,
     max_trials: MaxTrials = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(metavar="WORD", help="Limits where none is given: tiny, quick, balanced (ten minutes), best."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="One trial of one epoch and all that follows it: does everything work?")
+    ] = False,
     jobs: Jobs = None,
+    class_weight: Annotated[
+        list[str] | None,
+        typer.Option(metavar="balanced|CLASS=W", help="How much a class counts in training; balanced: all alike."),
+    ] = None,
     parallel: Annotated[
         int,
         typer.Option(metavar="K", min=1, help="Trials under way at once; the history depends on it, not on --jobs."),
@@ -85,8 +97,11 @@ def search(
     ] = None,
     start_from: Annotated[
         str | None,
-        typer.Option(metavar="DIR", help="Another study of such data: its best first, and its ranking to begin with."),
+        typer.Option(metavar="DIR", help="Another study of such data: its best first, its ranking, its weights."),
     ] = None,
+    fresh_weights: Annotated[
+        bool, typer.Option("--fresh-weights", help="Take no weights from the study of --start-from.")
+    ] = False,
     ensemble: Annotated[
         int,
         typer.Option(metavar="N", min=0, help="Average up to N of the finalists, too, as one network. Default: none."),
@@ -97,7 +112,7 @@ def search(
 ) -> None:
     """Search a network for DATA and write it, ready to use.
 
-    Stops after ten minutes unless --time-limit or --max-trials says otherwise. Ctrl-C keeps everything.
+    Stops after ten minutes unless --time-limit, --max-trials or --preset says otherwise. Ctrl-C keeps everything.
     """
     limit = seconds(time_limit)
     constraints = parse_constraints(constraint or ())
@@ -122,6 +137,9 @@ def search(
             constraints=constraints,
             time_limit=limit,
             max_trials=max_trials,
+            preset=preset,
+            dry_run=dry_run,
+            class_weight=read_class_weights(class_weight or ()),
             n_jobs=jobs,
             parallel=parallel,
             asynchronous=asynchronous,
@@ -133,11 +151,34 @@ def search(
             watch=live,
             ensemble=ensemble,
             start_from=start_from,
+            start_weights=not fresh_weights,
         )
     if json:
         answer_json(outcome.to_value())
     else:
         answer(outcome.text())
+
+
+def read_class_weights(texts: Sequence[str]) -> str | dict[str, float] | None:
+    """``balanced``, or each ``class=weight`` as a mapping; None for nothing. InputError for anything else."""
+    if not texts or list(texts) == ["balanced"]:
+        return "balanced" if texts else None
+    weights: dict[str, float] = {}
+    for text in texts:
+        # The name of a class may hold an equals sign, a number does not.
+        name, equals, value = text.rpartition("=")
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not equals or not name or not math.isfinite(number):
+            raise InputError(
+                f"--class-weight is balanced or CLASS=W, found {text!r}", hint="As in --class-weight spam=5"
+            )
+        if name in weights:
+            raise InputError(f"--class-weight {name} is given twice", hint="Keep one of them")
+        weights[name] = number
+    return weights
 
 
 def read_options(horizon: int | None, pairs: Sequence[str], skip_bad: bool = False) -> dict[str, Any]:

@@ -22,7 +22,9 @@ class Heritage:
     """The weights that a candidate starts from.
 
     ``same`` says whether they are its own, from a smaller budget (a promotion); ``epochs`` counts the epochs of the
-    whole lineage so far; ``sha256`` is what the journal says of the file, by which ``load_weights`` knows it.
+    whole lineage so far; ``sha256`` is what the journal says of the file, by which ``load_weights`` knows it. ``study``
+    is the folder of another study that ``number`` is a trial of, None for this one: what was trained there, on whatever
+    data, is a beginning and saves no epochs, and ``epochs`` is 0.
     """
 
     number: int
@@ -30,6 +32,7 @@ class Heritage:
     same: bool
     epochs: float = 0.0
     sha256: str | None = None
+    study: str | None = None
 
 
 def _no_report(step: int, metrics: Mapping[str, float]) -> None:

@@ -34,7 +34,9 @@ class Train(OfData):
     The candidate's budget is a number of epochs, rounded up; without one it is ``epochs``, and without that the
     recipe's. Answers to decisions named ``recipe.<field>`` replace that field. A child that inherits from its parent
     trains ⌈``inherit_factor`` × budget⌉ epochs; a promotion trains what its lineage has not yet, at least one epoch,
-    under a schedule of its own. ``keep=False`` keeps no weights, so that nothing can inherit from them.
+    under a schedule of its own. What begins from weights of another study takes the tensors of the same name and shape
+    alone (``inherited_tensors`` says how many) and trains its whole budget. ``keep=False`` keeps no weights, so that
+    nothing can inherit from them.
 
     ``test`` is a test set of its own, for data whose split has no test part; only the verdict looks at it.
 
@@ -102,7 +104,7 @@ class Train(OfData):
     def epochs(self, candidate: Candidate) -> int:
         """How many epochs a candidate trains now."""
         budget, heritage = self.budget(candidate), candidate.heritage
-        if heritage is None:
+        if heritage is None or heritage.study is not None:
             return budget
         if heritage.same:
             return max(1, math.ceil(budget - heritage.epochs))
@@ -115,8 +117,11 @@ class Train(OfData):
         before = 0.0
         if candidate.heritage is not None:
             loaded = load_weights(candidate.heritage.weights, candidate.heritage.sha256)
-            inherit(network, loaded)
+            foreign = candidate.heritage.study is not None
+            inherited = inherit(network, loaded, overlap=not foreign)
             before = candidate.heritage.epochs
+            if foreign:
+                extra["inherited_tensors"] = float(len(inherited.matched))
             if loaded.previous:
                 extra["inherited_previous_copy"] = 1.0
         X, y, X_validation, y_validation = self._tensors(candidate.device)

@@ -15,7 +15,8 @@ class Event:
     kind     body
     ======== ====================================================================================================
     study    the configuration, once, as the first event
-    claimed  ``number, attempt, architecture, budget, inherits, seed``: a trial is about to run
+    claimed  ``number, attempt, architecture, budget, inherits, seed``: a trial is about to run; ``begins`` where it
+             takes weights of another study (its ``study``, ``trial`` and their ``sha256``)
     ended    ``number, attempt, state, metrics, curve, error, seconds, weights``: the final state of a trial
     noted    ``topic`` and whatever else: a decision by the clock, a finalist, the verdict, the end of a run
     ======== ====================================================================================================

@@ -26,12 +26,13 @@ from netwright.failpoints import failpoint
 from netwright.progress import Phase, Progress, Watch
 from netwright.stores.base import Event, Store
 from netwright.strategies.base import Strategy
+from netwright.study.ancestors import Ancestor, nearest
 from netwright.study.budgets import extent, ranks
 from netwright.study.candidates import Evaluation, Task
 from netwright.study.feasibility import Feasibility
 from netwright.study.history import Claim, History
 from netwright.study.signals import Signals
-from netwright.trial import Failure, Objective, Proposal, State, Trial
+from netwright.trial import PROXY, Failure, Objective, Proposal, State, Trial
 
 Clock = Callable[[], float]
 _TICK = 0.1
@@ -66,6 +67,7 @@ class Settings:
     device: str
     grace: float
     measured: tuple[str, ...] = ()
+    least: int = 0
 
 
 @dataclass
@@ -82,6 +84,7 @@ class Driver:
     signals: Signals
     clock: Clock = time.monotonic
     feasibility: Feasibility | None = None
+    ancestors: tuple[Ancestor, ...] = ()
     watch: Watch | None = None
     callbacks: tuple[Any, ...] = ()
     stop: Callable[[], bool] | None = None
@@ -176,10 +179,10 @@ class Driver:
             if self.signals.count:
                 self._abandon(self.settings.grace)
                 return "stopped"
-            left = self.left()
-            if left is not None and left <= 0:
+            left, enough = self.left(), self.history.counted >= self.settings.least
+            if enough and left is not None and left <= 0:
                 return "time limit"
-            if self.stop is not None and self.stop():
+            if enough and self.stop is not None and self.stop():
                 # There is time: what runs may finish, so that its work counts.
                 self._abandon(math.inf if left is None else left)
                 return "stopped by the caller"
@@ -188,7 +191,7 @@ class Driver:
                 return "nothing left" if self.exhausted else "trials done"
             if self.repeats >= MAX_REPEATS and not self.running:
                 return "nothing left"
-            self._collect(self._tick() if left is None else max(0.0, min(self._tick(), left)))
+            self._collect(self._tick() if left is None or left <= 0 else min(self._tick(), left))
 
     def _launch(self) -> bool:
         """Sends trials out until the workers are busy; False when there was nothing to send."""
@@ -281,6 +284,7 @@ class Driver:
                 self.waiting.setdefault(first, []).append(claim)
             return
         failure = self._measure(claim)
+        claim.begins = self._begins(claim)
         broken = next((limit for limit in self.evaluation.limits if limit.broken(claim.costs) > 0), None)
         self._append([self._claimed(claim)])
         failpoint("after_claim")
@@ -338,6 +342,10 @@ class Driver:
         self.running[self.executor.submit(self.evaluation, task)] = claim
 
     def _heritage(self, claim: Claim) -> Heritage | None:
+        """Its parent's weights, or else those of another study that the claim names."""
+        if claim.begins is not None:
+            known = next(each for each in self.ancestors if each.said() == claim.begins)
+            return Heritage(known.trial, known.weights, False, sha256=known.sha256, study=known.study)
         number = self.parents.get(claim.number)
         kept = None if number is None else self.history.weights.get(number)
         weightless = getattr(self.evaluation.evaluator, "weightless", False)
@@ -349,6 +357,13 @@ class Driver:
         if kept is None:
             return Heritage(number, self.weights, same, epochs)
         return Heritage(number, self.weights / kept["file"], same, epochs, kept["sha256"])
+
+    def _begins(self, claim: Claim) -> dict[str, Any] | None:
+        """Whose weights of another study a trial without a parent here begins from: the nearest architecture's."""
+        if claim.proposal.budget == PROXY or self._heritage(claim) is not None:
+            return None
+        ancestor = nearest(self.ancestors, claim.proposal.architecture)
+        return None if ancestor is None else ancestor.said()
 
     def _collect(self, timeout: float) -> None:
         done = [future for future in self.running if future.done()]
@@ -480,6 +495,8 @@ class Driver:
             body["costs"] = dict(claim.costs)
         if claim.refused:
             body["refused"] = list(claim.refused)
+        if claim.begins is not None:
+            body["begins"] = dict(claim.begins)
         return Event("claimed", body)
 
     def _ended(

@@ -25,6 +25,8 @@ class Claim:
     attempt: int = 1
     costs: Mapping[str, float] = field(default_factory=lambda: _NOTHING)
     refused: tuple[str, ...] = ()
+    begins: Mapping[str, Any] | None = None
+    """Whose weights of another study it begins from: ``study, trial, sha256``."""
 
 
 @dataclass
@@ -124,6 +126,7 @@ class History:
             int(body["attempt"]),
             body.get("costs") or _NOTHING,
             tuple(body.get("refused") or ()),
+            body.get("begins"),
         )
         self.claims.append(claim)
         self.claimed_proxies += proposal.budget == PROXY

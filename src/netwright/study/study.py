@@ -24,6 +24,7 @@ from netwright.progress import Watch
 from netwright.space import SearchSpace
 from netwright.stores.base import Event, Store
 from netwright.strategies.base import Strategy
+from netwright.study.ancestors import Ancestor
 from netwright.study.budgets import best_of, front, fullest, ranks
 from netwright.study.candidates import Evaluation, as_evaluator, make_limits
 from netwright.study.driver import Clock, Driver, Settings
@@ -72,6 +73,9 @@ class Study:
         Never wait, at the price of histories that differ from run to run.
     inherit:
         Whether a proposal that names a parent starts from its weights; None asks the evaluator.
+    ancestors:
+        Networks of another study (:mod:`netwright.tasks.transfer` reads them): a trial without a parent here begins
+        from the weights of the one whose architecture is nearest, and the journal says whose. Finalists never do.
     executor:
         ``"processes"`` (the default: a candidate can only hurt itself), ``"in_process"``, or an Executor.
     latency:
@@ -98,6 +102,7 @@ class Study:
         parallel: int = 4,
         asynchronous: bool = False,
         inherit: bool | None = None,
+        ancestors: Sequence[Ancestor] = (),
         executor: str | Any = None,
         device: str = "cpu",
         latency: Latency | Profile | None = None,
@@ -127,6 +132,9 @@ class Study:
         self.parallel = as_whole("parallel", parallel, 1)
         self.asynchronous = asynchronous
         self.inherit = bool(getattr(self.evaluator, "inherits", False)) if inherit is None else inherit
+        self.ancestors = tuple(ancestors)
+        if self.ancestors and not self.inherit:
+            raise InputError("a study that inherits no weights takes none of another study", hint="Leave out ancestors")
         self.device = device
         self.latency = latency
         self._latency_description = _latency_description(latency)
@@ -167,12 +175,14 @@ class Study:
         watch: Watch | None = None,
         stop: Callable[[], bool] | None = None,
         grace: float = 3.0,
+        least: int = 0,
     ) -> Study:
         """Runs until a limit is met and returns itself; called again, it goes on.
 
         ``max_trials`` counts the trials of the study that ended (not proxies), ``time_limit`` (seconds, or ``"10m"``)
         all its runs together; with neither it runs until the strategy has nothing left. ``n_jobs`` is the number of
-        workers, at most ``parallel`` of them busy. ``stop`` is asked between trials.
+        workers, at most ``parallel`` of them busy. ``stop`` is asked between trials. Neither a limit of time nor that
+        ends a run before ``least`` trials have ended (proxies do not count).
 
         Raises InfeasibleError when nothing meets the constraints, InputError for a cost that cannot be measured on this
         host, TooManyFailures, StudyInUseError, StoreError, and Interrupted after a signal: everything that ended is
@@ -196,6 +206,7 @@ class Study:
             max_consecutive_failures=self.max_consecutive_failures,
             device=self.device,
             grace=grace,
+            least=least,
             measured=tuple(name for name in self._costs() if name not in self._static),
         )
         with ExitStack() as stack:
@@ -233,6 +244,7 @@ class Study:
                 signals=signals,
                 clock=self.clock,
                 feasibility=feasibility,
+                ancestors=self.ancestors,
                 watch=watch,
                 callbacks=self.callbacks,
                 stop=stop,
@@ -410,6 +422,7 @@ class Study:
             "parallel": self.parallel,
             "asynchronous": self.asynchronous,
             "inherit": self.inherit,
+            "ancestors": [ancestor.said() for ancestor in self.ancestors] or None,
             "data": getattr(self.evaluator, "fingerprint", None),
             "latency": self._latency_description,
             "about": self._about,
@@ -434,6 +447,7 @@ class Study:
                 "parallel",
                 "asynchronous",
                 "inherit",
+                "ancestors",
                 "latency",
             )
             if _plain(stored.get(key)) != _plain(mine[key])

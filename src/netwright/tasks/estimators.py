@@ -29,14 +29,6 @@ if TYPE_CHECKING:
 FORMATS = {".pt2": "torch", ".onnx": "onnx", ".xml": "openvino", ".pte": "executorch", "": "source"}
 """What a network is exported to, by how the name ends."""
 
-PRESETS: dict[str, dict[str, Any]] = {
-    "tiny": {"max_trials": 4, "time_limit": 30.0},
-    "quick": {"time_limit": 60.0},
-    "balanced": {"time_limit": 600.0},
-    "best": {"time_limit": 3600.0},
-}
-"""Limits by a word, for a search that is given none."""
-
 
 class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
     """Finds, trains and keeps the best network for arrays of images or a table.
@@ -66,7 +58,10 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         As many of the finalists are averaged at most (Caruana et al. 2004), and the estimator predicts with all of
         them; 0 makes none.
     start_from:
-        The folder of another study of such data: its best architectures are tried first, and its ranking is begun with.
+        The folder of another study of such data: its best architectures are tried first, its ranking is begun with, and
+        trials begin from its weights where tensors are alike.
+    start_weights:
+        False takes no weights from ``start_from``.
     n_jobs:
         Worker processes; None is one a core.
     random_state:
@@ -107,6 +102,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         dry_run: bool = False,
         ensemble: int = 0,
         start_from: str | Path | None = None,
+        start_weights: bool = True,
     ) -> None:
         self.time_limit = time_limit
         self.max_trials = max_trials
@@ -127,6 +123,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         self.dry_run = dry_run
         self.ensemble = ensemble
         self.start_from = start_from
+        self.start_weights = start_weights
 
     def fit(
         self, X: Any, y: Any, eval_set: tuple[Any, Any] | None = None, *, sample_weight: Any = None
@@ -157,7 +154,6 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         else:
             out = Path(self.out)
         X_test, y_test = eval_set if eval_set is not None else (None, None)
-        time_limit, max_trials = self._limits()
         self.study_: Outcome = _searched(
             out,
             X,
@@ -169,8 +165,9 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
             maximize=[name for name, way in objectives.items() if way == "maximize"],
             minimize=[name for name, way in objectives.items() if way == "minimize"],
             constraints=self.constraints,
-            time_limit=time_limit,
-            max_trials=max_trials,
+            time_limit=self.time_limit,
+            max_trials=self.max_trials,
+            preset=self.preset,
             n_jobs=self.n_jobs,
             seed=0 if state is None else int(state),
             device=self.device,
@@ -183,6 +180,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
             dry_run=self.dry_run,
             ensemble=self.ensemble,
             start_from=self.start_from,
+            start_weights=self.start_weights,
         )
         self._predictor = Predictor.open(out, space=self.space)
         self.out_ = out
@@ -273,17 +271,6 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
             self.feature_names_in_ = np.asarray(names, dtype=object)
         shape = X.shape if hasattr(X, "shape") else () if isinstance(X, Mapping) else np.asarray(X).shape
         self.n_features_in_ = len(X) if isinstance(X, Mapping) else int(np.prod(shape[1:]))
-
-    def _limits(self) -> tuple[float | str | None, int | None]:
-        """Those that were given, or else those of the preset."""
-        if self.preset is None:
-            return self.time_limit, self.max_trials
-        if self.preset not in PRESETS:
-            raise InputError(f"no preset is called '{self.preset}'", hint=f"Presets are {', '.join(PRESETS)}")
-        if self.time_limit is not None or self.max_trials is not None:
-            return self.time_limit, self.max_trials
-        limits = PRESETS[self.preset]
-        return limits.get("time_limit"), limits.get("max_trials")
 
     def _task(self) -> str:
         return self.task

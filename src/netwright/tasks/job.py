@@ -24,13 +24,12 @@ from netwright.durations import parse_duration
 from netwright.errors import InfeasibleError, InputError, ResourceError, StoreError, nearest
 from netwright.progress import Phase, Progress, Watch
 from netwright.study import Study
-from netwright.tasks import ensembles, pacing, profiles, transfer
+from netwright.tasks import ensembles, pacing, presets, profiles, transfer
 from netwright.tasks.kinds import KINDS
 from netwright.tasks.outcome import Outcome
 from netwright.tasks.readers import Loaded, from_arrays, read
 from netwright.tasks.spaces import Found, find_again, find_space, like
 from netwright.training.metrics import SCORERS
-from netwright.trial import PROXY
 
 if TYPE_CHECKING:
     from netwright.costs import Latency, Profile
@@ -52,7 +51,10 @@ SEARCH_SHARE = 0.5
 """At least this part of a time limit is search."""
 TARGET_TRIALS = 20
 """As many full trials a search plans for; inherited weights make it about twice as many."""
-WRITING_SECONDS = 5.0
+KEPT_BACK = 0.2
+"""This part of a time limit the search leaves to the retraining, whatever still runs."""
+WRITING_SECONDS = 4.0
+"""About how long it takes to write the network and to check it in a process of its own, on a machine that is free."""
 METRICS = {
     "accuracy": "val_accuracy", "r2": "val_r2", "rmse": "val_rmse", "perplexity": "val_perplexity",
     "mase": "val_mase", "loss": "val_loss",
@@ -97,6 +99,7 @@ def search(
     constraints: Mapping[str, float] | None = None,
     time_limit: float | str | None = None,
     max_trials: int | None = None,
+    preset: str | None = None,
     n_jobs: int | None = None,
     parallel: int = 4,
     asynchronous: bool = False,
@@ -115,13 +118,15 @@ def search(
     dry_run: bool = False,
     ensemble: int = 0,
     start_from: str | Path | None = None,
+    start_weights: bool = True,
 ) -> Outcome:
     """Searches a network for ``source`` and writes it to ``out`` (by default a new folder below ``runs``).
 
     ``source`` is whatever :func:`netwright.tasks.readers.read` takes, arrays with ``y``, or rows in memory from which
-    the targets follow (a :class:`netwright.tasks.language.Text`). With neither a time limit
-    nor a number of trials the limit is ten minutes. For images with the default space, and where no constraint or
-    second objective is given, the network may use at most half the multiplications of the hand-made baseline. ``on``
+    the targets follow (a :class:`netwright.tasks.language.Text`). With neither a time limit nor a number of trials the
+    limits are those of ``preset``, a word of :data:`netwright.tasks.presets.PRESETS`, or else ten minutes. For images
+    with the default space, and where no constraint or second objective is given, the network may use at most half the
+    multiplications of the hand-made baseline. ``on``
     says where ``latency_ms`` is from, where that is a limit or an objective: a runtime of this host, or a profile (or
     its file) of any device.
 
@@ -130,8 +135,10 @@ def search(
     ``f(study, trial)``, called after each trial. ``ensemble`` is how many of the finalists are averaged at most, one as
     often as it helps (Caruana et al. 2004); the ensemble is written beside the single network.
 
-    ``start_from`` is the folder of another study of the same kind of data, whose best architectures are tried first and
-    whose ranking the strategies that predict scores begin with (see :mod:`netwright.tasks.transfer`).
+    ``start_from`` is the folder of another study of the same kind of data, whose best architectures are tried first,
+    whose ranking the strategies that predict scores begin with, and from whose weights trials begin that inherit none
+    here, tensors of the same name and shape alone (see :mod:`netwright.tasks.transfer`); they train as long as from
+    scratch, and finalists begin from scratch. ``start_weights=False`` takes no weights.
 
     ``dry_run`` is one trial of one epoch and all that follows it, to see
     that everything works.
@@ -139,6 +146,7 @@ def search(
     Raises the errors of :mod:`netwright.errors`, each with one line that says what to do.
     """
     began = time.monotonic()
+    time_limit, max_trials = presets.limits(preset, time_limit, max_trials)
     limit = None if time_limit is None else parse_duration(time_limit)
     if dry_run:
         limit, max_trials = None, 1
@@ -213,7 +221,13 @@ def search(
     if ensemble:
         about["ensemble"] = ensemble
     if start_from is not None:
-        about["start_from"] = _ranking(start_from, strategy, loaded.kind, found)
+        try:
+            ranking = _ranking(start_from, strategy, loaded.kind, found, start_weights)
+        except (InputError, StoreError):
+            if fresh:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+        about["start_from"] = transfer.keep(ranking, folder)
         _announce(watch, "prepare", transfer.told(about["start_from"]))
     if cut is not None:
         about["cut"] = cut
@@ -353,6 +367,8 @@ def _run(
     from netwright.tasks import one_shot
 
     before = max(study.history.seconds, sum(note["seconds"] for note in study.noted("job")))
+    writing = 0.0 if limit is None else WRITING_SECONDS * pacing.crowding()
+    kept_back = 0.0 if limit is None else min(KEPT_BACK * limit + writing, (1 - SEARCH_SHARE) * limit)
 
     def left() -> float:
         return math.inf if limit is None else limit - before - (time.monotonic() - began)
@@ -368,7 +384,7 @@ def _run(
         fullest = Plan(min(PLANS[0][0], len(some)), PLANS[0][1], PLANS[0][2], about["epochs"], members)
         # What runs when the search ends may finish.
         trial = float(np.median([trial.seconds for trial in some]))
-        return left() - WRITING_SECONDS - trial <= fullest.seconds(epoch_seconds(study, some), n_jobs)
+        return left() - writing - trial <= fullest.seconds(epoch_seconds(study, some), n_jobs)
 
     with study, one_shot.one_thread() if supernet is not None else nullcontext():
         if supernet is not None and (more or not study.noted("plan")):
@@ -382,20 +398,19 @@ def _run(
         if more or not study.noted("plan"):
             study.run(
                 max_trials=max_trials,
-                time_limit=None if limit is None else max(0.1, left()) + study.history.seconds,
+                time_limit=None if limit is None else max(0.1, left() - kept_back) + study.history.seconds,
                 n_jobs=n_jobs,
                 watch=watch,
                 stop=enough,
+                # One trial is the least that can be judged, however short the time.
+                least=1,
             )
-            if limit is not None and not _judged(study):
-                # The time was too short for a single trial, and one is the least that can be judged.
-                study.run(max_trials=max_trials, n_jobs=n_jobs, watch=watch, stop=lambda: _judged(study))
         selected = select(
             study,
             baseline=about["baseline"],
             epochs=about["epochs"],
             n_jobs=n_jobs,
-            deadline=None if limit is None else lambda: left() - WRITING_SECONDS,
+            deadline=None if limit is None else lambda: left() - writing,
             watch=watch,
             ensemble=about.get("ensemble", 0),
         )
@@ -584,6 +599,7 @@ def _study(
         asynchronous=about["asynchronous"],
         device=about["device"],
         latency=profiles.again(about.get("on"), folder),
+        ancestors=transfer.ancestors(about.get("start_from", {}), folder),
         name=about["name"],
         about=about,
         **options,
@@ -608,11 +624,6 @@ def _latency(
             hint="Add --minimize latency_ms, or a limit such as --constraint latency_ms=5",
         )
     return latency
-
-
-def _judged(study: Study) -> bool:
-    """Whether any trial ended that was more than a proxy."""
-    return any(trial.proposal.budget != PROXY for trial in study.history.ended())
 
 
 def _with_proxies(train: Train, strategy: Any) -> Evaluator:
@@ -649,7 +660,7 @@ def _strategy(text: str, about: Mapping[str, Any], found: Found) -> Strategy:
     return made
 
 
-def _ranking(folder: str | Path, strategy: Any, kind: str, found: Found) -> dict[str, Any]:
+def _ranking(folder: str | Path, strategy: Any, kind: str, found: Found, weights: bool) -> dict[str, Any]:
     """What another study knows about this space; InputError where that, or this strategy, does not fit."""
     from netwright.strategies import STRATEGIES
     from netwright.strategies.making import read as read_strategy
@@ -666,7 +677,7 @@ def _ranking(folder: str | Path, strategy: Any, kind: str, found: Found) -> dict
                 f"{name} trains networks for different budgets and takes no starts",
                 hint="Leave out --start-from, or search with --strategy auto",
             )
-    return transfer.read_ranking(folder, kind=kind, space=found.space)
+    return transfer.read_ranking(folder, kind=kind, space=found.space, weights=weights)
 
 
 def _is_one_shot(strategy: Any) -> bool:

@@ -143,7 +143,8 @@ def read_weights(weights: Any, rows: int) -> np.ndarray:
 def balanced(labels: Labels, weights: Mapping[Any, float] | None = None) -> Labels:
     """The same labels, each row counting as its class asks: all classes alike, or as ``weights`` has it by class.
 
-    InputError where there are no classes, or where ``weights`` names one that is not there.
+    A class may be named by its text. InputError where there are no classes, where ``weights`` names one that is not
+    there, and for what is no number from 0 on.
     """
     if labels.task != "classification" or labels.classes is None:
         raise InputError(f"class_weight is for classes, and the goal is {labels.task}")
@@ -152,10 +153,18 @@ def balanced(labels: Labels, weights: Mapping[Any, float] | None = None) -> Labe
         each = len(labels.y) / (len(labels.classes) * np.maximum(counts, 1))
     else:
         known = labels.classes.tolist()
-        unknown = [name for name in weights if name not in known]
+        texts = {str(name): name for name in known}
+        named = {name if name in known else texts.get(name, name): value for name, value in weights.items()}
+        unknown = [name for name in named if name not in known]
         if unknown:
             raise InputError(f"class_weight names the class {shorten(unknown[0])}, which y has not")
-        each = np.array([float(weights.get(name, 1.0)) for name in known])
+        for name, value in named.items():
+            number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+            if not (number and 0 <= value < np.inf):
+                raise InputError(f"class_weight of {shorten(name)} is a number from 0 on, found {value!r}")
+        each = np.array([float(named.get(name, 1.0)) for name in known])
+        if not each.any():
+            raise InputError("class_weight is zero for all classes", hint="Some class has to count")
     own = np.ones(len(labels.y)) if labels.weights is None else labels.weights
     return dataclasses.replace(labels, weights=(own * each[labels.y]).astype(np.float32))
 

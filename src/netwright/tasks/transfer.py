@@ -1,32 +1,44 @@
-"""Beginning from another study: its best architectures first, and what its trials tell about others."""
+"""Beginning from another study: its best architectures, what its trials tell about others, and their weights."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from netwright.errors import ArchitectureError, InfeasibleError, InputError, nearest
+from netwright.architecture import Architecture
+from netwright.errors import ArchitectureError, InfeasibleError, InputError, StoreError, nearest
 from netwright.space import SearchSpace
 
 if TYPE_CHECKING:
     from netwright.strategies.base import Strategy
+    from netwright.study.ancestors import Ancestor
+    from netwright.study.history import History
+    from netwright.training.weights import Loaded
+    from netwright.trial import Trial
 
 BEST = 3
 """So many architectures of the other study come first."""
 MOST = 200
 """So many of its trials are learnt from at most: the best half and the latest of the others."""
+WEIGHTS = 20
+"""The weights of so many of its trials are taken at most, the best."""
+COPIES = "ancestors"
+"""The folder beside a study in which the weights lie that its trials begin from."""
 
 
-def read_ranking(folder: str | Path, *, kind: str, space: SearchSpace) -> dict[str, Any]:
+def read_ranking(folder: str | Path, *, kind: str, space: SearchSpace, weights: bool = False) -> dict[str, Any]:
     """What the study in ``folder`` knows about architectures of ``space``, as JSON that this study keeps.
 
     ``starts`` are its best, the one that it chose first; ``known`` all that were trained to the largest budget, each
     ``[answers, score]``, larger being better. An answer that ``space`` does not have is left out; what is then open is
-    drawn. InputError for a folder that is no study or has no scores, for data of another kind, and where no decision is
-    in common.
+    drawn. With ``weights=True`` it also has ``weights``, read into memory for :func:`keep`: those of the best trials
+    that kept theirs, and only where none did those of the refitted winner, which has seen validation rows as well.
+
+    InputError for a folder that is no study or has no scores, for data of another kind, and where no decision is in
+    common. StoreError for weights that are damaged, or missing though the study keeps those of its best trial.
     """
     from netwright.stores import open_readonly
     from netwright.study.budgets import fullest
@@ -72,7 +84,40 @@ def read_ranking(folder: str | Path, *, kind: str, space: SearchSpace) -> dict[s
     for trial in [*half, *rest]:
         if trial.architecture in space:
             known_here.append([dict(trial.architecture), worth[trial.number]])
-    return {"folder": str(folder), "trials": len(scored), "starts": starts, "known": known_here}
+    ranking = {"folder": str(folder), "trials": len(scored), "starts": starts, "known": known_here}
+    if weights:
+        ranking["weights"] = _read_weights(folder, history, ordered, chosen)
+    return ranking
+
+
+def keep(ranking: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The ranking as JSON, its weights copied beside the study in ``folder``, which needs the other one no more."""
+    from netwright.training.weights import save_weights
+
+    listed = []
+    for trial, loaded in ranking.get("weights", ()):
+        file = f"{trial.number}.safetensors"
+        (folder / COPIES).mkdir(exist_ok=True)
+        digest = save_weights(folder / COPIES / file, loaded.state)
+        architecture = dict(trial.architecture)
+        listed.append({"trial": trial.number, "architecture": architecture, "file": file, "sha256": digest})
+    return {**ranking, "weights": listed}
+
+
+def ancestors(ranking: Mapping[str, Any], folder: Path) -> list[Ancestor]:
+    """The networks whose weights the trials of the study in ``folder`` begin from."""
+    from netwright.study.ancestors import Ancestor
+
+    return [
+        Ancestor(
+            str(ranking["folder"]),
+            int(each["trial"]),
+            Architecture.from_value(each["architecture"]),
+            folder / COPIES / each["file"],
+            str(each["sha256"]),
+        )
+        for each in ranking.get("weights", ())
+    ]
 
 
 def told(ranking: Mapping[str, Any]) -> str:
@@ -81,7 +126,9 @@ def told(ranking: Mapping[str, Any]) -> str:
     learnt = (
         f"its ranking of {known} architectures" if known else "no ranking: its architectures are none of this space"
     )
-    return f"starting from {ranking['folder']}: its best {len(ranking['starts'])} first, and {learnt}"
+    held = len(ranking.get("weights", ()))
+    taken = f", and the weights of {held} where tensors are alike" if held else ""
+    return f"starting from {ranking['folder']}: its best {len(ranking['starts'])} first, {learnt}{taken}"
 
 
 def begin(strategy: Strategy, ranking: Mapping[str, Any]) -> Strategy:
@@ -95,6 +142,45 @@ def begin(strategy: Strategy, ranking: Mapping[str, Any]) -> Strategy:
         strategy.starts = (*strategy.starts, *ranking["starts"])
         return strategy
     return StartingFrom(strategy, ranking["starts"])
+
+
+def _read_weights(
+    folder: Path, history: History, ordered: Sequence[Trial], chosen: Sequence[Trial]
+) -> list[tuple[Trial, Loaded]]:
+    """The trials whose weights are there, the best first, with their weights."""
+    from netwright.training.weights import load_weights
+
+    files: list[tuple[Trial, Path, str]] = []
+    for place, trial in enumerate(ordered):
+        number = history.source.get(trial.number, trial.number)
+        kept = history.weights.get(number)
+        if kept is None or number in {other.number for other, _, _ in files}:
+            continue
+        file = folder / "weights" / Path(kept["file"]).name
+        # A search removes what nothing inherits from any more, but never the weights of its best trial.
+        if file.exists() or place == 0:
+            files.append((history.trials[number], file, kept["sha256"]))
+    if not files:
+        begins = f"refit-{chosen[0].architecture.key}-" if chosen else "…"
+        refits = [note for note in history.noted("trained") if note["key"].startswith(begins)]
+        files = [(chosen[0], folder / "finals" / Path(note["file"]).name, note["sha256"]) for note in refits[:1]]
+    found = []
+    for trial, file, digest in files[:WEIGHTS]:
+        try:
+            loaded = load_weights(file, digest)
+        except StoreError as error:
+            raise _unsound(trial, error.message) from None
+        if loaded.problem is not None:
+            raise _unsound(trial, loaded.problem)
+        found.append((trial, loaded))
+    return found
+
+
+def _unsound(trial: Trial, problem: str) -> StoreError:
+    return StoreError(
+        f"the weights of trial {trial.number} cannot be begun from: {problem}",
+        hint="Begin without weights: add --fresh-weights (start_weights=False in Python)",
+    )
 
 
 def _possible(answers: Mapping[str, Any], space: SearchSpace) -> bool:

@@ -18,14 +18,14 @@ class Inherited:
     fresh: tuple[str, ...]
 
 
-def inherit(network: nn.Module, state: Mapping[str, Tensor]) -> Inherited:
+def inherit(network: nn.Module, state: Mapping[str, Tensor], *, overlap: bool = True) -> Inherited:
     """Copies into ``network`` what fits of ``state``, by name.
 
     A tensor of the same shape is copied whole. One with as many dimensions but other sizes is copied where the two
     overlap, from index 0 on (Net2Net's naming of units, without its function preservation), and keeps its fresh values
     elsewhere. Parameters and buffers are treated alike, so BatchNorm's running statistics come along; a tensor of
     whole numbers (a table of indices, a count) is copied only whole. Names of ``state`` that the network has not are
-    left out.
+    left out. With ``overlap=False`` only what has the same shape is copied.
     """
     matched, overlapped, fresh = [], [], []
     with torch.no_grad():
@@ -36,7 +36,7 @@ def inherit(network: nn.Module, state: Mapping[str, Tensor]) -> Inherited:
             elif given.shape == own.shape:
                 own.copy_(given)
                 matched.append(name)
-            elif given.dim() == own.dim() and own.dtype.is_floating_point and own.numel() and given.numel():
+            elif overlap and given.dim() == own.dim() and own.dtype.is_floating_point and own.numel() and given.numel():
                 region = tuple(slice(0, min(a, b)) for a, b in zip(own.shape, given.shape, strict=True))
                 own[region].copy_(given[region])
                 overlapped.append(name)
