@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,47 @@ def test_no_more_seeds_without_time() -> None:
     """Then there are those of the plan."""
     selected = select(study_of(Sight), plan=Plan(1, 0, 2, 2), baseline="digits", deadline=lambda: 0.0)
     assert selected.winner.seeds == (1000, 1001)
+
+
+class Slow(Sight):
+    """Takes its time for each step, as long as nobody has to be retrained longer for it."""
+
+    seconds = 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            time.sleep(Slow.seconds)
+        return super().forward(x)
+
+
+def test_what_does_not_fit_into_the_time_trains_shorter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network became slower than its trials were: it has fewer epochs, and the baseline has as many."""
+    study = study_of(Slow)
+    # A step an epoch: a tenth of a second.
+    monkeypatch.setattr(Slow, "seconds", 0.1)
+    ends = time.monotonic() + 2.0
+    began = time.monotonic()
+    selected = select(study, baseline="digits", epochs=400, deadline=lambda: ends - time.monotonic())
+    assert time.monotonic() - began < 10.0
+    trained = study.noted("trained")
+    (ours,) = [note for note in trained if note["part"] == "refit" and "baseline" not in note["key"]]
+    (theirs,) = [note for note in trained if "baseline" in note["key"]]
+    assert 1 < ours["fitted"]["epochs"] == theirs["fitted"]["epochs"] < 100
+    assert selected.fitted["epochs"] == ours["fitted"]["epochs"]
+    # Asked again, nothing is trained anew.
+    again = select(study, baseline="digits", epochs=400, deadline=lambda: 0.0)
+    assert again.winner.score == selected.winner.score
+    assert study.noted("trained") == trained
+
+
+def test_a_retraining_is_at_least_as_long_as_the_trial() -> None:
+    """However late it is: what is handed over is not worse for having been found."""
+    study = study_of(Sight)
+    selected = select(study, baseline="digits", deadline=lambda: -5.0)
+    assert study.best is not None
+    (ours,) = [note for note in study.noted("trained") if note["part"] == "refit" and "baseline" not in note["key"]]
+    assert ours["fitted"]["epochs"] >= 2
+    assert selected.winner.seeds == (1000,)
 
 
 def test_selection_needs_something_to_select() -> None:

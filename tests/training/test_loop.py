@@ -459,3 +459,66 @@ def test_predict_leaves_the_mode_as_it_was():
     assert np.array_equal(first, second)
     assert network.training
     assert network[1].training
+
+
+class Clock(nn.Module):
+    """A linear network on whose steps a clock goes on, by seconds that may change from step to step."""
+
+    def __init__(self, seconds):
+        super().__init__()
+        self.inner, self.seconds, self.now, self.steps, self.rates = linear(), seconds, 0.0, 0, []
+
+    def forward(self, x):
+        if self.training:
+            self.now += self.seconds(self.steps)
+            self.steps += 1
+        return self.inner(x)
+
+    def train_for(self, monkeypatch, seconds, epochs=20, schedule="cosine"):
+        """The training, with a clock that only this network moves on: 5 steps an epoch."""
+        monkeypatch.setattr("netwright.training.loop.time.perf_counter", lambda: self.now)
+        monkeypatch.setattr("netwright.training.loop.learning_rate", self._rate)
+        X, y = rows()
+        recipe = Recipe(epochs=epochs, batch_size=8, lr=0.1, schedule=schedule)
+        return fit(self, X, y, recipe, seconds=seconds)
+
+    def _rate(self, schedule, peak, step, steps):
+        self.rates.append(learning_rate(schedule, peak, step, steps))
+        return self.rates[-1]
+
+
+@pytest.mark.parametrize(
+    ("a_step", "seconds", "epochs"),
+    [
+        (lambda step: 1.0, 100.0, 20),  # it just fits
+        (lambda step: 1.0, 52.0, 10),
+        (lambda step: 1.0, 3.0, 1),  # the least
+        (lambda step: 1.0 if step < 25 else 4.0, 100.0, 8),  # from the 6th epoch on four times as slow
+        (lambda step: 40.0 if step == 0 else 1.0, 140.0, 20),  # one slow step says nothing about the others
+    ],
+)
+def test_training_ends_with_its_seconds(monkeypatch, a_step, seconds, epochs):
+    """It trains for as many epochs as fit, and not more."""
+    network = Clock(a_step)
+    fitted = network.train_for(monkeypatch, seconds)
+    assert fitted.epochs == len(fitted.curve) == epochs
+    assert network.steps == 5 * epochs
+
+
+def test_a_shorter_training_goes_the_whole_way_of_its_schedule(monkeypatch):
+    """The learning rate falls from where it is to the end in the steps that are left, without a leap."""
+    network = Clock(lambda step: 1.0)
+    network.train_for(monkeypatch, 52.0)
+    whole = [learning_rate("cosine", 0.1, step, 100) for step in range(5)]
+    assert network.rates[:5] == whole
+    # 5 % of the way is behind it after an epoch, 95 % lie before the other 45 steps.
+    rest = [0.05 + 0.95 * step / 45 for step in range(45)]
+    assert network.rates[5:] == pytest.approx([0.05 * (1 + math.cos(math.pi * part)) for part in rest])
+
+
+def test_seconds_that_are_enough_change_nothing(monkeypatch):
+    X, y = rows()
+    one, other = linear(), linear()
+    fit(one, X, y, SGD)
+    fit(other, X, y, SGD, seconds=1e6)
+    assert torch.equal(values(one), values(other))

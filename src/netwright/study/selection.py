@@ -56,6 +56,8 @@ class Training:
     params: int | None = None
     outputs: bool = False
     """Whether the outputs for the examples that judge it are kept, too, for an ensemble."""
+    least: float = field(default=0.0, compare=False)
+    """Seconds that it may train even where they do not fit into the time: as long as the trial did."""
 
     @property
     def key(self) -> str:
@@ -88,6 +90,11 @@ class Plan:
         judged = _rounds(self.finalists * self.judged_seeds, workers)
         refit = _rounds(self.refit_seeds + self.members, workers)
         return (judged * self.judged_epochs + refit * self.epochs) * epoch_seconds
+
+    def judged_share(self, workers: int) -> float:
+        """What part of that time it takes to judge the finalists."""
+        judged = dataclasses.replace(self, refit_seeds=0, members=0)
+        return judged.seconds(1.0, workers) / self.seconds(1.0, workers)
 
 
 PLANS = ((6, 2, 2), (4, 2, 2), (4, 1, 2), (2, 1, 2), (1, 0, 2), (1, 0, 1))
@@ -241,6 +248,8 @@ def so_far(study: Study) -> Selected | None:
     examples = credits(network, judges.X, np.asarray(judges.y), task=data.task, fitted=fitted)[None]
     epochs = fitted.epochs
     text = f"Stopped early: the network of trial {trial.number}, {epochs} epochs; no baseline was trained beside it."
+    if study.ancestors:
+        text += " It may go back to weights of another study, and these to rows that it is judged on here."
     return Selected(
         trial=trial,
         winner=_scored_of("so far", examples, (), trial.metrics, trial.seconds, goal),
@@ -351,12 +360,15 @@ class _Selection:
         # Before the winner's seeds, which are more while there is time.
         parts = self._parts(plan) if self.chosen is None and self.ensemble else []
         refits, records = self._refit(trial, plan)
-        seeds = [training.seed for training in refits]
         winner = self._scored("found", records, refits, trial.metrics)
         # One network that counts alone is no ensemble: that one is better by itself on the selection data.
         together = self._together(parts, winner, margin) if len(parts) > 1 else None
         size = int(trial.metrics["params"]) if self.baseline.sized else None
-        twins = [Training("refit", None, seed, plan.epochs, size) for seed in seeds]
+        # As long as the network found was trained, where the time was too short for all epochs.
+        spans = [records[each.key]["fitted"]["epochs"] if each.key in records else plan.epochs for each in refits]
+        twins = [
+            Training("refit", None, each.seed, epochs, size) for each, epochs in zip(refits, spans, strict=True)
+        ]
         began = time.monotonic()
         rivals = self._train(twins, "baseline")
         outside = time.monotonic() - began
@@ -412,7 +424,8 @@ class _Selection:
         if plan.judged_seeds == 0 or len(finalists) == 1:
             return finalists[0], ()
         trainings = self._judgements(finalists, plan)
-        records = self._train([training for some in trainings.values() for training in some], "finalists")
+        todo = [training for some in trainings.values() for training in some]
+        records = self._train(todo, "finalists", self._left(plan.judged_share(self.n_jobs)))
         judged = {
             trial.number: [records[training.key] for training in trainings[trial.number]]
             for trial in finalists
@@ -447,7 +460,10 @@ class _Selection:
         """The trainings by which the finalists are judged, by the number of their trial."""
         return {
             trial.number: [
-                Training("judge", trial.architecture, FIRST_SEED + index, plan.judged_epochs, outputs=self.ensemble > 0)
+                Training(
+                    "judge", trial.architecture, FIRST_SEED + index, plan.judged_epochs,
+                    outputs=self.ensemble > 0, least=trial.seconds,
+                )
                 for index in range(plan.judged_seeds)
             ]
             for trial in finalists
@@ -483,10 +499,17 @@ class _Selection:
             self.study.note("ensemble", members=members)
         trials = self.study.history.trials
         parts = [
-            (trials[number], Training("refit", trials[number].architecture, seed, plan.epochs, outputs=True), count)
+            (
+                trials[number],
+                Training(
+                    "refit", trials[number].architecture, seed, plan.epochs, outputs=True, least=trials[number].seconds
+                ),
+                count,
+            )
             for number, seed, count in chosen
         ]
-        self._train([training for _, training, _ in parts], "refit")
+        share = len(parts) / (len(parts) + plan.refit_seeds)
+        self._train([training for _, training, _ in parts], "refit", self._left(share))
         return [part for part in parts if self._outputs_file(part[1]).is_file()]
 
     def _together(self, parts: Sequence[tuple[Trial, Training, int]], winner: Scored, margin: float) -> Together:
@@ -522,31 +545,52 @@ class _Selection:
         return self.folder / f"{training.key}.outputs.npy"
 
     def _refit(self, trial: Trial, plan: Plan) -> tuple[list[Training], dict[str, dict[str, Any]]]:
-        """Trains the winner with the plan's seeds, and with more while there is time; how many is journaled."""
+        """Trains the winner with the plan's seeds, and with more while there is time; how many is journaled.
+
+        With fewer where it is so slow that they do not fit: seeds are given up before epochs.
+        """
         noted = self.study.noted("refits")
         count = noted[-1]["count"] if noted else plan.refit_seeds
 
         def trainings() -> list[Training]:
-            return [Training("refit", trial.architecture, FIRST_SEED + seed, plan.epochs) for seed in range(count)]
+            return [
+                Training("refit", trial.architecture, FIRST_SEED + seed, plan.epochs, least=trial.seconds)
+                for seed in range(count)
+            ]
 
-        records = self._train(trainings(), "refit")
+        left = self._left()
+        if not noted and left is not None:
+            own = epoch_seconds(self.study, [trial])
+            while count > 1 and _rounds(count, self.n_jobs) * plan.epochs * own > left:
+                count -= 1
+        records = self._train(trainings(), "refit", left)
         while not noted and self.deadline is not None and count < MAX_REFITS:
             longest = max(record["seconds"] for record in records.values() if record["part"] == "refit")
             if 1.2 * longest > self.deadline():
                 break
             count = min(MAX_REFITS, count + self.n_jobs)
-            records = self._train(trainings(), "refit")
+            records = self._train(trainings(), "refit", self._left())
         if not noted:
             self.study.note("refits", count=count)
         return trainings(), records
 
-    def _train(self, trainings: Sequence[Training], phase: Phase) -> dict[str, dict[str, Any]]:
-        """Trains what is not journaled yet; a training that fails is left out, unless all do."""
+    def _left(self, share: float = 1.0) -> float | None:
+        """Seconds that the next trainings have, a share of the time; None where none is shortened: for a given plan."""
+        return None if self.deadline is None or self.plan is not None else share * self.deadline()
+
+    def _train(
+        self, trainings: Sequence[Training], phase: Phase, seconds: float | None = None
+    ) -> dict[str, dict[str, Any]]:
+        """Trains what is not journaled yet, in so many ``seconds``; one that fails is left out, unless all do."""
         records = {
             note["key"]: dict(note) for note in self.study.noted("trained") if (self.folder / note["file"]).exists()
         }
         todo = [training for training in trainings if training.key not in records]
-        jobs = ((training, self._job(training)) for training in todo)
+        rounds = _rounds(len(todo), self.n_jobs)
+        each = None if seconds is None else seconds / max(1, rounds)
+        now = time.time()
+        ends = [None if each is None else now + each * (1 + place // self.n_jobs) for place in range(len(todo))]
+        jobs = ((training, self._job(training, end)) for training, end in zip(todo, ends, strict=True))
         failures: list[TaskFailed] = []
         began, done = time.monotonic(), len(trainings) - len(todo)
         self._show(phase, done, len(trainings), began)
@@ -571,7 +615,7 @@ class _Selection:
             raise NetwrightError(f"every retraining failed ({failures[0].failure})")
         return records
 
-    def _job(self, training: Training) -> Callable[[], dict[str, Any]]:
+    def _job(self, training: Training, ends: float | None) -> Callable[[], dict[str, Any]]:
         from functools import partial
 
         return partial(
@@ -582,6 +626,7 @@ class _Selection:
             self.baseline.name,
             str(self.folder / f"{training.key}.safetensors"),
             self.study.device,
+            ends,
         )
 
     def _scored(
@@ -768,9 +813,12 @@ def epoch_seconds(study: Study, trials: Sequence[Trial]) -> float:
 
 
 def train_final(
-    space: SearchSpace, train: Train, training: Training, baseline: str, file: str, device: str
+    space: SearchSpace, train: Train, training: Training, baseline: str, file: str, device: str, ends: float | None
 ) -> dict[str, Any]:
-    """One training from scratch, in a worker: its score, the score of each example, and the file of its weights."""
+    """One training from scratch, in a worker: its score, the score of each example, and the file of its weights.
+
+    ``ends`` is when it is to be done (seconds of :func:`time.time`): what does not fit is trained for fewer epochs.
+    """
     import torch
 
     from netwright.training.goals import read_goal
@@ -793,7 +841,10 @@ def train_final(
         judges = train.test if train.test is not None else data.subset(split.test)
     else:
         judges = data.subset(split.selection)
-    fitted = train_network(network, data, indices, recipe, seed=training.seed, device=device, epochs=training.epochs)
+    seconds = None if ends is None else max(training.least, ends - time.time())
+    fitted = train_network(
+        network, data, indices, recipe, seed=training.seed, device=device, epochs=training.epochs, seconds=seconds
+    )
     network.to("cpu")
     goal = read_goal(data.task)
     outputs, targets = predict(network, judges.X), np.asarray(judges.y)

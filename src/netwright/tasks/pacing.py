@@ -19,8 +19,18 @@ if TYPE_CHECKING:
 
 MEASURED_SECONDS = 1.0
 """For about so long a speed is measured."""
+CROWDING_SECONDS = 0.1
+"""So much of a processor's time shows how crowded the machine is."""
 FINAL_EPOCHS = 3
 """As many epochs at least are to fit into the time of the last training."""
+
+
+def crowding() -> float:
+    """How many times as long as its processor takes what a thread does here now, since others run, too; at least 1."""
+    began, spent = time.perf_counter(), time.thread_time()
+    while time.thread_time() - spent < CROWDING_SECONDS:
+        pass
+    return max(1.0, (time.perf_counter() - began) / (time.thread_time() - spent))
 
 
 def seconds_a_row(network: Any, data: Data, recipe: Recipe, device: str, steps: int = 6) -> float:

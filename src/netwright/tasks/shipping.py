@@ -71,7 +71,7 @@ def extra_of(selected: Selected, found: Found, train: Train, about: Mapping[str,
         "input_shape": list(train.data.input_shape),
         "outputs": train.data.outputs,
         "preprocessing": _in_own_unit(about["preprocessing"], selected.fitted),
-        "recipe": train.recipe.override(selected.trial.architecture).replace(epochs=selected.plan.epochs).to_value(),
+        "recipe": train.recipe.override(selected.trial.architecture).replace(epochs=int(selected.fitted["epochs"])).to_value(),
     }
 
 
@@ -223,7 +223,7 @@ def _data_facts(preprocessing: Mapping[str, Any]) -> dict[str, str]:
 
 def _search_facts(selected: Selected, about: Mapping[str, Any]) -> dict[str, str]:
     return {
-        "Epochs": f"{selected.plan.epochs} for the network and the baseline alike",
+        "Epochs": f"{selected.fitted['epochs']} for the network and the baseline alike",
         "Search": f"strategy {about['strategy']}, {about['trial_epochs']} epochs a trial from scratch",
         "Refitted with seeds": ", ".join(map(str, selected.winner.seeds)),
     }

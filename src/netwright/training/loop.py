@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from netwright.errors import InputError
+from netwright.space.traceless import evaluating, generators_kept
 from netwright.training.augmentation import augment
 from netwright.training.cells import Auxiliary, ScheduledDropPath
 from netwright.training.data import Data
@@ -68,6 +70,7 @@ def fit(
     teacher: Teacher | None = None,
     weights: Array | Tensor | None = None,
     scorers: tuple[str, ...] = (),
+    seconds: float | None = None,
 ) -> Fitted:
     """Trains ``network`` in place on all of ``X`` (N, …) and ``y``, which are as ``task`` has them.
 
@@ -78,6 +81,10 @@ def fit(
     after each epoch, counted from 1; what it raises ends the training. With a ``teacher`` its answers are a part of the
     loss. ``weights`` (N,) say how much an example counts in it; their mean is taken for 1. ``scorers`` are names of
     :mod:`netwright.training.scorers` that are reported of the validation data, too.
+
+    Where it would take longer than ``seconds``, it trains for as many epochs as fit, at least one: whenever an epoch
+    has ended, those that are left are counted anew, and the learning rate goes the rest of its way in as many. Then
+    what comes out depends on the clock; ``Fitted.epochs`` says how many they were.
 
     A batch for which memory is missing is tried again in micro-batches of half the size, and so is all that follows;
     their gradients are added with their right weights, so the effective batch stays the same. Only BatchNorm sees a
@@ -108,7 +115,7 @@ def fit(
     if X_validation is not None and y_validation is not None:
         validation = _tensor(X_validation, device), _targets(y_validation, device)
     network.to(device)
-    with _seeded(seed, device):
+    with generators_kept(device, seed=seed):
         layout = _layout(network, inputs)
         _arrange(network, layout)
         steps = epochs * _steps(len(inputs), recipe.batch_size)
@@ -120,7 +127,8 @@ def fit(
             if second is not None:
                 stack.enter_context(second.active())
             trainer = _Trainer(network, recipe, judge.loss, layout, device, steps, teacher, paths, second)
-            curve, best = _epochs(trainer, inputs, targets, counts, judge, validation, epochs, seed, report)
+            ends = None if seconds is None else began + seconds
+            curve, best = _epochs(trainer, inputs, targets, counts, judge, validation, epochs, seed, report, ends)
     if best is not None:
         network.load_state_dict(best.state)
     _arrange(network, torch.contiguous_format)
@@ -154,7 +162,7 @@ def predict(
     if any(tensor.device != device for tensor in (*network.parameters(), *network.buffers())):
         network.to(device)
     layout = _layout(network, inputs)
-    with _evaluating(network, torch.inference_mode()):
+    with evaluating(network), torch.inference_mode():
         outputs = _outputs(network, inputs, batch_size, layout)
     array: Array = outputs.float().cpu().numpy()
     return array
@@ -171,13 +179,14 @@ def train_network(
     epochs: int | None = None,
     report: Reporter | None = None,
     teacher: Teacher | None = None,
+    seconds: float | None = None,
 ) -> Fitted:
     """Trains ``network`` on the examples ``indices`` of ``data`` without validation: for finalists and baselines."""
     X, y = np.asarray(data.X[indices]), np.asarray(data.y[indices])
     weights = None if data.weights is None else np.asarray(data.weights[indices])
     return fit(
         network, X, y, recipe, epochs=epochs, seed=seed, device=device, report=report, task=data.task, teacher=teacher,
-        weights=weights,
+        weights=weights, seconds=seconds,
     )  # fmt: skip
 
 
@@ -202,7 +211,7 @@ def credits(
     return judged.credits(outputs, truth)
 
 
-def learning_rate(schedule: str, peak: float, step: int, steps: int) -> float:
+def learning_rate(schedule: str, peak: float, step: float, steps: float) -> float:
     """The learning rate of step ``step`` (from 0) of ``steps``.
 
     One-cycle (Smith and Topin 2018) rises from peak/25 over the first 30 % of the steps and falls to peak/250,000,
@@ -243,6 +252,7 @@ def _epochs(
     epochs: int,
     seed: int,
     report: Reporter | None,
+    ends: float | None = None,
 ) -> tuple[list[Report], _Best | None]:
     recipe, device = trainer.recipe, inputs.device
     shuffle = torch.Generator().manual_seed(seed)
@@ -250,7 +260,11 @@ def _epochs(
     patience = recipe.patience if validation is not None else None
     curve: list[Report] = []
     best: _Best | None = None
-    for epoch in range(1, epochs + 1):
+    durations: list[float] = []
+    planned, epoch = epochs, 0
+    while epoch < epochs:
+        epoch += 1
+        began = time.perf_counter()
         trainer.network.train()
         order = torch.randperm(len(inputs), generator=shuffle).to(device)
         total = torch.zeros((), device=device)
@@ -264,6 +278,14 @@ def _epochs(
         loss = float(total) / seen
         if not math.isfinite(loss):
             raise FloatingPointError(f"the training loss is {loss} in epoch {epoch} of {epochs} (lr={recipe.lr:g})")
+        durations.append(time.perf_counter() - began)
+        if ends is not None:
+            # Medians: one slow epoch says nothing; three in a row say that the machine has become slower.
+            usual = max(statistics.median(durations), statistics.median(durations[-3:]))
+            fitting = epoch + max(0, int((ends - time.perf_counter()) / usual))
+            if min(planned, fitting) != epochs:
+                epochs = min(planned, fitting)
+                trainer.pace((epochs - epoch) * _steps(len(inputs), recipe.batch_size))
         metrics = {"train_loss": loss}
         if validation is not None and (report is not None or patience is not None or epoch == epochs):
             metrics |= _validate(trainer.network, *validation, judge, trainer.layout)
@@ -304,7 +326,7 @@ class _Trainer:
         loss: Loss,
         layout: torch.memory_format,
         device: torch.device,
-        steps: int,
+        steps: float,
         teacher: Teacher | None,
         paths: ScheduledDropPath | None = None,
         second: Auxiliary | None = None,
@@ -313,11 +335,18 @@ class _Trainer:
         self.teacher, self.paths, self.second = teacher, paths, second
         self.optimizer = optimizer(network if second is None else nn.ModuleList([network, second.head]), recipe)
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-        self.micro, self.halvings, self.taken = recipe.batch_size, 0, 0
+        self.micro, self.halvings = recipe.batch_size, 0
+        self.taken = 0.0
         self.half: torch.dtype | None = None
         if recipe.precision == "auto" and device.type == "cuda":
             self.half = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
         self.scaler = torch.amp.GradScaler("cuda", enabled=self.half is torch.float16)
+
+    def pace(self, left: int) -> None:
+        """Lets the schedules go the rest of their way, from where they are, in as many steps as are ``left``."""
+        way = 1.0 - self.taken / self.steps
+        self.steps = left / way if left else self.taken
+        self.taken = self.steps - left
 
     def step(self, x: Tensor, y: Tensor, counts: Tensor | None = None) -> Tensor:
         """One step on a batch whose examples count so much each; its mean loss, still on the device."""
@@ -389,7 +418,7 @@ def _second_head(network: nn.Module, recipe: Recipe, inputs: Tensor) -> Auxiliar
     """The auxiliary head that the recipe asks for, if the network has none of its own."""
     if not recipe.auxiliary or isinstance(getattr(network, "auxiliary", None), nn.Module):
         return None
-    with _evaluating(network, torch.no_grad()):
+    with evaluating(network), torch.no_grad():
         return Auxiliary(network, inputs[:2])
 
 
@@ -452,7 +481,7 @@ def _judge(goal: Goal, recipe: Recipe, targets: Tensor, scorers: tuple[str, ...]
 def _validate(
     network: nn.Module, inputs: Tensor, targets: Tensor, judge: _Judge, layout: torch.memory_format
 ) -> dict[str, float]:
-    with _evaluating(network, torch.inference_mode()):
+    with evaluating(network), torch.inference_mode():
         outputs = _outputs(network, inputs, EVALUATION_BATCH, layout).float()
         scores = judge.goal.scores(outputs, targets, judge.center, judge.scale)
     if judge.scorers and math.isfinite(scores["val_loss"]):
@@ -489,10 +518,9 @@ def _layout(network: nn.Module, inputs: Tensor) -> torch.memory_format:
     if inputs.dim() != 4 or not any(isinstance(module, nn.Conv2d) for module in network.modules()):
         return torch.contiguous_format
     probe = _laid_out(inputs[:2], torch.channels_last)
-    devices = [probe.device] if probe.device.type == "cuda" else []
     try:
         # Not inference_mode: what a network caches in its first forward could then not be trained.
-        with _evaluating(network, torch.no_grad()), torch.random.fork_rng(devices):
+        with evaluating(network), torch.no_grad(), generators_kept(probe.device):
             network(probe)
     except RuntimeError:
         # Not our affair here: whatever is wrong for every layout is raised by the training itself.
@@ -512,27 +540,6 @@ def _laid_out(x: Tensor, layout: torch.memory_format) -> Tensor:
 def _arrange(network: nn.Module, layout: torch.memory_format) -> None:
     """Not ``contiguous``: a weight of one input channel would keep its strides, and torch would take the slow path."""
     network.to(memory_format=layout)  # type: ignore[call-overload]
-
-
-@contextlib.contextmanager
-def _evaluating(network: nn.Module, without_gradients: contextlib.AbstractContextManager[Any]) -> Iterator[None]:
-    """Evaluation mode and no gradients; each module's own mode comes back afterwards."""
-    training = [module for module in network.modules() if module.training]
-    network.eval()
-    try:
-        with without_gradients:
-            yield
-    finally:
-        for module in training:
-            module.training = True
-
-
-@contextlib.contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices):
-        torch.manual_seed(seed)
-        yield
 
 
 def out_of_memory(error: BaseException) -> bool:
