@@ -41,7 +41,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     },
     "compact-language": {"vocabulary": 11, "context": 8},
     "language-transformer": {"vocabulary": 11, "context": 8, "widths": (6, 12), "depths": (1, 2), "heads": (1, 3)},
-    "tables": {"input_shape": (5,), "outputs": 3, "edges": [[-2.0, -1.0, 0.0, 3.0], [0.0, 1.0], [-1.0, 0.5, 1.0]]},
+    "tables": {
+        "input_shape": (7,), "outputs": 3, "edges": [[-2.0, -1.0, 0.0, 3.0], [0.0, 1.0], [-1.0, 0.5, 1.0]],
+        "categories": [[3, 2]], "codes": [[5, 40], [6, 35]],
+    },
     "table-networks": {"input_shape": (8,), "outputs": 3},
     "series": {"input_shape": (2, 12), "outputs": 3},
     "compact-audio": {"input_shape": (1, 16, 20), "classes": 3},
@@ -59,7 +62,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "compact-text": ("network", ("bag", "convolutions", "recurrent", "transformer")),
-    "tables": ("numbers", ("plain", "ranks", "piecewise", "periodic")),
+    "tables": ("numbers", ("plain", "ranks", "piecewise", "periodic", "transformer")),
     "table-networks": ("network", ("mlp", "resnet", "transformer")),
     "compact-language": ("network", ("lstm", "gru", "convolutions", "transformer")),
     "series": ("network", ("resnet", "tcn", "lstm", "inception")),
@@ -88,7 +91,8 @@ def make(name: str, kind: str = "", seed: int = 0) -> tuple[nn.Module, torch.Ten
     rng = np.random.default_rng(seed)
     architecture = space.sample(rng)
     if kind:
-        architecture = space.complete({KINDS[name][0]: kind}, rng)
+        # A transformer for tables has other numbers than the other kinds of network.
+        architecture = space.complete({"network" if kind == "transformer" else KINDS[name][0]: kind}, rng)
     torch.manual_seed(seed)
     network = space.build(architecture)
     shape = ARGUMENTS[name].get("input_shape")

@@ -40,7 +40,8 @@ SMALL: dict[str, dict[str, Any]] = {
                    "features": 4},
     "compact-language": {"vocabulary": 11, "context": 8},
     "language-transformer": {"vocabulary": 11, "context": 8, "widths": (6, 12), "depths": (1, 2), "heads": (1, 3)},
-    "tables": {"input_shape": (5,), "outputs": 2, "edges": [[-2.0, -1.0, 0.0, 3.0], [0.0, 1.0], [-1.0, 0.5, 1.0]]},
+    "tables": {"input_shape": (7,), "outputs": 2, "edges": [[-2.0, -1.0, 0.0, 3.0], [0.0, 1.0], [-1.0, 0.5, 1.0]],
+               "categories": [[3, 2]], "codes": [[5, 40], [6, 35]]},
     "table-networks": {"input_shape": (7,), "outputs": 4},
     "series": {"input_shape": (2, 12), "outputs": 3},
     "several-inputs": {"input_shape": (67,), "outputs": 4, "parts": [

@@ -87,7 +87,7 @@ def test_what_networks_may_know() -> None:
     constants = tables.learn(table)
     facts = tables.facts(constants)
     inputs = tables.apply(constants, table)
-    assert facts["categories"] == [[8, 7]]
+    assert (facts["categories"], facts["texts"], facts["codes"]) == ([[8, 7]], [[15, 32]], [])
     assert [len(edges) for edges in facts["edges"]][:2] == [17, 2]
     there = ~np.isnan(table.numbers[:, 0])
     assert facts["edges"][0][0] == pytest.approx(inputs[there, 0].min())
@@ -103,11 +103,35 @@ def test_values_that_were_never_seen_are_others() -> None:
     assert tables.apply(constants, new)[2, 8:15].sum() == 0
 
 
-def test_many_categories_are_capped() -> None:
-    """Of five hundred values the most frequent have a column each, and the others one."""
-    words = np.repeat([f"w{i}" for i in range(500)], 3)
+def test_many_categories_are_numbers() -> None:
+    """Of many values each that occurs twice has a number, the most frequent first; 0 is missing, the last the rest."""
+    words = [*np.repeat([f"w{i:03}" for i in range(500)], 3).tolist(), "w499", "once", None]
+    data = pandas.DataFrame({"size": np.arange(1503.0), "word": words})
+    constants = tables.learn(tables.from_frame(data))
+    assert tables.width(constants) == 2
+    assert tables.facts(constants) | {"edges": []} == {"edges": [], "categories": [], "texts": [], "codes": [[1, 502]]}
+    new = pandas.DataFrame({"size": [0.0] * 6, "word": ["w499", "w000", "w498", "once", "never", None]})
+    assert [1, 2, 500, 501, 501, 0] == tables.apply(constants, new)[:, 1].tolist()
+    assert "a number for each" in tables.describe(constants)
+
+
+def test_very_many_categories_are_capped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond so many the values share the last number."""
+    monkeypatch.setattr(tables, "CODES", 40)
+    words = np.repeat([f"w{i:03}" for i in range(500)], 3)
+    table = tables.from_frame(pandas.DataFrame({"word": words}))
+    constants = tables.learn(table)
+    assert [[0, 42]] == tables.facts(constants)["codes"]
+    assert {*range(1, 42)} == set(tables.apply(constants, table)[:, 0])
+
+
+def test_few_categories_keep_their_columns() -> None:
+    """As many values as there may be columns, and no more, are zeros and ones."""
+    words = np.repeat([f"w{i}" for i in range(tables.CATEGORIES)], 3)
     constants = tables.learn(tables.from_frame(pandas.DataFrame({"word": words})))
-    assert tables.width(constants) == tables.CATEGORIES + 1
+    assert ([[0, tables.CATEGORIES]], []) == (
+        tables.facts(constants)["categories"], tables.facts(constants)["codes"],
+    )  # fmt: skip
 
 
 def test_columns_that_tell_nothing_are_named() -> None:
@@ -148,8 +172,11 @@ def test_csv_frame_and_json_are_one(tmp_path: Path) -> None:
 def test_an_exported_folder_reads_them_without_the_package(tmp_path: Path) -> None:
     """predict.py beside a manifest makes the same inputs of the file."""
     data = frame().assign(y=np.arange(40) % 2)
+    data = pandas.concat([data] * 3, ignore_index=True)
+    data["shop"] = [None if i % 17 == 3 else f"shop {i % 36 if i % 13 else i}" for i in range(120)]
     data.to_csv(tmp_path / "a.csv", index=False)
     loaded = read(tmp_path / "a.csv", target="y")
+    assert loaded.data.facts["codes"]
     script = Path(standalone.__file__).parent / "predict.py"
     (tmp_path / "predict.py").write_bytes(script.read_bytes())
     manifest = {"extra": {"preprocessing": loaded.preprocessing}, "files": {}, "format": "onnx", "model": []}

@@ -49,6 +49,16 @@ def test_tokens_by_hand() -> None:
     torch.testing.assert_close(expected, tokens(torch.tensor([[3.0, -1.0]]))[0])
 
 
+def test_tokens_of_categories_by_hand() -> None:
+    """A category's token is the vector of its value plus one of its own, whether it comes as columns or as a number."""
+    tokens = table_networks.FeatureTokens(5, 4, [[1, 3]], [[4, 9]])
+    weight, bias, vectors = tokens.weight.weight, tokens.bias.weight, tokens.vectors.table.weight
+    expected = torch.stack([3.0 * weight[0] + bias[0], weight[2] + bias[1], vectors[7] + bias[2], weight[4]])
+    torch.testing.assert_close(expected, tokens(torch.tensor([[3.0, 0.0, 1.0, 0.0, 7.0]]))[0])
+    missing = tokens(torch.zeros(1, 5))[0]
+    torch.testing.assert_close(torch.cat([bias, weight[4:]]), missing)
+
+
 def test_attention_is_torchs() -> None:
     """Of the first block, whose input is not normalised."""
     block = table_networks.TransformerBlock(16, 8, 0.0, 0.0, first=True)

@@ -17,6 +17,7 @@ from netwright.errors import InputError, NetwrightError, SpaceError, nearest
 from netwright.space import SearchSpace, arguments_for
 from netwright.tasks.kinds import KINDS
 from netwright.tasks.preprocessing import facts
+from netwright.zoo.categories import aware
 from netwright.zoo.portfolio import starts_of
 
 
@@ -41,7 +42,8 @@ def find_space(
 
     ``name`` is None (the default of the kind), a name of :data:`netwright.zoo.SPACES`, ``FILE.py:Network``, a network
     written in the words, or a SearchSpace. Networks are made with those of ``input_shape``, ``classes``, ``outputs``
-    and the ``facts`` about the data (a text has a ``vocabulary``) that their signature names.
+    and the ``facts`` about the data (a text has a ``vocabulary``) that their signature names. One that does not name
+    ``codes`` gets columns of zeros and ones instead of them.
     """
     given = {**facts, "input_shape": tuple(input_shape), "classes": outputs, "outputs": outputs}
     if isinstance(name, SearchSpace):
@@ -170,6 +172,7 @@ def _line(path: Path, error: BaseException) -> int | None:
 
 
 def _space(network: Any, given: Mapping[str, Any]) -> SearchSpace:
+    network = aware(network, given)
     return SearchSpace(network, **arguments_for(network, **given))
 
 

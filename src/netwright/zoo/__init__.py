@@ -299,7 +299,7 @@ SPACES: Mapping[str, Entry] = {
         Entry(
             "tables",
             "tables",
-            "networks for tables, by how numbers are encoded: ranks, parts, frequencies; width, depth, kinds of block",
+            "networks for tables: blocks or a small transformer; how numbers are encoded, categories embedded; sizes",
             "netwright.zoo.tables",
             "Tables",
             "TABLES_STARTS",

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from netwright.errors import InputError, nearest
+from netwright.zoo.categories import Codes, told_apart
 
 
 class Convolutions(nn.Module):
@@ -128,7 +129,9 @@ def _branch(part: Mapping[str, Any]) -> nn.Module:
         return MeanOfWords(part["facts"]["vocabulary"], 32)
     if part["kind"] == "series":
         return SeriesConvolutions(shape, 32, (16, 32, 16))
-    return nn.Linear(shape[0], 32)
+    codes = part["facts"].get("codes", ())
+    apart, features = told_apart(shape[0], codes)
+    return nn.Sequential(apart, nn.Linear(features, 32)) if codes else nn.Linear(features, 32)
 
 
 class LanguageLSTM(nn.Module):
@@ -243,8 +246,10 @@ def _images(input_shape: tuple[int, ...], outputs: int) -> nn.Module:
     return Convolutions(input_shape, outputs, (24, "pool", 48, 48, "pool", 96, 96))
 
 
-def _tables(input_shape: tuple[int, ...], outputs: int) -> nn.Module:
-    return Perceptron(input_shape, outputs, (128, 128))
+def _tables(input_shape: tuple[int, ...], outputs: int, codes: Codes = ()) -> nn.Module:
+    apart, features = told_apart(input_shape[0], codes)
+    perceptron = Perceptron((features,), outputs, (128, 128))
+    return nn.Sequential(apart, perceptron) if codes else perceptron
 
 
 def _forecast(input_shape: tuple[int, ...], outputs: int) -> nn.Module:

@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from netwright.space import choose, one_of, repeat
+from netwright.zoo.categories import Codes, told_apart
 
 SMALL_WIDTHS = ((4, 6, 8, 10, 12, 16), (8, 12, 16, 20, 24, 32), (16, 24, 32, 40, 48, 64))
 """Of pictures of at most 12 pixels a side."""
@@ -127,13 +128,14 @@ class CompactImages(nn.Module):
 class CompactTables(nn.Module):
     """Layers on rows of features: width, depth, kind, norm and dropout are open, and so is the learning rate.
 
-    Input (N, features), output (N, outputs). With no layer it is a linear model.
+    Input (N, features), output (N, outputs); categories of many values are told apart by :class:`ToldApart`. With no
+    layer it is a linear model.
     """
 
-    def __init__(self, input_shape: tuple[int, ...], outputs: int) -> None:
+    def __init__(self, input_shape: tuple[int, ...], outputs: int, codes: Codes = ()) -> None:
         super().__init__()
         choose("recipe.lr", low=5e-4, high=2e-2, log=True)
-        features = input_shape[0]
+        self.apart, features = told_apart(input_shape[0], codes)
         width = choose("width", 16, 32, 48, 64, 96, 128, 192)
         dropout = choose("dropout", 0.0, 0.1, 0.25)
 
@@ -155,7 +157,7 @@ class CompactTables(nn.Module):
         self.head = nn.Linear(width, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = self.head(self.body(self.entry(x)))
+        result: Tensor = self.head(self.body(self.entry(self.apart(x))))
         return result
 
 

@@ -15,18 +15,24 @@ from torch import Tensor, nn
 
 from netwright.errors import InputError
 from netwright.space import SearchSpace, choose, one_of, repeat, scope
+from netwright.zoo.categories import Codes, Embedded
 from netwright.zoo.compact import CompactImages
 from netwright.zoo.compact_text import Bag, Convolutions
 from netwright.zoo.series import SeriesResNet
 
 
 class Rows(nn.Module):
-    """Linear layers on a row of a table: (N, F) to (N, outputs)."""
+    """Linear layers on a row of a table, categories of many values embedded: (N, F) to (N, outputs)."""
 
-    def __init__(self, features: int, outputs: int) -> None:
+    def __init__(self, features: int, outputs: int, codes: Codes = ()) -> None:
         super().__init__()
         width = choose("width", 16, 32, 64, 128)
-        self.entry = nn.Sequential(nn.Linear(features, width), nn.ReLU())
+        entry: list[nn.Module] = []
+        if codes:
+            size = choose("embedding", 4, 8, 16)
+            entry.append(Embedded(features, codes, size))
+            features += len(codes) * (size - 1)
+        self.entry = nn.Sequential(*entry, nn.Linear(features, width), nn.ReLU())
         self.body = repeat("depth", lambda _: nn.Sequential(nn.Linear(width, width), nn.ReLU()), 0, 2)
         self.head = nn.Linear(width, outputs)
 
@@ -83,7 +89,7 @@ def branch(part: Mapping[str, Any], features: int) -> nn.Module:
     if kind in ("images", "audio"):
         return CompactImages(shape, features)
     if kind == "tables":
-        return Rows(shape[0], features)
+        return Rows(shape[0], features, part["facts"].get("codes", ()))
     if kind == "series":
         return SeriesResNet(shape[0], features)
     if kind == "text":

@@ -2,12 +2,13 @@
 
 The space holds the three that the paper tunes side by side, each with what it tunes: widths, depths, hidden factors
 and dropouts, and the learning rate. The ranges are the paper's, cut to a grid and to sizes that a table of
-thousands of rows needs. All features are numbers: categories are told from each other before.
+thousands of rows needs. All features are numbers: categories are told from each other before. The parts are also those
+of the space :mod:`netwright.zoo.tables`, whose transformer has a token for each category.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from torch.nn import functional
 
 from netwright.architecture import Architecture
 from netwright.space import SearchSpace, choose, one_of, repeat, scope
+from netwright.zoo.categories import Codes, Vectors, told_apart
 
 DROPOUTS = (0.0, 0.1, 0.2, 0.5)
 HEADS = 8
@@ -78,20 +80,61 @@ class TableResNet(nn.Module):
 
 
 class FeatureTokens(nn.Module):
-    """A vector for each feature: its value times a learned one, plus a learned one; the class token is the last."""
+    """A vector for each feature: its value times a learned one, plus a learned one; the class token is the last.
 
-    def __init__(self, features: int, width: int) -> None:
+    (N, features) to (N, tokens, width). The columns of each of ``groups``, a place and a number of columns, add up to
+    one token: of a category with columns of zeros and ones that is the vector of its value. Categories that come as
+    ``codes`` have the last tokens before that of the class.
+    """
+
+    numbers: Tensor
+    adding: Tensor
+
+    def __init__(self, features: int, width: int, groups: Sequence[Sequence[int]] = (), codes: Codes = ()) -> None:
         super().__init__()
+        owners = token_of(features, groups, codes)
+        numbers = [place for place, owner in enumerate(owners) if owner is not None]
+        count = len({owner for owner in owners if owner is not None})
         # Embeddings, because a supernet knows how to slice those; they begin as a linear layer of so many outputs.
-        self.weight = nn.Embedding(features + 1, width)
-        self.bias = nn.Embedding(features, width)
+        self.weight = nn.Embedding(len(numbers) + 1, width)
+        self.bias = nn.Embedding(count + len(codes), width)
         for table in (self.weight, self.bias):
             nn.init.uniform_(table.weight, -(width**-0.5), width**-0.5)
+        self.vectors = Vectors(codes, width) if codes else None
+        self.grouped = bool(groups)
+        self.coded = bool(codes)
+        if codes:
+            self.register_buffer("numbers", torch.tensor(numbers).long())
+        if groups:
+            adding = torch.zeros(len(numbers) + 1, count + 1)
+            adding[list(range(len(numbers))), [owners[place] for place in numbers]] = 1.0
+            adding[-1, -1] = 1.0
+            self.register_buffer("adding", adding)
 
     def forward(self, x: Tensor) -> Tensor:
-        ones = torch.ones_like(x[:, :1])
-        tokens = torch.cat([x, ones], 1)[:, :, None] * self.weight.weight
+        values = x.index_select(1, self.numbers) if self.coded else x
+        values = torch.cat([values, torch.ones_like(x[:, :1])], 1)
+        if self.grouped:
+            # One product of matrices takes half the time of a vector for each column of each row.
+            vectors = self.adding[:, :, None] * self.weight.weight[:, None]
+            tokens = (values @ vectors.flatten(1)).reshape(-1, *vectors.shape[1:])
+        else:
+            tokens = values[:, :, None] * self.weight.weight
+        if self.vectors is not None:
+            tokens = torch.cat([tokens[:, :-1], self.vectors(x), tokens[:, -1:]], 1)
         return tokens + functional.pad(self.bias.weight, (0, 0, 0, 1))
+
+
+def token_of(features: int, groups: Sequence[Sequence[int]], codes: Codes) -> list[int | None]:
+    """Which token each column belongs to, None for codes: those of a group to one, all others to one each."""
+    coded = {place for place, _ in codes}
+    starts = {place + step: place for place, count in groups for step in range(count)}
+    tokens: dict[int, int] = {}
+    owners: list[int | None] = []
+    for place in range(features):
+        start = starts.get(place, place)
+        owners.append(None if place in coded else tokens.setdefault(start, len(tokens)))
+    return owners
 
 
 class ReGLU(nn.Module):
@@ -111,9 +154,17 @@ class TransformerBlock(nn.Module):
     """Attention among the tokens and a perceptron, each on normalised tokens (not in the first attention) and added."""
 
     def __init__(
-        self, width: int, hidden: int, attention_dropout: float, hidden_dropout: float, *, first: bool
+        self,
+        width: int,
+        hidden: int,
+        attention_dropout: float,
+        hidden_dropout: float,
+        *,
+        first: bool,
+        heads: int = HEADS,
     ) -> None:
         super().__init__()
+        self.heads = heads
         self.attention_norm = nn.Identity() if first else nn.LayerNorm(width)
         self.query = nn.Linear(width, width)
         self.key = nn.Linear(width, width)
@@ -127,7 +178,7 @@ class TransformerBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         tokens = self.attention_norm(x)
         query, key, value = (
-            layer(tokens).unflatten(2, (HEADS, -1)).transpose(1, 2) for layer in (self.query, self.key, self.value)
+            layer(tokens).unflatten(2, (self.heads, -1)).transpose(1, 2) for layer in (self.query, self.key, self.value)
         )
         weights = torch.softmax(query @ key.transpose(2, 3) * query.shape[3] ** -0.5, 3)
         x = x + self.exit((self.dropout(weights) @ value).transpose(1, 2).flatten(2))
@@ -161,10 +212,10 @@ class FTTransformer(nn.Module):
 class TableNetworks(nn.Module):
     """One of three kinds of network, each with its own decisions. Input (N, features), output (N, outputs)."""
 
-    def __init__(self, input_shape: tuple[int, ...], outputs: int) -> None:
+    def __init__(self, input_shape: tuple[int, ...], outputs: int, codes: Codes = ()) -> None:
         super().__init__()
         choose("recipe.lr", low=1e-4, high=1e-2, log=True)
-        features = input_shape[0]
+        self.apart, features = told_apart(input_shape[0], codes)
 
         def within(kind: str, make: type[nn.Module]) -> nn.Module:
             with scope(kind):
@@ -178,7 +229,7 @@ class TableNetworks(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = self.network(x)
+        result: Tensor = self.network(self.apart(x))
         return result
 
 
