@@ -15,16 +15,26 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 
-def search(data: str, seed: int, time_limit: str, jobs: int, folder: Path) -> dict[str, Any]:
+def search(data: str, seed: int, time_limit: str, jobs: int, folder: Path, asked: Sequence[str] = ()) -> dict[str, Any]:
     """One search from the command line; its JSON, with the seconds from start to end of the process."""
     command = [sys.executable, "-m", "netwright", "search", data, "--time-limit", time_limit, "--jobs", str(jobs)]
     began = time.perf_counter()
     done = subprocess.run(
-        [*command, "--seed", str(seed), "--out", str(folder / f"{Path(data).stem}-{seed}"), "--json", "--quiet"],
+        [
+            *command,
+            *asked,
+            "--seed",
+            str(seed),
+            "--out",
+            str(folder / f"{Path(data).stem}-{seed}"),
+            "--json",
+            "--quiet",
+        ],
         stdout=subprocess.PIPE,
         check=True,
         text=True,
@@ -33,13 +43,13 @@ def search(data: str, seed: int, time_limit: str, jobs: int, folder: Path) -> di
     return {**found, "wall": time.perf_counter() - began}
 
 
-def report(data: str, seeds: int, time_limit: str, jobs: int) -> list[dict[str, Any]]:
-    """Runs the seeds one after another and prints a line for each, and the means."""
+def report(data: str, seeds: int, time_limit: str, jobs: int, asked: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Runs the seeds one after another, with more options of the command; prints a line for each, and the means."""
     print("seed  found    baseline       MACs  share   params  trials  seconds  verdict")
     results = []
     with tempfile.TemporaryDirectory() as name:
         for seed in range(seeds):
-            found = search(data, seed, time_limit, jobs, Path(name))
+            found = search(data, seed, time_limit, jobs, Path(name), asked)
             test, rival, best = found["test"], found["baseline"], found["best"]
             print(
                 f"{seed:>4}  {test['score']:.4f}   {rival['score']:.4f}   {best['macs']:>9,}  "
