@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from netwright import zoo
 from netwright.errors import InputError, SpaceError
+from netwright.tasks import spaces
 from netwright.tasks.spaces import find_space
 
 TABLES = {"kind": "tables", "input_shape": (4,), "outputs": 3}
@@ -71,3 +73,25 @@ def test_a_missing_file_says_what_is_expected(here: Path) -> None:
     """The hint shows the form and where names are listed."""
     with pytest.raises(InputError, match=r"no such file: nope\.py\. --space takes FILE\.py:Network"):
         find_space("nope.py:Net", **TABLES)
+
+
+def test_starts_of_another_form_of_the_space_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By name: an answer that is none any more, and a start whose answers exclude each other or are mostly strange."""
+    from netwright.strategies import Auto
+    from netwright.trial import Objective
+
+    space = find_space("compact-tables", **TABLES).space
+    whole = dict(zip(("width", "dropout", "norm", "activation", "depth"), (64, 0.1, "batch", "gelu", 0), strict=True))
+    starts = [
+        whole,
+        {**whole, "width": 32, "former": "x"},
+        {**whole, "width": "no value"},
+        {**whole, "block0": "plain"},  # never asked with a depth of 0
+        {"width": 64, "depth": 9, "norm": "former", "block0": "former"},
+    ]
+    monkeypatch.setattr(spaces, "starts_of", lambda space: starts)
+    by_hand = len(zoo.SPACES["compact-tables"].starts)
+    found = find_space("compact-tables", **TABLES).starts[by_hand:]
+    left = {name: answer for name, answer in whole.items() if name != "width"}
+    assert list(found) == [whole, {**whole, "width": 32}, left]
+    Auto(starts=found).start(space, [Objective("val_loss", "minimize")])

@@ -9,7 +9,7 @@ import pytest
 
 from netwright.errors import InputError
 from netwright.zoo import SPACES
-from netwright.zoo.portfolio import greedy, read_portfolio, starts_of
+from netwright.zoo.portfolio import greedy, left_out, read_portfolio, starts_of
 
 
 def test_the_first_is_the_best_on_average_and_the_next_complements_it():
@@ -50,3 +50,27 @@ def test_the_file_says_where_its_starts_come_from():
 def test_a_space_without_a_portfolio_has_no_starts_from_it():
     """Nothing is invented."""
     assert starts_of("no such space") == ()
+
+
+def test_what_is_worth_what_was_chosen_without_a_data_set():
+    """By hand: of two that are as good on the two other sets the first is taken, then both."""
+    scores = np.array([[1.0, 0.4, 0.0], [0.0, 10.0, 5.0], [2.0, 2.0, 4.0]])
+    assert left_out(scores, [0, 1, 2], 1) == pytest.approx([0.4, 0.0, 0.0])
+    assert left_out(scores, [0, 1, 2], 2) == pytest.approx([0.4, 0.5, 0.0])
+
+
+def test_the_portfolio_of_the_others_against_choosing_anew():
+    """For each of many sets the greedy choice from the rest of the matrix, by its definition."""
+    rng = np.random.default_rng(1)
+    scores, owners = rng.random((5, 15)), rng.integers(0, 5, 15)
+    worth = (scores - scores.min(1, keepdims=True)) / np.ptp(scores, axis=1, keepdims=True)
+    for place, found in enumerate(left_out(scores, owners, 3)):
+        columns = [column for column in range(15) if owners[column] != place]
+        rest = np.delete(scores, place, 0)[:, columns]
+        assert found == max(worth[place, columns[each]] for each in greedy(rest, 3))
+
+
+def test_nothing_can_be_held_out_of_one_set():
+    """Told, and not an answer of another kind."""
+    with pytest.raises(InputError, match="without one data set there is none"):
+        left_out(np.ones((1, 2)), [0, 0], 1)

@@ -12,8 +12,10 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any
 
+import numpy as np
+
 from netwright import zoo
-from netwright.errors import InputError, NetwrightError, SpaceError, nearest
+from netwright.errors import ArchitectureError, InfeasibleError, InputError, NetwrightError, SpaceError, nearest
 from netwright.space import SearchSpace, arguments_for
 from netwright.tasks.kinds import KINDS
 from netwright.tasks.preprocessing import facts
@@ -68,10 +70,29 @@ def find_space(
     names = {decision.name for decision in space.decisions}
     # A start may speak of decisions that only larger inputs have.
     starts = tuple({name: answer for name, answer in start.items() if name in names} for start in entry.starts)
-    # The portfolio was made with the space as it was: an answer that is no more is left out. What was chosen by hand
-    # comes before it, which a search of a few trials should at least have tried.
-    found = tuple(answers for start in starts_of(name) if (answers := space.answers_of(start)))
+    # What was chosen by hand comes before the portfolio: a search of a few trials should at least have tried it.
+    found = tuple(answers for start in starts_of(name) if (answers := fitting(start, space)))
     return Found(space, {"name": name}, (*starts, *(start for start in found if start not in starts)))
+
+
+def fitting(start: Mapping[str, Any], space: SearchSpace) -> dict[str, Any]:
+    """Those answers of a start, made for other data or a former version of the space, that this space has.
+
+    None where they exclude each other, or where less than half is left: that one is of another space by now.
+    """
+    answers = space.answers_of(start)
+    if 2 * len(answers) < len(start) or not possible(answers, space):
+        return {}
+    return answers
+
+
+def possible(answers: Mapping[str, Any], space: SearchSpace) -> bool:
+    """Whether some architecture of the space has these answers, and there are any."""
+    try:
+        space.unrestricted.complete(answers, np.random.default_rng(0))
+    except (ArchitectureError, InfeasibleError):
+        return False
+    return bool(answers)
 
 
 def like(about: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from netwright.architecture import Architecture
-from netwright.errors import ArchitectureError, InfeasibleError, InputError, StoreError, nearest
+from netwright.errors import InputError, StoreError, nearest
 from netwright.space import SearchSpace
+from netwright.tasks.spaces import possible
 
 if TYPE_CHECKING:
     from netwright.strategies.base import Strategy
@@ -76,7 +75,7 @@ def read_ranking(folder: str | Path, *, kind: str, space: SearchSpace, weights: 
     starts: list[dict[str, Any]] = []
     for trial in [*chosen, *ordered]:
         answers = space.answers_of(trial.architecture)
-        if len(starts) < BEST and answers not in starts and _possible(answers, space):
+        if len(starts) < BEST and answers not in starts and possible(answers, space):
             starts.append(answers)
     half = ordered[: MOST // 2]
     rest = sorted(ordered[MOST // 2 :], key=lambda trial: trial.number)[-(MOST - len(half)) :]
@@ -181,15 +180,6 @@ def _unsound(trial: Trial, problem: str) -> StoreError:
         f"the weights of trial {trial.number} cannot be begun from: {problem}",
         hint="Begin without weights: add --fresh-weights (start_weights=False in Python)",
     )
-
-
-def _possible(answers: Mapping[str, Any], space: SearchSpace) -> bool:
-    """Whether some architecture of the space has these answers."""
-    try:
-        space.complete(answers, np.random.default_rng(0))
-    except (ArchitectureError, InfeasibleError):
-        return False
-    return bool(answers)
 
 
 def _some(names: Any) -> str:

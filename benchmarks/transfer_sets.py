@@ -1,0 +1,252 @@
+"""What ``transfer.py`` and ``make_portfolio.py`` share: data sets, searches on them, and scores that are kept on disk.
+
+A score is that of an architecture, on a data set, with a seed: whichever search asks for it, and as its trial of
+whatever number, it is the same, and it is trained for once. So a search that begins from what others found is compared
+with one from nothing by what it tries, and not by the luck of a training.
+
+Sets of tables and images come with scikit-learn and with Debian's package ``dataset-fashion-mnist``; others are read
+from a folder (``--data``, or $NETWRIGHT_DATA): ``tabular/*.csv.gz``, ``text_classification/sentences.tsv.gz`` (see
+``text.py``), ``time_series/*.npz`` (see ``series.py``). Of each at most so many rows are taken (``--rows``), drawn
+once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import netwright as nw
+from netwright.architecture import Architecture
+from netwright.errors import NetwrightError
+from netwright.evaluators.base import Candidate
+from netwright.space import SearchSpace
+from netwright.strategies import Auto
+from netwright.study.candidates import measure_costs, seeded
+from netwright.tasks.kinds import KINDS
+from netwright.tasks.readers import Loaded, from_arrays, read
+from netwright.tasks.spaces import find_space, fitting
+from netwright.zoo.baselines import baseline
+
+SETS = {
+    "tables": (
+        "iris", "wine", "breast_cancer", "digits", "diabetes", "spambase", "adult", "california_housing",
+    ),
+    "text": ("MR", "TREC", "SST2"),
+    "series": ("GunPoint", "ItalyPowerDemand", "BasicMotions", "JapaneseVowels"),
+    "images": ("digits", "fashion-mnist"),
+}  # fmt: skip
+FILES = {
+    "adult": ("adult_train.csv.gz", "income"),
+    "spambase": ("spambase.csv.gz", "type"),
+    "california_housing": ("california_housing.csv.gz", "median_house_value"),
+}
+Found = list[tuple[Architecture, float]]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The evaluator of a set: each architecture trained once with ``seed``, its loss kept in a file of ``folder``."""
+
+    train: nw.evaluators.Train
+    space: SearchSpace
+    seed: int
+    folder: Path
+    inherits = False
+    costs = ("params", "macs")
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return self.train.data.input_shape
+
+    @property
+    def fingerprint(self) -> str:
+        """Whatever a score depends on but the architecture."""
+        recipe, split = self.train.recipe, self.train.split
+        rows = hashlib.sha256(np.concatenate([split.train, split.validation]).tobytes()).hexdigest()
+        facts = [self.train.data.fingerprint, rows, self.space.signature, repr(recipe), self.seed]
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+    def file(self, architecture: Architecture) -> Path:
+        """Where its score is kept."""
+        digest = hashlib.sha256(architecture.to_json().encode()).hexdigest()
+        return self.folder / self.fingerprint[:16] / f"{digest}.json"
+
+    def __call__(self, candidate: Candidate) -> Mapping[str, float]:
+        file = self.file(candidate.architecture)
+        if file.is_file():
+            kept: dict[str, float] = json.loads(file.read_text("utf-8"))
+            return kept
+        with seeded(self.seed):
+            metrics = dict(self.train(replace(candidate, seed=self.seed, heritage=None)))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_suffix(f".{os.getpid()}.tmp")
+        temporary.write_text(json.dumps(metrics), "utf-8")
+        temporary.replace(file)
+        return metrics
+
+
+@dataclass(frozen=True)
+class Task:
+    """A data set, split, with the space that a search of its kind has, and how networks are trained on it.
+
+    ``by_hand`` are the starts of the space that were chosen by hand; ``limits`` those that a search has by default.
+    """
+
+    name: str
+    kind: str
+    space_name: str
+    space: SearchSpace
+    by_hand: tuple[Mapping[str, Any], ...]
+    train: nw.evaluators.Train
+    limits: Mapping[str, float]
+    cache: Path
+
+    def search(self, trials: int, seed: int, store: Path | None = None, **known: Any) -> Found:
+        """The architectures of a search by ``auto`` in their order, each with its score: minus its validation loss.
+
+        By the loss, since a tenth of a small set tells more of it than the number of right answers does. What failed
+        has the lowest score. With ``store`` the search is a study on disk, which goes on where it ended.
+        """
+        scores = Scores(self.train, self.space, seed, self.cache)
+        options: dict[str, Any] = {"seed": seed, "parallel": 1, "executor": "in_process", "store": store}
+        study = nw.Study(self.space, Auto(**known), scores, minimize="val_loss", constraints=self.limits, **options)
+        study.run(max_trials=trials, n_jobs=1)
+        return [(trial.architecture, -trial.metrics.get("val_loss", np.inf)) for trial in study.trials]
+
+    def score(self, architecture: Architecture, seed: int) -> float:
+        """The same for one architecture; the lowest for what breaks a limit or cannot be trained."""
+        if self.limits:
+            costs = measure_costs(self.space, self.train.data.input_shape, tuple(self.limits), architecture)
+            if any(costs[name] > limit for name, limit in self.limits.items()):
+                return -np.inf
+        try:
+            return -Scores(self.train, self.space, seed, self.cache)(Candidate(architecture, self.space))["val_loss"]
+        except (NetwrightError, RuntimeError, ValueError) as error:
+            print(f"{self.name}: {architecture} cannot be trained: {error}")
+            return -np.inf
+
+    def start(self, answers: Mapping[str, Any], seed: int = 0) -> Architecture | None:
+        """An architecture of this space with those of the answers that it has; None where a search would take none."""
+        own = fitting(answers, self.space)
+        return self.space.complete(own, np.random.default_rng(seed)) if own else None
+
+
+def tasks_of(names: Sequence[str], kind: str, options: argparse.Namespace) -> list[Task]:
+    """The data sets of a kind that are there, each split by the seed 0."""
+    return [task for name in names for task in _task(name, kind, options)]
+
+
+def _task(name: str, kind: str, options: argparse.Namespace) -> Iterator[Task]:
+    try:
+        loaded = load(name, kind, options.data, options.rows)
+    except FileNotFoundError as error:
+        print(f"{name}: left out, {error.filename} is not there")
+        return
+    parts = loaded.split(0)
+    loaded = loaded.learned_on(parts.development)
+    data = loaded.data
+    found = find_space(None, kind=kind, input_shape=data.input_shape, outputs=data.outputs, facts=data.facts)
+    rival = KINDS[kind].baseline or ("digits" if min(data.input_shape[1:]) <= 12 else "images")
+    recipe = nw.training.Recipe(**{**dict(baseline(rival).recipe), "epochs": options.epochs})
+    if data.task == "regression":
+        recipe = recipe.replace(label_smoothing=0.0)
+    limits = {}
+    if kind == "images":
+        with torch.device("meta"):
+            network = baseline(rival).build(data.input_shape, data.outputs, data.facts)
+            limits = {"macs": float(nw.costs.COSTS["macs"](network, torch.zeros(1, *data.input_shape)) // 2)}
+    train = nw.evaluators.Train(data, recipe, split=parts, keep=False)
+    entry = nw.zoo.SPACES[str(found.origin["name"])]
+    by_hand = tuple(answers for each in entry.starts if (answers := found.space.answers_of(each)))
+    yield Task(name, kind, str(found.origin["name"]), found.space, by_hand, train, limits, options.cache)
+
+
+def load(name: str, kind: str, folder: Path, most: int) -> Loaded:
+    """The rows of a set, at most so many, drawn once; FileNotFoundError where its file is not there."""
+    if kind == "tables" and name in FILES:
+        import pandas
+
+        file, target = FILES[name]
+        frame = pandas.read_csv(folder / "tabular" / file)
+        X, y, task = frame.drop(columns=target), frame[target].to_numpy(), "tables"
+    elif kind == "tables":
+        from sklearn import datasets
+
+        bunch = getattr(datasets, f"load_{name}")(as_frame=True)
+        X, y, task = bunch.data.rename(columns=str), bunch.target.to_numpy(), "tables"
+    elif kind == "text":
+        from text import read as read_texts
+
+        X, y, _ = read_texts(folder / "text_classification" / "sentences.tsv.gz")[name]
+        task = "text-classification"
+    elif kind == "series":
+        with np.load(folder / "time_series" / f"{name}.npz") as arrays:
+            both = [arrays["X_train"], arrays["X_test"]]
+            y = np.concatenate([arrays["y_train"], arrays["y_test"]])
+        # Shorter ones end in NaN, as these files have it.
+        longest = max(part.shape[2] for part in both)
+        ends = [((0, 0), (0, 0), (0, longest - part.shape[2])) for part in both]
+        X = np.concatenate([np.pad(part, end, constant_values=np.nan) for part, end in zip(both, ends, strict=True)])
+        task = "series-classification"
+    else:
+        loaded = read(name)
+        X, y, task = loaded.raw.X, np.asarray(loaded.raw.y), "image-classification"
+    if len(y) > most:
+        chosen = np.sort(np.random.default_rng(0).permutation(len(y))[:most])
+        X, y = (X.iloc[chosen] if hasattr(X, "iloc") else X[chosen]), y[chosen]
+    return from_arrays(X, y, task=task, name=name)
+
+
+def best_of(found: Found, count: int) -> list[Architecture]:
+    """The best different architectures of a search."""
+    ordered = sorted((pair for pair in found if np.isfinite(pair[1])), key=lambda pair: -pair[1])
+    return list(dict.fromkeys(architecture for architecture, _ in ordered))[:count]
+
+
+def matrix(tasks: Sequence[Task], candidates: Sequence[Mapping[str, Any]], seed: int) -> np.ndarray:
+    """The score of each candidate on each data set; what a set cannot train is as bad there as the worst."""
+    rows = []
+    for task in tasks:
+        starts = [task.start(candidate) for candidate in candidates]
+        row = np.array([-np.inf if start is None else task.score(start, seed) for start in starts])
+        if not np.isfinite(row).any():
+            raise SystemExit(f"{task.name}: none of the candidates can be trained on it")
+        rows.append(np.where(np.isfinite(row), row, row[np.isfinite(row)].min()))
+        print(f"{task.name}: {len(candidates)} candidates trained", flush=True)
+    return np.stack(rows)
+
+
+def arguments(document: str | None) -> argparse.ArgumentParser:
+    """What both programs are told."""
+    parser = argparse.ArgumentParser(description=document, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kinds", default="tables", help=f"of {', '.join(SETS)}")
+    parser.add_argument("--sets", default="", help="those of the kinds' sets that are meant; all by default")
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("NETWRIGHT_DATA", ".")))
+    parser.add_argument("--rows", type=int, default=2000, help="of each set at most")
+    parser.add_argument("--trials", type=int, default=24, help="of each search")
+    parser.add_argument("--epochs", type=int, default=10, help="of each training")
+    parser.add_argument("--candidates", type=int, default=3, help="the best so many of each search may become starts")
+    parser.add_argument("--most", type=int, default=4, help="starts of a space at most")
+    return parser
+
+
+def chosen(options: argparse.Namespace) -> Iterator[tuple[str, list[Task]]]:
+    """Each kind that is meant with its sets; SystemExit for a name that is none."""
+    wanted = [name for name in options.sets.split(",") if name]
+    kinds = options.kinds.split(",")
+    unknown = [kind for kind in kinds if kind not in SETS]
+    unknown += [name for name in wanted if not any(name in SETS[kind] for kind in kinds if kind in SETS)]
+    if unknown:
+        raise SystemExit(f"'{unknown[0]}' is neither a kind ({', '.join(SETS)}) nor a set of {options.kinds}")
+    torch.set_num_threads(1)
+    for kind in kinds:
+        yield kind, tasks_of([name for name in SETS[kind] if not wanted or name in wanted], kind, options)
