@@ -315,7 +315,7 @@ def test_other_inputs_than_images_stay_as_they_are():
 
 
 def test_elastic_sizes_are_laid_out_too():
-    """Networks that are built for each architecture get their inputs with channels last."""
+    """Networks that are built for each architecture get their inputs with channels last; they learn as before."""
 
     class Net(nn.Module):
         def __init__(self):
@@ -328,6 +328,7 @@ def test_elastic_sizes_are_laid_out_too():
     supernet = Supernet(nw.SearchSpace(Net))
     assert supernet.arrange(torch.randn(2, *IMAGES)) is torch.channels_last
     assert supernet.at({"width": 4})(torch.randn(2, *IMAGES)).is_contiguous(memory_format=torch.channels_last)
+    assert [True, True] == [supernet.at({"width": width}).training for width in (2, 4)]
 
 
 def test_copies_and_pickles_are_arranged_and_on_their_own():

@@ -12,6 +12,7 @@ import torch.nn.attention
 from torch import nn
 
 from netwright.errors import InputError
+from netwright.space.traceless import evaluating
 
 T = TypeVar("T")
 Inputs = tuple[torch.Tensor, ...]
@@ -78,18 +79,6 @@ def measured(network: nn.Module, rows: Inputs, run: Callable[[nn.Module, Inputs]
     kernels = nullcontext() if rows[0].is_meta else _plain_kernels()
     with evaluating(network), torch.random.fork_rng(devices=[]), kernels:
         return run(network, rows)
-
-
-@contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode for a while; afterwards every module has the mode that it had."""
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 @contextmanager

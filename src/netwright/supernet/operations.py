@@ -25,6 +25,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 from netwright.architecture import Answer, Architecture
 from netwright.errors import ArchitectureError, InputError, SpaceError
 from netwright.space import Decision, SearchSpace
+from netwright.space.traceless import generators_kept
 from netwright.supernet.supernet import Supernet
 from netwright.supernet.switches import Edges, Mixed, Row, Way
 
@@ -485,7 +486,7 @@ def _fingerprint(supernet: Supernet) -> str:
 def _undisturbed(supernet: Supernet) -> Iterator[None]:
     """Evaluation mode without gradients; afterwards modes, buffers, ways and the random generator are as before."""
     modules = list(supernet.network.modules())
-    modes = [module.training for module in modules]
+    device = next(supernet.network.parameters(), torch.empty(0)).device
     buffers = [
         (module, name, buffer, buffer.clone())
         for module in modules
@@ -494,14 +495,10 @@ def _undisturbed(supernet: Supernet) -> Iterator[None]:
     ]
     ways = supernet.board.ways
     try:
-        for module in modules:
-            module.training = False
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        with supernet.evaluating(), torch.no_grad(), generators_kept(device):
             yield
     finally:
         supernet.board.ways = ways
-        for module, mode in zip(modules, modes, strict=True):
-            module.training = mode
         with torch.no_grad():
             for module, name, buffer, before in buffers:
                 module._buffers[name] = buffer

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from netwright.space.traceless import evaluating
+
 BATCH = 128
 
 
@@ -23,22 +25,21 @@ def recalibrated(network: nn.Module, inputs: Tensor, *, batch_size: int = BATCH)
         for module in network.modules()
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is not None
     ]
-    modes = {module: module.training for module in network.modules()}
     before = [(norm, norm.momentum, {name: b.clone() for name, b in norm._buffers.items() if b is not None})
               for norm in norms]  # fmt: skip
-    network.eval()
     try:
-        with torch.no_grad():
-            for norm in norms:
-                norm.reset_running_stats()
-                norm.momentum = None
-                norm.training = True
-            if norms:
-                for start in range(0, len(inputs), batch_size):
-                    network(inputs[start : start + batch_size])
-            for norm in norms:
-                norm.training = False
-        yield network
+        with evaluating(network):
+            with torch.no_grad():
+                for norm in norms:
+                    norm.reset_running_stats()
+                    norm.momentum = None
+                    norm.training = True
+                if norms:
+                    for start in range(0, len(inputs), batch_size):
+                        network(inputs[start : start + batch_size])
+                for norm in norms:
+                    norm.training = False
+            yield network
     finally:
         with torch.no_grad():
             for norm, momentum, buffers in before:
@@ -47,5 +48,3 @@ def recalibrated(network: nn.Module, inputs: Tensor, *, batch_size: int = BATCH)
                     own = norm._buffers[name]
                     assert own is not None
                     own.copy_(buffer)
-        for module, mode in modes.items():
-            module.training = mode

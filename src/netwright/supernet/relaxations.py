@@ -18,6 +18,7 @@ from netwright.architecture import Answer, Architecture
 from netwright.errors import SpaceError
 from netwright.space import Decision, SearchSpace
 from netwright.space.conditions import asked
+from netwright.space.traceless import generators_kept
 from netwright.supernet.supernet import Supernet
 from netwright.supernet.switches import Edges, Mixed, Way
 
@@ -415,10 +416,7 @@ def _concentration(row: Tensor) -> Tensor:
 def _dirichlet(concentration: Tensor, generator: torch.Generator) -> Tensor:
     """A draw with a gradient; torch's own sampler knows only the global generator."""
     seed = int(torch.randint(2**62, (1,), generator=generator))
-    with torch.random.fork_rng(devices=[]):
-        # Not torch.manual_seed, which formats a stack trace for a device that is not in use: it takes longer than all
-        # else here.
-        torch.default_generator.manual_seed(seed)
+    with generators_kept(concentration.device, seed=seed):
         drawn: Tensor = torch.distributions.Dirichlet(concentration).rsample()
     return drawn
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from netwright.architecture import Answer, Architecture
 from netwright.errors import ArchitectureError, InputError, SpaceError
 from netwright.space import Decision, SearchSpace
+from netwright.space.traceless import generators_kept, modes_kept
 from netwright.space.uninitialised import Uninitialised
 from netwright.supernet.share import Located, Share
 from netwright.supernet.slicing import sliced
@@ -54,8 +55,7 @@ class Supernet(nn.Module):
         self._superposition: Superposition | None = None
         self.narrowed = False
         """Whether its candidates have only a part of their channels (:mod:`netwright.supernet.partial_channels`)."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with generators_kept(seed=seed):
             self.network: nn.Module = SharedTensors(self.values, self._made) if self.values else self._made({}, True)
         self._enter(self.network)
 
@@ -180,6 +180,21 @@ class Supernet(nn.Module):
             self._superposition.train(mode)
         return self
 
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Evaluation mode for a while; afterwards every module has the mode that it had.
+
+        So have those of the networks that were run before; what is run here for the first time is then in the mode of
+        the supernet.
+        """
+        mode = self.training
+        with modes_kept(self, *self._built.values()):
+            self.eval()
+            try:
+                yield
+            finally:
+                self.train(mode)
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Supernet:
         """To another device or type: what was built has views of the tensors of before."""
         self._built.clear()
@@ -214,12 +229,10 @@ class Supernet(nn.Module):
 
     def _runs(self, images: Tensor) -> bool:
         """Whether the layout can be taken: a network that calls ``view`` on its features cannot. Nothing is changed."""
-        modes = {module: module.training for module in self.modules()}
         before, rng = self.board.ways, np.random.default_rng(0)
-        self.eval()
         try:
             # Not inference_mode: what a network caches in its first forward could then not be trained.
-            with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            with self.evaluating(), torch.no_grad(), generators_kept(images.device):
                 for _ in range(PATHS):
                     self.at(self.space.unrestricted.sample(rng))(images)
                 if not self.values and self._mixes(images):
@@ -229,8 +242,6 @@ class Supernet(nn.Module):
             return False
         finally:
             self.board.ways = before
-            for module, mode in modes.items():
-                module.training = mode
         return True
 
     def _mixes(self, images: Tensor) -> bool:
@@ -311,8 +322,7 @@ class Supernet(nn.Module):
         """
         reading = Located(self.space.declared, architecture)
         own = isinstance(self.network, SharedTensors) and self.network.others
-        with torch.random.fork_rng(devices=[]), nullcontext() if own else Uninitialised():
-            torch.manual_seed(self.seed)
+        with generators_kept(seed=self.seed), nullcontext() if own else Uninitialised():
             network = self.space.read(reading, f"built as {architecture}")
         reading.finish()
         return network, reading.places(network)

@@ -28,6 +28,7 @@ from netwright.errors import SpaceError
 from netwright.space import SearchSpace
 from netwright.space.conditions import asked
 from netwright.space.decisions import show
+from netwright.space.traceless import evaluating, generators_kept
 from netwright.supernet.joining import summed
 from netwright.supernet.sizes import NORMS, ONE_PATH, SIZE, Sizes, Table, Values, Variants, norm_shape
 from netwright.supernet.slicing import sliced
@@ -155,8 +156,7 @@ class Superposition:
     def _made(self, values: Values) -> nn.Module:
         """A network without weights; what it has of buffers of its own is filled by the seed of the supernet."""
         own, supernet = self._shared.others, self._supernet
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(supernet.seed)
+        with generators_kept(seed=supernet.seed):
             network = supernet._made(values, own)
         if own:
             network.to(next(self._shared.parameters(), torch.empty(0)).device)
@@ -321,14 +321,13 @@ class Superposition:
         Tried in double precision where the network takes that, else in its own.
         """
         supernet, before = self._supernet, self._supernet.board.ways
-        modes = {module: module.training for module in self.network.modules()}
-        self.network.eval()
         types = [None] if self._shared.others else [torch.float64, None]
         example = next(self._shared.parameters(), torch.empty(0))
         try:
             with (
+                evaluating(self.network),
                 torch.no_grad(),
-                torch.random.fork_rng(devices=[]),
+                generators_kept(example.device, seed=0),
                 torch.autocast(example.device.type, enabled=False),
             ):
                 for kind in types:
@@ -348,8 +347,6 @@ class Superposition:
             self._instead = {}
             self._exact.clear()
             supernet.board.ways = before
-            for module, mode in modes.items():
-                module.training = mode
 
     def _try(self, inputs: tuple[Any, ...], options: dict[str, Any], *, tolerance: float) -> None:
         space, board = self._supernet.space, self._supernet.board
@@ -405,11 +402,11 @@ class Superposition:
             yield "", {**most, **drawn}
 
     def _moved(self, kind: torch.dtype | None) -> dict[str, Tensor]:
-        """The shared tensors, moved at random, in another precision; the global generator is forked."""
-        torch.manual_seed(0)
+        """The shared tensors, moved at random, in another precision."""
+        draw = torch.Generator().manual_seed(0)
         found = {}
         for key, tensor in self._shared.named_parameters():
-            noise = NOISE * torch.randn(tensor.shape).to(tensor)
+            noise = NOISE * torch.randn(tensor.shape, generator=draw).to(tensor)
             found[key.replace("/", ".")] = (tensor + noise).to(kind or tensor.dtype)
         for key, buffer in self._shared.named_buffers():
             found[key.replace("/", ".")] = buffer.to(kind or buffer.dtype) if buffer.is_floating_point() else buffer

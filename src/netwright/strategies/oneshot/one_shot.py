@@ -21,6 +21,7 @@ from netwright.arguments import as_whole
 from netwright.errors import InputError
 from netwright.progress import Progress, Watch
 from netwright.space import SearchSpace
+from netwright.space.traceless import generators_kept, seed_generators
 from netwright.strategies.oneshot import checkpoints
 from netwright.strategies.oneshot.making import described, fresh, make
 from netwright.strategies.oneshot.method import Batch, Course, Hardware, MakeOptimizer, Method, Schedule
@@ -219,8 +220,7 @@ class OneShot:
         parts = self._parts()
         batches: Iterator[tuple[Batch, Batch | None]] | None = None
         device = torch.device(self.device)
-        devices = [device] if device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
+        with generators_kept(device):
             while not self.finished:
                 epoch, place = divmod(self.steps, self.steps_an_epoch)
                 if batches is None or place == 0:
@@ -228,7 +228,7 @@ class OneShot:
                 if place == 0:
                     self._sum = torch.zeros(())
                 # Dropout and augmentation follow the step alone, wherever the training was begun.
-                torch.manual_seed(_mixed(self.seed, self.steps))
+                seed_generators(_mixed(self.seed, self.steps), device)
                 self._sum = self._sum + self.method.step(self.steps, *next(batches)).cpu()
                 self.steps += 1
                 now = time.monotonic()
@@ -302,7 +302,7 @@ class OneShot:
         twin._options = self._options
         twin.supernet.train()
         parts, period, seconds = twin._parts(), twin.method.period, 0.0
-        with torch.random.fork_rng(devices=[]):
+        with generators_kept(torch.device(self.device)):
             for place in range(count):
                 first = (2 * place + 1) * self.epochs // (2 * count) * self.steps_an_epoch
                 # What a part of the course begins with is done once, and is not what a step takes.

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from netwright.architecture import Architecture
+from netwright.space.traceless import evaluating
 from netwright.strategies.oneshot.method import Batch, Course
 from netwright.supernet.supernet import Supernet
 
@@ -62,20 +63,16 @@ def batch_statistics(network: nn.Module) -> Iterator[nn.Module]:
 
     Afterwards every module is in the mode that it was in.
     """
-    modes = [(module, module.training) for module in network.modules()]
-    norms = [module for module, _ in modes if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     tracking = [norm.track_running_stats for norm in norms]
-    for module, _ in modes:
-        module.training = False
-    for norm in norms:
-        norm.training, norm.track_running_stats = True, False
-    try:
-        yield network
-    finally:
-        for norm, tracks in zip(norms, tracking, strict=True):
-            norm.track_running_stats = tracks
-        for module, mode in modes:
-            module.training = mode
+    with evaluating(network):
+        for norm in norms:
+            norm.training, norm.track_running_stats = True, False
+        try:
+            yield network
+        finally:
+            for norm, tracks in zip(norms, tracking, strict=True):
+                norm.track_running_stats = tracks
 
 
 @final
