@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 import pytest
@@ -68,16 +69,16 @@ def seen(method, supernet, steps, batches):
 
 def test_the_published_sizes():
     """128 to 224 pixels in steps of four; of other images the same parts of their sides."""
-    assert [(side, side) for side in range(128, 225, 4)] == sizes(torch.zeros(1, 3, 224, 224), "published")
-    assert [(side, side) for side in range(18, 33)] == sizes(torch.zeros(1, 3, 32, 32), "published")
-    wide = sizes(torch.zeros(1, 3, 64, 128), "published")
+    assert [(side, side) for side in range(128, 225, 4)] == sizes("OFA", torch.zeros(1, 3, 224, 224), "published")
+    assert [(side, side) for side in range(18, 33)] == sizes("OFA", torch.zeros(1, 3, 32, 32), "published")
+    wide = sizes("OFA", torch.zeros(1, 3, 64, 128), "published")
     assert wide[0] == (37, 73)
     assert wide[-1] == (64, 128)
 
 
 def test_sizes_that_are_listed_are_those_of_the_shorter_side():
     """The other keeps the proportion; the same size twice is one."""
-    assert [(12, 24), (16, 32), (20, 40)] == sizes(torch.zeros(1, 3, 16, 32), (16, 12, 20, 16))
+    assert [(12, 24), (16, 32), (20, 40)] == sizes("OFA", torch.zeros(1, 3, 16, 32), (16, 12, 20, 16))
 
 
 @pytest.mark.parametrize(
@@ -91,15 +92,45 @@ def test_sizes_that_are_listed_are_those_of_the_shorter_side():
 )
 def test_the_others_stay_as_they_are(inputs, asked):
     """Small images, what is no image, and where none are wanted."""
-    assert sizes(inputs, asked) == []
+    assert sizes("OFA", inputs, asked) == []
 
 
-def test_a_batch_is_resized_as_a_whole():
-    """Bilinear: a plane stays one, and its own size is the very same tensor."""
-    ramp = torch.arange(32.0).expand(1, 1, 32, 32)
-    smaller = resized(ramp, (16, 16))
-    torch.testing.assert_close(torch.arange(16.0)[2:-2] * 2 + 0.5, smaller[0, 0, 0, 2:-2])
-    assert resized(ramp, (32, 32)) is ramp
+def triangles(before, after):
+    """The weights by which ``after`` pixels in a row are made of so many before them (after, before), by hand.
+
+    A triangle around the middle of each, as wide as two of the larger of both pixels, cut off at the edges; their sum
+    is 1.
+    """
+    step = before / after
+    width = max(step, 1.0)
+    middles = [(place + 0.5) * step for place in range(after)]
+    rows = [[max(0.0, 1 - abs(pixel + 0.5 - middle) / width) for pixel in range(before)] for middle in middles]
+    found = torch.tensor(rows, dtype=torch.float64)
+    return found / found.sum(1, keepdim=True)
+
+
+@pytest.mark.parametrize("size", [(4, 6), (8, 3), (5, 5), (11, 12), (16, 9)])
+def test_a_batch_is_resized_as_a_whole(size):
+    """Bilinear, by triangles that grow with the step where images become smaller: none of their pixels is passed over.
+
+    Smaller and larger, by whole steps and others, each side for itself.
+    """
+    images = torch.randn(2, 3, 8, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    down, across = triangles(8, size[0]), triangles(9, size[1])
+    torch.testing.assert_close(resized(images, size), down @ images @ across.T)
+
+
+def test_a_line_does_not_vanish_where_images_become_smaller():
+    """A fourth of the width: plain bilinear would look at pixels 13 and 14, 17 and 18, and never at the 16th."""
+    line = torch.zeros(1, 1, 32, 32)
+    line[..., 16] = 1.0
+    assert [0, 0, 0, 3 / 32, 5 / 32, 0, 0, 0] == resized(line, (32, 8))[0, 0, 0].tolist()
+
+
+def test_its_own_size_is_the_very_same_tensor():
+    """Nothing is copied."""
+    images = torch.zeros(2, 1, 32, 30)
+    assert resized(images, (32, 30)) is images
 
 
 def test_sizes_are_drawn_uniformly_by_seed_and_step():
@@ -145,6 +176,21 @@ def test_sizes_that_the_largest_network_cannot_take_are_left_out():
     assert [(20, 20), (24, 24), (28, 28), (32, 32)] == method._usable(pictures()[0][0])
 
 
+def test_what_is_left_out_is_said():
+    """By the size, with the network and its reason; a checkpoint knows it, too."""
+    method = OFA()
+    begun(method, Patches)
+    assert method.left_out == {}
+    method.step(0, pictures()[0], None)
+    expected = {f"{side}×{side}" for side in range(18, 33) if side % 4}
+    assert expected == set(method.left_out)
+    assert "the network width=4 cannot take: " in method.left_out["18×18"]
+    again = OFA()
+    begun(again, Patches)
+    again.recall(method.said())
+    assert again.left_out == method.left_out
+
+
 def test_sizes_too_small_for_other_networks_are_left_out():
     """Where a candidate that the largest has not needs more pixels."""
     method = OFA()
@@ -153,12 +199,25 @@ def test_sizes_too_small_for_other_networks_are_left_out():
 
 
 def test_listed_sizes_that_no_network_can_take_are_an_error():
-    """By name, with the network and what it said; the supernet is as it was."""
-    method = OFA(resolutions=(30, 32))
+    """By name, with the network and what it said, for the method that runs; the supernet is as it was."""
+    for rule, name in [("shrink", "OFA"), ("sandwich", 'OFA("sandwich")')]:
+        method = OFA(rule, resolutions=(30, 32))
+        supernet = begun(method, Patches)
+        message = rf"^{re.escape(name)}: resolutions has 30×30 pixels, which the network width=4 cannot take: .*"
+        with pytest.raises(InputError, match=message) as refused:
+            method.step(0, pictures()[0], None)
+        assert refused.value.hint == "List sides that all networks take, or none: resolutions=None"
+        assert supernet.training
+
+
+def test_trying_leaves_every_mode_as_it_was():
+    """A norm that is frozen stays so, and what was tried learns in its turn."""
+    method = OFA()
     supernet = begun(method, Patches)
-    with pytest.raises(InputError, match=r"resolutions has 30×30 pixels, which the network .* cannot take"):
-        method.step(0, pictures()[0], None)
-    assert supernet.training
+    small, large = (supernet.at({"width": width}) for width in (2, 4))
+    large.head.eval()
+    method._usable(pictures()[0][0])
+    assert (small.training, large.training, large.conv.training, large.head.training) == (True, True, True, False)
 
 
 def test_a_checkpoint_goes_on_exactly():
@@ -185,8 +244,10 @@ def test_nonsense_is_refused(resolutions, message):
 
 
 def test_listed_sizes_of_rows_are_an_error():
-    """There is nothing to resize."""
-    method = OFA(resolutions=(16,))
-    begun(method, Picture)
-    with pytest.raises(InputError, match=r"of images \(N, C, H, W\), found inputs of the shape \(24, 3\)"):
-        method.step(0, (torch.zeros(24, 3), torch.zeros(24, dtype=torch.long)), None)
+    """There is nothing to resize; the method that runs is named."""
+    for rule, name in [("shrink", "OFA"), ("sandwich", 'OFA("sandwich")')]:
+        method = OFA(rule, resolutions=(16,))
+        begun(method, Picture)
+        message = rf"^{re.escape(name)}: .* of images \(N, C, H, W\), found inputs of the shape \(24, 3\)"
+        with pytest.raises(InputError, match=message):
+            method.step(0, (torch.zeros(24, 3), torch.zeros(24, dtype=torch.long)), None)

@@ -19,6 +19,7 @@ from netwright.arguments import not_negative, one_of_these, positive, share_belo
 from netwright.errors import InputError, SpaceError
 from netwright.space import Decision, SearchSpace
 from netwright.space.drawing import answered
+from netwright.space.traceless import modes_kept
 from netwright.strategies.oneshot import resolutions as elastic
 from netwright.strategies.oneshot.method import Batch, Course, Method
 from netwright.strategies.oneshot.rewards import batch_statistics
@@ -93,7 +94,8 @@ class OFA(Method):
     says where that would change the network. Each batch of images has another size, drawn uniformly from
     ``resolutions``: the published ones are 128 to 224 pixels of 224 in steps of 4, here in proportion to the data's own
     size, for images of at least 32 pixels; others are a list of the shorter side in pixels, or None. Sizes that the
-    largest network cannot take, or the smallest of them some other, are left out (an InputError if they were listed).
+    largest network cannot take, or the smallest of them some other, are left out, and :attr:`left_out` says why (an
+    InputError if they were listed).
 
     What differs: only channels are sorted whose number follows from one decision alone, and all with the same sizes of
     one decision have one order, where the authors sort a layer at a time; batches are resized after augmentation, where
@@ -133,8 +135,7 @@ class OFA(Method):
             self.epochs = 250
         self.rule, self.lr = rule, (0.03125 if sandwich else 0.08125) if lr is None else lr
         self.weight_decay = (1e-4 if sandwich else 3e-5) if weight_decay is None else weight_decay
-        # The rule is half of what this is: who wrote ``sandwich(…)`` asked for that.
-        owner = 'OFA("sandwich")' if sandwich else "OFA"
+        owner = self._owner
         for name, value in {"rates": rates, "stages": stages, "paths": paths}.items():
             _listed(owner, name, value)
         for place, stage in enumerate(stages):
@@ -169,6 +170,7 @@ class OFA(Method):
         self._phases = self._planned(course.steps)
         self._sizes: list[elastic.Size] | None = None
         self._unsorted: dict[str, str] = {}
+        self._left_out: dict[str, str] = {}
         if self.matrices:
             supernet.transform_kernels()
         self._optimizer = (course.optimizer or self._sgd)(list(supernet.network.parameters()))
@@ -178,15 +180,25 @@ class OFA(Method):
             self.stateful = {**self.stateful, "teacher": self._teacher}
 
     @property
+    def _owner(self) -> str:
+        """Its name in errors. The rule is half of what this is: who wrote ``sandwich(…)`` asked for that."""
+        return 'OFA("sandwich")' if self.rule == "sandwich" else "OFA"
+
+    @property
     def unsorted(self) -> Mapping[str, str]:
         """The decisions of widths whose channels could not all be sorted so far, and why."""
         return self._unsorted
 
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """The published sizes of images, such as ``20×20``, that no batch has, and why; known after the first step."""
+        return self._left_out
+
     def said(self) -> Mapping[str, Any]:
-        return {"unsorted": self._unsorted}
+        return {"unsorted": self._unsorted, "left_out": self._left_out}
 
     def recall(self, said: Mapping[str, Any]) -> None:
-        self._unsorted = dict(said["unsorted"])
+        self._unsorted, self._left_out = dict(said["unsorted"]), dict(said.get("left_out", {}))
 
     def step(self, number: int, train: Batch, valid: Batch | None) -> Tensor:
         if self._sizes is None:
@@ -241,7 +253,7 @@ class OFA(Method):
 
     def _usable(self, images: Tensor) -> list[elastic.Size]:
         """The sizes that batches like this one may have."""
-        wanted = elastic.sizes(images, self.resolutions)
+        wanted = elastic.sizes(self._owner, images, self.resolutions)
         if not wanted:
             return []
         rng, space = np.random.default_rng(self._course.seed), self._space
@@ -250,10 +262,11 @@ class OFA(Method):
         for _ in range(TRIED):
             architecture = _drawn(space, dict.fromkeys(decision.name for decision in space.decisions), rng)
             others += [] if architecture is None else [architecture]
-        return elastic.usable(
-            wanted, self._supernet, self._course, images, self._largest, others,
+        kept, self._left_out = elastic.usable(
+            self._owner, wanted, self._supernet, self._course, images, self._largest, others,
             strict=self.resolutions != elastic.WORD,
         )  # fmt: skip
+        return kept
 
     def _enter(self, phase: Phase, example: Tensor) -> None:
         """At the first step of a phase: the largest network is copied when it was trained, channels are sorted.
@@ -330,15 +343,11 @@ def taught(outputs: Tensor, lesson: Tensor, targets: Tensor) -> Tensor:
 @contextmanager
 def without_dropout(network: nn.Module) -> Iterator[nn.Module]:
     """``network`` with its dropouts in evaluation mode, and afterwards as it was."""
-    dropouts = [module for module in network.modules() if isinstance(module, nn.modules.dropout._DropoutNd)]
-    modes = [module.training for module in dropouts]
-    for module in dropouts:
-        module.training = False
-    try:
+    with modes_kept(network):
+        for module in network.modules():
+            if isinstance(module, nn.modules.dropout._DropoutNd):
+                module.training = False
         yield network
-    finally:
-        for module, mode in zip(dropouts, modes, strict=True):
-            module.training = mode
 
 
 def _listed(owner: str, name: str, value: object) -> None:

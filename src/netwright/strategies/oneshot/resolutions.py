@@ -13,6 +13,7 @@ from torch.nn import functional
 from netwright.architecture import Architecture
 from netwright.arguments import whole
 from netwright.errors import InputError
+from netwright.space.traceless import generators_kept
 from netwright.strategies.oneshot.method import Course
 from netwright.supernet.supernet import Supernet
 
@@ -38,13 +39,14 @@ def checked(owner: str, resolutions: Any) -> str | tuple[int, ...] | None:
         return resolutions  # type: ignore[no-any-return]
     if not isinstance(resolutions, Sequence) or isinstance(resolutions, str) or not resolutions:
         raise InputError(
-            f"{owner}: resolutions are '{WORD}', none, or a list of sides in pixels, found {resolutions!r}"
+            f"{owner}: resolutions are '{WORD}', none, or a list of sides in pixels, found {resolutions!r}",
+            hint="Such as resolutions=(24, 28, 32)",
         )
     whole(owner, **{f"resolutions[{place}]": side for place, side in enumerate(resolutions)})
     return tuple(resolutions)
 
 
-def sizes(images: Tensor, resolutions: str | tuple[int, ...] | None) -> list[Size]:
+def sizes(owner: str, images: Tensor, resolutions: str | tuple[int, ...] | None) -> list[Size]:
     """The different sizes that are asked for, the smallest first; none where batches stay as they are.
 
     The published ones are those of the paper in proportion, from 128/224 of the images' own size up to it. A side that
@@ -54,7 +56,8 @@ def sizes(images: Tensor, resolutions: str | tuple[int, ...] | None) -> list[Siz
         if resolutions in (None, WORD):
             return []
         raise InputError(
-            f"OFA: resolutions are of images (N, C, H, W), found inputs of the shape {tuple(images.shape)}"
+            f"{owner}: resolutions are of images (N, C, H, W), found inputs of the shape {tuple(images.shape)}",
+            hint="Leave resolutions out: other inputs stay as they are",
         )
     height, width = images.shape[2:]
     short = min(height, width)
@@ -69,31 +72,36 @@ def sizes(images: Tensor, resolutions: str | tuple[int, ...] | None) -> list[Siz
 
 
 def usable(
-    wanted: Sequence[Size], supernet: Supernet, course: Course, images: Tensor, first: Architecture,
+    owner: str, wanted: Sequence[Size], supernet: Supernet, course: Course, images: Tensor, first: Architecture,
     others: Iterable[Architecture], *, strict: bool,
-) -> list[Size]:  # fmt: skip
-    """Those of the sizes that networks take; tried on a few images, in evaluation mode, and nothing is changed.
+) -> tuple[list[Size], dict[str, str]]:  # fmt: skip
+    """Those of the sizes that networks take, and why the others are left out, by names such as ``20×24``.
+
+    They are tried on a few images, in evaluation mode, and nothing is changed.
 
     All sizes are tried on the ``first`` network, the smallest also on ``others``: what one of these cannot take is left
     out, too, and then the next is the smallest. The images' own size always stays. With ``strict`` a size that would be
     left out is an InputError.
     """
     own = (images.shape[2], images.shape[3])
-    others, mode = list(others), supernet.training
+    others = list(others)
     kept: list[Size] = []
-    supernet.eval()
-    try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            for size in wanted:
-                networks = [first] if kept else [first, *others]
-                problem = None if size == own else _problem(supernet, course, resized(images[:ROWS], size), networks)
-                if problem is None:
-                    kept.append(size)
-                elif strict:
-                    raise InputError(f"OFA: resolutions has {size[0]}×{size[1]} pixels, which {problem}")
-    finally:
-        supernet.train(mode)
-    return kept
+    left_out: dict[str, str] = {}
+    with supernet.evaluating(), torch.no_grad(), generators_kept(images.device):
+        for size in wanted:
+            networks = [first] if kept else [first, *others]
+            problem = None if size == own else _problem(supernet, course, resized(images[:ROWS], size), networks)
+            name = f"{size[0]}×{size[1]}"
+            if problem is None:
+                kept.append(size)
+            elif strict:
+                raise InputError(
+                    f"{owner}: resolutions has {name} pixels, which {problem}",
+                    hint="List sides that all networks take, or none: resolutions=None",
+                )
+            else:
+                left_out[name] = problem
+    return kept, left_out
 
 
 def drawn(found: Sequence[Size], images: Tensor, seed: int, number: int) -> Tensor:
