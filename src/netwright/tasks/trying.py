@@ -12,6 +12,7 @@ import torch
 from netwright.architecture import Answer, Architecture
 from netwright.errors import NetwrightError, SpaceError
 from netwright.space import Decision, SearchSpace
+from netwright.space.traceless import generators_kept
 from netwright.training.goals import read_goal
 
 if TYPE_CHECKING:
@@ -29,29 +30,12 @@ def fault(supernet: Supernet, data: Data, rows: Any) -> SpaceError | None:
     """What is wrong with some option of the supernet's space, by the decision and the option; None where nothing is.
 
     A few networks that have every option once run on two of ``rows``. The supernet is not trained by it, but buffers
-    that a network fills as it runs may change: hand in a copy.
+    that a network fills as it runs may change: hand in a copy. What the supernet itself cannot do is a SpaceError that
+    is raised.
     """
     inputs = torch.from_numpy(np.array(data.X[rows[:EXAMPLES]], dtype=np.float32))
-    space, needed = supernet.space, _needed(data, len(inputs))
-    supernet.eval()
-    problems = {each: _problem(supernet, each, inputs, data, needed) for each in covering(space)}
-    bad = [each for each, problem in problems.items() if problem is not None]
-    if not bad:
-        return None
-    # The fewer decisions, the easier it is told which is to blame.
-    architecture = min(bad, key=len)
-    if len(bad) < len(problems):
-        governing = _governing(space)
-        for name in sorted(architecture, key=lambda name: name in governing):
-            if any(
-                _problem(supernet, other, inputs, data, needed) is None for other in _others(space, architecture, name)
-            ):
-                return SpaceError(
-                    f"{space.name}: decision '{name}' cannot be {architecture[name]!r}: {problems[architecture]}",
-                    hint="All candidates of a decision must take and give tensors of the same shapes",
-                )
-    subject = space.name if len(bad) == len(problems) else f"{space.name} as {str(architecture)[:200]}"
-    return SpaceError(f"{subject} cannot be trained: {problems[architecture]}", hint="Look at what its forward gives")
+    with supernet.evaluating():
+        return _fault(supernet, data, inputs, _needed(data, len(inputs)))
 
 
 def covering(space: SearchSpace) -> Iterator[Architecture]:
@@ -81,6 +65,28 @@ def covering(space: SearchSpace) -> Iterator[Architecture]:
             if answer in wanted.get(other, ()):
                 wanted[other].remove(answer)
         yield architecture
+
+
+def _fault(supernet: Supernet, data: Data, inputs: torch.Tensor, needed: tuple[int, ...]) -> SpaceError | None:
+    space = supernet.space
+    problems = {each: _problem(supernet, each, inputs, data, needed) for each in covering(space)}
+    bad = [each for each, problem in problems.items() if problem is not None]
+    if not bad:
+        return None
+    # The fewer decisions, the easier it is told which is to blame.
+    architecture = min(bad, key=len)
+    if len(bad) < len(problems):
+        governing = _governing(space)
+        for name in sorted(architecture, key=lambda name: name in governing):
+            if any(
+                _problem(supernet, other, inputs, data, needed) is None for other in _others(space, architecture, name)
+            ):
+                return SpaceError(
+                    f"{space.name}: decision '{name}' cannot be {architecture[name]!r}: {problems[architecture]}",
+                    hint="All candidates of a decision must take and give tensors of the same shapes",
+                )
+    subject = space.name if len(bad) == len(problems) else f"{space.name} as {str(architecture)[:200]}"
+    return SpaceError(f"{subject} cannot be trained: {problems[architecture]}", hint="Look at what its forward gives")
 
 
 def _options(decision: Decision) -> list[Answer]:
@@ -122,7 +128,7 @@ def _problem(
 ) -> str | None:
     """Why a network cannot learn; None where it can."""
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]), supernet.path(architecture) as network:
+        with torch.no_grad(), generators_kept(inputs.device), supernet.path(architecture) as network:
             outputs = network(inputs)
     except SpaceError:
         raise
