@@ -289,3 +289,104 @@ def test_nothing_else_changes():
     assert all(module.training for module in largest_of(supernet).modules())
     none = Supernet(zoo.SPACES["digits-cells"].space(input_shape=(3, 8, 8), classes=4))
     assert sort_channels(none, images(), {}) == {}
+
+
+class Rotated(nn.Module):
+    """Features are turned by numbers in single precision that are no parameters and no buffers."""
+
+    def __init__(self):
+        super().__init__()
+        self.turn = torch.tensor([[0.6, -0.8], [0.8, 0.6]])
+
+    def forward(self, x):
+        return (x.unflatten(1, (-1, 2)) @ self.turn).flatten(1)
+
+
+class Turned(nn.Module):
+    """A width behind such a turn: of the inputs always, or with one of its options alone; groups may follow."""
+
+    def __init__(self, where="always", norm=nn.Identity):
+        super().__init__()
+        width = nw.choose("width", 4, 8)
+        self.turn = Rotated() if where == "always" else nw.one_of("turn", no=nn.Identity, yes=Rotated)
+        self.first = nn.Sequential(nn.Linear(4, width), norm(width))
+        self.middle = nw.one_of("middle", linear=lambda: nn.Linear(width, 3), tanh=lambda: Squashed(width))
+
+    def forward(self, x):
+        return self.middle(self.first(self.turn(x)))
+
+
+class Squashed(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.layer = nn.Linear(width, 3)
+
+    def forward(self, x):
+        return self.layer(x).tanh()
+
+
+def grouped(width):
+    return nn.GroupNorm(2, width)
+
+
+@pytest.mark.parametrize("where", ["always", "sometimes"])
+def test_numbers_in_single_precision_of_its_own_are_tried_in_it(where):
+    """Also where some options alone have such: channels are sorted, and those that mean something stay."""
+    supernet = made(nw.SearchSpace(Turned, where=where))
+    x = ROWS[:, :4]
+    before = largest_of(supernet)(x)
+    assert sort_channels(supernet, x, values(supernet)) == {}
+    torch.testing.assert_close(largest_of(supernet)(x), before)
+    weights = supernet.checkpoint()
+    importance = sum(weights[f"middle.candidates.{name}weight"].abs().sum(0) for name in ("0.", "1.layer."))
+    assert (importance.diff() <= 0).all()
+    refused = sort_channels(made(nw.SearchSpace(Turned, where=where, norm=grouped)), x, values(supernet))
+    assert {"width": "the network is another one when the channels of first.0.weight are in another order"} == refused
+
+
+class Failing(nn.Module):
+    """One of two layers on the same channels cannot run."""
+
+    def __init__(self):
+        super().__init__()
+        width = nw.choose("width", 4, 8)
+        self.first = nn.Linear(5, width)
+        self.head = nw.one_of("head", good=lambda: nn.Linear(width, 3), bad=lambda: Shut(width))
+
+    def forward(self, x):
+        return self.head(self.first(x))
+
+
+class Shut(nn.Linear):
+    def __init__(self, width):
+        super().__init__(width, 3)
+
+    def forward(self, x):
+        raise RuntimeError("the door is shut")
+
+
+def test_why_a_network_does_not_run_is_said():
+    """Channels that it alone has cannot be tried: the answer has its reason."""
+    supernet = made(nw.SearchSpace(Failing))
+    before = supernet.checkpoint()
+    unsorted = sort_channels(supernet, ROWS, values(supernet))
+    reason = "width=8 head=bad gives RuntimeError: the door is shut"
+    assert {"width": f"no network that runs has all of its layers: {reason}"} == unsorted
+    assert all(torch.equal(tensor, before[name]) for name, tensor in supernet.checkpoint().items())
+
+
+def test_where_the_largest_does_not_run_it_says_so_itself():
+    """There is nothing to be compared with."""
+
+    class Closed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            width = nw.choose("width", 4, 8)
+            self.body = nn.Sequential(nn.Linear(5, width), Shut(width))
+
+        def forward(self, x):
+            return self.body(x)
+
+    supernet = made(nw.SearchSpace(Closed))
+    with pytest.raises(RuntimeError, match="the door is shut"):
+        sort_channels(supernet, ROWS, values(supernet))

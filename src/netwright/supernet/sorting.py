@@ -22,6 +22,7 @@ from netwright.architecture import Answer, Architecture
 from netwright.errors import SpaceError
 from netwright.space import Decision
 from netwright.space.drawing import answered
+from netwright.space.traceless import generators_kept
 from netwright.supernet.share import largest
 from netwright.supernet.slicing import CONVOLUTIONS
 from netwright.supernet.supernet import Supernet
@@ -185,9 +186,7 @@ def _verified(
         return [], {}
     trial = _Trial(supernet, groups, example, seed)
     sound = [group for group in groups if all(slot[0] in trial.used for slot in group.slots)]
-    problems = {
-        group.decision: "no network that was tried has all of its layers" for group in groups if group not in sound
-    }
+    problems = {group.decision: trial.untried(group) for group in groups if group not in sound}
     if trial.holds(sound):
         return sound, problems
     alone = [group for group in sound if trial.holds([group])]
@@ -208,30 +207,49 @@ class _Trial:
 
     def __init__(self, supernet: Supernet, groups: Sequence[Channels], example: Tensor, seed: int) -> None:
         self._rng = np.random.default_rng(seed)
-        self.used: set[str] = set()
         # The space holds nothing that changes here, and is large.
         self._twin = copy.deepcopy(supernet, {id(supernet.space): supernet.space}).eval()
         self._shared = self._twin.network
         assert isinstance(self._shared, SharedTensors)
         self._example = example
         self._randomise()
-        tried = _networks(self._twin, {name for group in groups for name, _ in group.slots}, self._rng)
-        self._before: list[tuple[Architecture, Tensor]] = []
-        for self._kind in (torch.float64, torch.float32):
-            self._twin.to(self._kind)
-            for number, (architecture, names) in enumerate(tried):
-                try:
-                    self._before.append((architecture, self._output(architecture)))
-                    self.used |= names
-                except Exception:
-                    # The largest must run, in single precision where it has such numbers of its own; the rules of the
-                    # space may refuse others.
-                    if number == 0 and self._kind == torch.float32:
-                        raise
-                    if number == 0:
-                        break
-            if self._before:
+        wanted = {name for group in groups for name, _ in group.slots}
+        tried, self._unbuilt = _networks(self._twin, wanted, self._rng)
+        runs = []
+        for kind in CLOSE:
+            runs.append(self._run(kind, tried))
+            if runs[-1] == (True, len(tried)):
                 break
+        # In single precision where the largest, or more of the others, have such numbers of their own.
+        if max(runs) != runs[-1]:
+            self._run(list(CLOSE)[runs.index(max(runs))], tried)
+        if self._largest_fails is not None:
+            raise self._largest_fails
+
+    def _run(self, kind: torch.dtype, tried: Sequence[tuple[Architecture, set[str]]]) -> tuple[bool, int]:
+        """Whether the largest network runs in that precision, and how many of them do; they are what is tried."""
+        self._kind = kind
+        self._twin.to(kind)
+        self.used: set[str] = set()
+        self._before: list[tuple[Architecture, Tensor]] = []
+        self._failed: list[tuple[set[str], str]] = []
+        self._largest_fails: Exception | None = None
+        for number, (architecture, names) in enumerate(tried):
+            try:
+                self._before.append((architecture, self._output(architecture)))
+                self.used |= names
+            except Exception as error:
+                self._failed.append((names, _why(architecture, error)))
+                self._largest_fails = error if number == 0 else self._largest_fails
+        return self._largest_fails is None, len(self._before)
+
+    def untried(self, group: Channels) -> str:
+        """Why it cannot be tried whether these channels may be in another order."""
+        missing = {name for name, _ in group.slots} - self.used
+        reasons = [reason for names, reason in self._failed if names & missing] + self._unbuilt
+        if not reasons:
+            return "no network that was tried has all of its layers"
+        return f"no network that runs has all of its layers: {reasons[0]}"
 
     def holds(self, groups: Sequence[Channels]) -> bool:
         """Whether the networks give the same with these channels in another order, which they then keep."""
@@ -246,8 +264,7 @@ class _Trial:
         return same
 
     def _output(self, architecture: Architecture) -> Tensor:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+        with torch.no_grad(), generators_kept(self._example.device, seed=0):
             outputs: Tensor = self._twin.at(architecture)(self._example.to(self._kind))
         return outputs
 
@@ -265,10 +282,12 @@ class _Trial:
                     buffer.add_(NOISE * torch.rand(buffer.shape, generator=draw).to(buffer))
 
 
-def _networks(supernet: Supernet, wanted: set[str], rng: np.random.Generator) -> list[tuple[Architecture, set[str]]]:
+def _networks(
+    supernet: Supernet, wanted: set[str], rng: np.random.Generator
+) -> tuple[list[tuple[Architecture, set[str]]], list[str]]:
     """The largest networks that together have all options and all tensors that are wanted, each with its tensors.
 
-    As many as that takes, and no more than :data:`NETWORKS`.
+    As many as that takes, and no more than :data:`NETWORKS`. And why others could not be built.
     """
     space = supernet.space.unrestricted
     options = {
@@ -278,21 +297,27 @@ def _networks(supernet: Supernet, wanted: set[str], rng: np.random.Generator) ->
         for option in decision.options or ()
     }
     found: list[tuple[Architecture, set[str]]] = []
+    unbuilt: list[str] = []
+    refused = False
     for number in range(NETWORKS):
 
-        def answer(decision: Decision, number: int = number) -> Answer:
+        def answer(decision: Decision, number: int = number, refused: bool = refused) -> Answer:
             if number == 0 or decision.kind not in ("one_of", "inputs"):
                 return largest(decision)
+            # What was refused would be asked for again and again: then options are drawn.
             left = [option for option in decision.options or () if (decision.name, option) in options]
-            return left[0] if left else decision.draw(float(rng.random()))
+            return left[0] if left and not refused else decision.draw(float(rng.random()))
 
         architecture = answered(space.decisions, answer)
         try:
             network, places = supernet._locate(architecture)
-        except Exception:
+        except Exception as error:
             if number == 0:
                 raise
-            continue  # The rules of the space may have no such network.
+            unbuilt.append(_why(architecture, error))
+            refused = True
+            continue
+        refused = False
         names = set()
         for name, layer in network.named_modules():
             tensors = (*layer._parameters.items(), *layer._buffers.items())
@@ -302,7 +327,11 @@ def _networks(supernet: Supernet, wanted: set[str], rng: np.random.Generator) ->
         wanted = wanted - names
         if not options and not wanted:
             break
-    return found
+    return found, unbuilt
+
+
+def _why(architecture: Architecture, error: Exception) -> str:
+    return f"{architecture!s:.80} gives {type(error).__name__}: {' '.join(str(error).split()):.120}"
 
 
 def _joined(groups: Sequence[Channels]) -> Iterator[Channels]:
