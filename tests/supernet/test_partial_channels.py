@@ -199,6 +199,53 @@ def test_what_will_not_fit_later_is_refused_before_anything_is_changed():
         pools.at({"op": "it"})(torch.zeros(1, 8, 9, 9))
 
 
+class Halved(nn.Module):
+    """Candidates that halve the resolution and round it up, down, or each side otherwise; or make a third of it."""
+
+    def __init__(self, kind):
+        super().__init__()
+        layers = {
+            "up": lambda: nn.Conv2d(8, 8, 3, 2, 1),
+            "down": lambda: nn.AvgPool2d(2),
+            "third": lambda: nn.AvgPool2d(3),
+        }
+        self.op = nw.one_of("op", it=layers[kind], other=layers[kind])
+
+    def forward(self, x):
+        return self.op(x)
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "expected"),
+    [
+        ("up", (3, 5), [[6, 8, 9], [11, 13, 14]]),
+        ("down", (3, 5), [[6, 8]]),
+        ("up", (2, 5), [[6, 8, 9]]),
+        ("up", (3, 4), [[5, 7], [9, 11]]),
+        ("up", (1, 4), [[1, 3]]),
+        ("down", (2, 4), [[5, 7]]),
+    ],
+)
+def test_what_goes_around_is_pooled_to_the_size_of_what_goes_through(kind, size, expected):
+    """The largest of each two by two, of odd sides the last alone or left out, as the candidates do; by hand."""
+    supernet = narrowed(Halved, kind=kind, later=())
+    height, width = size
+    x = 100.0 * torch.arange(8.0).reshape(1, 8, 1, 1) + torch.arange(float(height * width)).reshape(height, width)
+    given = supernet.at({"op": "it"})(x.double())
+    # Of the eight channels the first two go through; shuffled, they are the first and the fifth.
+    channels = [(1, 2), (2, 4), (3, 6), (5, 3), (6, 5), (7, 7)]
+    for place, channel in channels:
+        assert torch.equal(given[0, place], 100.0 * channel + torch.tensor(expected).double())
+    torch.testing.assert_close(given[:, [0, 4]], candidate(supernet)(x[:, :2].double()))
+
+
+def test_other_sizes_than_half_are_refused():
+    """By the decision and both sizes."""
+    supernet = narrowed(Halved, kind="third", later=())
+    with pytest.raises(SpaceError, match=r"decision 'op' .*it makes \(3, 3\) of \(9, 11\), which is neither"):
+        supernet.at({"op": "it"})(images(8)[..., :9].repeat(1, 1, 1, 2)[..., :11])
+
+
 class Own(nn.Conv2d):
     """A convolution of a user."""
 
