@@ -16,7 +16,8 @@ from torch import nn
 
 from netwright.architecture import Answer
 from netwright.statistics import RankCorrelation, rank_correlation
-from netwright.supernet.relaxations import ZEROS, Relaxation
+from netwright.supernet.joining import ZEROS
+from netwright.supernet.relaxations import Relaxation
 from netwright.supernet.supernet import Supernet
 from netwright.supernet.switches import Mixed, Way
 

@@ -19,10 +19,10 @@ from torch.nn import functional
 
 from netwright.errors import SpaceError
 from netwright.supernet.relaxations import SPREAD, Relaxation
+from netwright.supernet.slicing import CONVOLUTIONS
 from netwright.supernet.supernet import Supernet
 from netwright.supernet.switches import Mixed, Way
 
-_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _POOLS: Mapping[int, Callable[..., Tensor]] = {
     1: functional.max_pool1d,
     2: functional.max_pool2d,
@@ -304,7 +304,7 @@ def _narrow(candidate: nn.Module, parts: int, name: str, seen: set[int]) -> list
         if id(layer) in seen:
             continue
         seen.add(id(layer))
-        if isinstance(layer, _CONVOLUTIONS):
+        if isinstance(layer, CONVOLUTIONS):
             layer.in_channels, layer.out_channels = part(layer.in_channels, layer), part(layer.out_channels, layer)
             if layer.groups == layer.in_channels * parts:
                 layer.groups = layer.in_channels
@@ -350,7 +350,7 @@ def _widen(
     def wider(size: int) -> int:
         return size * before // parts
 
-    if isinstance(layer, _CONVOLUTIONS):
+    if isinstance(layer, CONVOLUTIONS):
         layer.in_channels, layer.out_channels = wider(layer.in_channels), wider(layer.out_channels)
         layer.groups = layer.in_channels if deep else layer.groups
         outputs, inputs = layer.out_channels, layer.in_channels // layer.groups

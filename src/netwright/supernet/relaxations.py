@@ -19,6 +19,7 @@ from netwright.errors import SpaceError
 from netwright.space import Decision, SearchSpace
 from netwright.space.conditions import asked
 from netwright.space.traceless import generators_kept
+from netwright.supernet.joining import ZEROS
 from netwright.supernet.supernet import Supernet
 from netwright.supernet.switches import Edges, Mixed, Way
 
@@ -28,8 +29,6 @@ BEAM = 10
 """So many times as many partial architectures are kept as whole ones are wanted."""
 WIDEST = 10_000
 """So many partial architectures are kept at most."""
-ZEROS = frozenset({"none", "zero"})
-"""Candidates that are nothing: an edge is as strong as its best other one (Liu et al. 2019)."""
 
 
 class Relaxation(nn.Module, ABC):
@@ -180,6 +179,7 @@ class Relaxation(nn.Module, ABC):
         strengths = []
         for edge in self.edges[name]:
             options = self.open[edge].options or ()
+            # An edge is as strong as its best option that is something (Liu et al. 2019).
             kept = [score for option, score in zip(options, rows[edge], strict=True) if option not in ZEROS]
             strengths.append(max(kept, default=-1e3))
         picks = self.open[name].options or ()

@@ -22,7 +22,7 @@ from netwright.errors import SpaceError
 from netwright.space import Decision
 from netwright.space.decisions import shorten, show
 from netwright.supernet.share import largest
-from netwright.supernet.slicing import part_of
+from netwright.supernet.slicing import CONVOLUTIONS, NORMS, part_of
 from netwright.supernet.tensors import SharedTensors, smallest
 
 Values = Mapping[str, Answer]
@@ -41,8 +41,6 @@ FEW, DRAWS = 4, 8
 """From the smallest values so many of each decision are tried, and in the end so many combinations that are drawn."""
 ONE_PATH = "use a method that runs one path at a time (spos, enas, random-weights)"
 
-NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
-_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _OF_SIZE = frozenset(
     {
         "_flat_weights_names", "_is_full_backward_hook", "_qkv_same_embed_dim", "_reversed_padding_repeated_twice",
@@ -456,7 +454,7 @@ def _difference(large: nn.Module, small: nn.Module) -> str | None:
     if type(large) is not type(small) or not type(large).__module__.startswith("torch."):
         return None
     passed = set(_OF_SIZE)
-    if isinstance(large, _CONVOLUTIONS) and isinstance(small, _CONVOLUTIONS):
+    if isinstance(large, CONVOLUTIONS) and isinstance(small, CONVOLUTIONS):
         reason = _difference_of_convolutions(large, small)
         if reason is not None:
             return reason

@@ -19,8 +19,8 @@ Slicer = Callable[[Tensor, tuple[int, ...], nn.Module, nn.Module], Tensor]
 
 _GATES = {nn.LSTM: 4, nn.LSTMCell: 4, nn.GRU: 3, nn.GRUCell: 3, nn.RNN: 1, nn.RNNCell: 1}
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-_NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
-_PLAIN = (nn.Linear, nn.Embedding, nn.PReLU, *_NORMS)
+NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+_PLAIN = (nn.Linear, nn.Embedding, nn.PReLU, *NORMS)
 _RULES: dict[type[nn.Module], Slicer] = {}
 
 

@@ -30,8 +30,8 @@ from netwright.space.conditions import asked
 from netwright.space.decisions import show
 from netwright.space.traceless import evaluating, generators_kept
 from netwright.supernet.joining import summed
-from netwright.supernet.sizes import NORMS, ONE_PATH, SIZE, Sizes, Table, Values, Variants, norm_shape
-from netwright.supernet.slicing import sliced
+from netwright.supernet.sizes import ONE_PATH, SIZE, Sizes, Table, Values, Variants, norm_shape
+from netwright.supernet.slicing import NORMS, sliced
 from netwright.supernet.switches import Way
 from netwright.supernet.tensors import NORMS as BATCH_NORMS
 from netwright.supernet.tensors import SharedTensors
