@@ -75,6 +75,17 @@ def test_new_series() -> None:
         series.apply(constants, np.ones((1, 3, 20)))
 
 
+def test_new_series_where_lengths_differ() -> None:
+    """Of longer ones the first steps are taken; what is filled up with NaN beyond the longest is as without."""
+    short = np.array([1.0, 2.0, np.nan, np.nan])
+    constants = series.learn(series.take(np.array([short, [4.0, 3.0, 2.0, 1.0]])))
+    longer = np.array([[5.0, 6.0, 7.0, 8.0, 9.0, 9.0]])
+    np.testing.assert_array_equal(series.apply(constants, longer), series.apply(constants, longer[:, :4]))
+    alike = series.learn(series.take(np.array([[1.0, 2.0], [4.0, 3.0]])))
+    padded = np.array([[1.0, 2.0, np.nan], [3.0, np.nan, np.nan]])
+    np.testing.assert_array_equal(series.apply(alike, padded), series.apply(alike, padded[:, :2]))
+
+
 def test_an_archive_with_two_parts(tmp_path: Path) -> None:
     """The test part of an archive is judged on."""
     X, y = waves()
@@ -102,8 +113,9 @@ def test_the_estimators_without_netwright(quick: None, tmp_path: Path) -> None:
     assert {"fast", "slow"} >= set(search.predict(rows[:5]))
     assert 20 == search.n_features_in_
     folder = search.export(tmp_path / "shipped", to="onnx")
-    lines = [",".join(str(value) for value in row) for row in X[:5]]
-    (tmp_path / "new.csv").write_text("\n".join([",".join(f"t{step}" for step in range(20)), *lines]) + "\n")
+    # Longer than any in training, which were of different lengths.
+    lines = [",".join(str(value) for value in [*row, 7.0, 8.0]) for row in X[:5]]
+    (tmp_path / "new.csv").write_text("\n".join([",".join(f"t{step}" for step in range(22)), *lines]) + "\n")
     command = [sys.executable, str(folder / "predict.py"), str(tmp_path / "new.csv"), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     answered = json.loads(done.stdout)

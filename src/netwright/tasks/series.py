@@ -60,24 +60,35 @@ def take(X: Any, name: str = "X") -> Series:
 
 
 def learn(X: Series, places: np.ndarray | None = None) -> dict[str, Any]:
-    """Mean and deviation of each channel, and the longest length, learned at these places alone (None: all)."""
+    """Mean and deviation of each channel, the longest length, whether lengths differ; at these places (None: all)."""
     values = X.values if places is None else X.values[places]
     values = values.astype(np.float64)
     mean = np.nanmean(values, axis=(0, 2))
     std = np.nanstd(values, axis=(0, 2))
     std[std <= 1e-12 * np.maximum(1e-300, np.abs(mean))] = 1.0
-    return {"channels": values.shape[1], "length": values.shape[2], "mean": mean.tolist(), "std": std.tolist()}
+    return {
+        "channels": values.shape[1],
+        "length": values.shape[2],
+        "varied": bool(np.isnan(values).any()),
+        "mean": mean.tolist(),
+        "std": std.tolist(),
+    }
 
 
 def apply(constants: Mapping[str, Any], X: Any) -> np.ndarray:
     """Series as inputs of a network: float32 (N, channels, length), standardised by channel, 0 after a series' end.
 
-    Shorter ones are filled up to the length of training. DataError for longer ones and for other channels.
+    Shorter ones are filled up to the length of training. Of longer ones the first steps are taken where the lengths in
+    training differed; where all were of one length, DataError, as for other channels.
     """
     values = take(X).values
+    while values.shape[2] > constants["length"] and np.isnan(values[:, :, -1]).all():
+        values = values[:, :, :-1]
     channels, length = constants["channels"], constants["length"]
     if values.shape[1] != channels:
         raise DataError(f"X has series of {values.shape[1]} channels, the network was trained on {channels}")
+    if constants.get("varied"):
+        values = values[:, :, :length]
     if values.shape[2] > length:
         raise DataError(
             f"X has series of {values.shape[2]} steps, the network was trained on {length}", hint="Cut or resample them"
@@ -90,9 +101,10 @@ def apply(constants: Mapping[str, Any], X: Any) -> np.ndarray:
 
 def describe(constants: Mapping[str, Any]) -> str:
     """How raw rows become inputs of the network."""
+    longer = ", of longer ones the first steps" if constants.get("varied") else ""
     return (
         f"series (N, {constants['channels']}, {constants['length']}): channels, steps; each channel standardised as in"
-        " manifest.json, shorter ones filled up with 0"
+        f" manifest.json, shorter ones filled up with 0{longer}"
     )
 
 

@@ -7,9 +7,9 @@ DATA are image files, folders of them, or an .npy or .npz file (array X) of imag
 with the predictions and, of a classifier, the classes and the probabilities. From Python: `predict(X)` for rows as they
 are, `answer(outputs)` for what they mean.
 
-It needs numpy and what runs the network (requirements.txt); Pillow for image files. All that is known of the data, the
-scaling, the categories and the names of the classes, stands in manifest.json, with the size and hash of each file. No
-file is unpickled.
+It needs numpy and what runs the network (requirements.txt); Pillow for image files, tokenizers for texts that are cut
+by byte pairs. All that is known of the data, the scaling, the categories and the names of the classes, stands in
+manifest.json, with the size and hash of each file. No file is unpickled.
 """
 
 from __future__ import annotations
@@ -362,10 +362,12 @@ def _series(data: Any, constants: dict[str, Any]) -> Array:
     inputs = np.zeros((len(rows), channels, length), dtype=np.float32)
     mean, std = (np.array(constants[name])[:, None] for name in ("mean", "std"))
     for row, values in enumerate(rows):
-        if values.ndim != 2 or len(values) != channels or values.shape[1] > length:
-            raise Refused(f"a series of shape {values.shape}, the network was trained on {(channels, length)}")
         missing: Array = np.asarray(np.isnan(values).all(0))
         values = values[:, : len(missing) - int(np.argmin(missing[::-1]))]
+        if constants.get("varied"):
+            values = values[:, :length]
+        if values.ndim != 2 or len(values) != channels or values.shape[1] > length:
+            raise Refused(f"a series of shape {values.shape}, the network was trained on {(channels, length)}")
         inputs[row, :, : values.shape[1]] = _finite((values - mean) / std)
     return inputs
 
@@ -527,7 +529,7 @@ def _table(columns: dict[str, Any], constants: dict[str, Any]) -> Array:
         words = _words(columns[entry["name"]])
         if "codes" in entry:
             codes = {None: 0, **{value: code for code, value in enumerate(entry["values"], 1)}}
-            made.append(np.array([codes.get(word, entry["codes"] - 1) for word in words], dtype=np.float64))
+            made.append(np.array([codes.get(word, 0) for word in words], dtype=np.float64))
             continue
         made += [np.array([word == value for word in words], dtype=np.float64) for value in entry["values"]]
         if entry.get("other"):
@@ -567,7 +569,7 @@ def _bags(column: Any, buckets: int) -> Array:
     for row, value in enumerate(column):
         words = [] if str(value) in MISSING else re.findall(r"\w+", str(value).lower())
         for word in words:
-            bags[row, zlib.crc32(word.encode()) % buckets] += 1 / len(words) ** 0.5
+            bags[row, zlib.crc32(word.encode(errors="replace")) % buckets] += 1 / len(words) ** 0.5
     return bags
 
 
@@ -595,7 +597,10 @@ def _words(column: Any) -> list[str | None]:
 
 
 def _texts(data: Any, constants: dict[str, Any]) -> Array:
-    """Texts as the numbers of their first words: words without one share some by a hash, 0 after a text's end."""
+    """Texts as the numbers of their first words, 0 after a text's end: words without one share some by a hash.
+
+    Of texts that are cut by byte pairs those of their first pieces, which all have one.
+    """
     if isinstance(data, dict):
         names = constants["columns"] or [max(data, key=lambda name: sum(map(len, map(str, data[name]))))]
         if len(names) == len(data) == 1:
@@ -608,14 +613,34 @@ def _texts(data: Any, constants: dict[str, Any]) -> Array:
     texts = [data] if isinstance(data, str) else list(data)
     numbers = {word: place for place, word in enumerate(constants["words"], 1)}
     made = np.zeros((len(texts), constants["length"]), dtype=np.float32)
+    cut = _pieces(constants["pairs"]) if "pairs" in constants else words_of
     for row, text in enumerate(texts):
         if not isinstance(text, str):
             raise Refused(f"row {row + 1} is {str(text)[:40]}, expected a text")
-        found = re.findall(r"\w+(?:'\w+)*|[^\w\s]", text.lower())[: constants["length"]]
-        for place, word in enumerate(found):
-            hashed = zlib.crc32(word.encode(errors="replace")) % constants["buckets"]
-            made[row, place] = numbers.get(word) or 1 + len(numbers) + hashed
+        for place, word in enumerate(cut(text)[: constants["length"]]):
+            made[row, place] = numbers.get(word) or 1 + len(numbers) + zlib.crc32(word.encode()) % constants["buckets"]
     return made
+
+
+def words_of(text: str) -> list[str]:
+    """The words and punctuation marks of a text in small letters."""
+    # What is no letter of any writing, half of a pair of surrogates, has no bytes.
+    return [word.encode(errors="replace").decode() for word in re.findall(r"\w+(?:'\w+)*|[^\w\s]", text.lower())]
+
+
+def _pieces(pairs: dict[str, Any]) -> Callable[[str], list[str]]:
+    """What cuts a text into pieces, by a tokenizer as the library tokenizers writes it."""
+    try:
+        from tokenizers import Tokenizer
+    except ImportError:
+        raise Refused("the texts are cut by byte pairs, which needs tokenizers: pip install tokenizers") from None
+    tokenizer = Tokenizer.from_str(json.dumps(pairs))
+
+    def cut(text: str) -> list[str]:
+        found: list[str] = tokenizer.encode(text.encode(errors="replace").decode()).tokens
+        return found
+
+    return cut
 
 
 def _utf8(path: Path) -> str:
