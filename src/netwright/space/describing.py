@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from netwright.space.conditions import condition_text, literal_text, path_text
 from netwright.space.decisions import Decision
+
+SHOWN = 3
+"""Of the decisions that differ so many are named."""
 
 
 def rows(decisions: Sequence[Decision]) -> list[dict[str, Any]]:
@@ -27,6 +30,31 @@ def rows(decisions: Sequence[Decision]) -> list[dict[str, Any]]:
         }
         for decision in decisions
     ]
+
+
+def difference(before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]) -> str:
+    """In what two spaces differ, by their :func:`rows` (of which ``name``, ``values`` and ``asked`` are looked at).
+
+    Empty where these are the same.
+    """
+    one, other = ({row["name"]: row for row in rows_} for rows_ in (before, now))
+    said = []
+    for what, names in (
+        ("only there", [name for name in one if name not in other]),
+        ("only here", [name for name in other if name not in one]),
+    ):
+        if names:
+            said.append(f"{what}: {_listed(names)}")
+    for what, key in (("", "values"), ("asked ", "asked")):
+        others = [name for name in one if name in other and one[name][key] != other[name][key]]
+        texts = [f"{name}: {what}{one[name][key]!s:.60}, here {other[name][key]!s:.60}" for name in others[:SHOWN]]
+        said += [*texts, *([f"and {len(others) - SHOWN} more"] if len(others) > SHOWN else [])]
+    return "; ".join(said)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
 
 
 def tree(decisions: Sequence[Decision]) -> str:

@@ -11,7 +11,7 @@ from torch import nn
 
 import netwright as nw
 from netwright.errors import InputError, SpaceError, StoreError
-from netwright.strategies.oneshot import DARTS, GDAS, METHODS, SPOS, OneShot, Ranked, make
+from netwright.strategies.oneshot import DARTS, GDAS, METHODS, SPOS, OneShot, Ranked, checkpoints, make
 from netwright.strategies.oneshot.method import Method
 from netwright.training.data import Data
 from netwright.training.recipes import Recipe
@@ -156,6 +156,32 @@ def test_a_checkpoint_of_another_search_is_refused(change, word, tmp_path):
     options = {"space": space(), "method": "darts", "data": data(), "epochs": 1, "folder": tmp_path} | change
     with pytest.raises(InputError, match=rf"checkpoint in .* is of .*{word}"):
         OneShot(options.pop("space"), options.pop("method"), options.pop("data"), **options).fit()
+
+
+class Other(nn.Module):
+    """Like the toy, with another option, and a decision of its own in place of one."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = nw.one_of("a", p=lambda: nn.Linear(3, 3), q=lambda: nn.Linear(3, 3), s=nn.Identity)
+        self.c = nw.one_of("c", p=lambda: nn.Linear(3, 3), q=nn.Identity)
+
+    def forward(self, x):
+        return self.c(self.a(x))
+
+
+def test_a_checkpoint_of_another_space_says_in_what_it_differs(tmp_path):
+    """The names of the spaces, decisions that only one has, and options that differ; hashes where none are known."""
+    search(folder=tmp_path, epochs=1).fit()
+    other = OneShot(nw.SearchSpace(Other), "darts", data(), epochs=1, folder=tmp_path)
+    with pytest.raises(InputError) as refused:
+        other.fit()
+    expected = "another space (Toy, now Other; only there: b; only here: c; a: p, q, r, here p, q, s)"
+    assert str(refused.value).partition(" is of ")[2].startswith(expected)
+    about, _ = checkpoints.read(tmp_path / "supernet.safetensors")
+    del about["decisions"]
+    with pytest.raises(InputError, match=r"another space \(space [0-9a-f]{24}, now [0-9a-f]{24}\)"):
+        other._same(about)
 
 
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):

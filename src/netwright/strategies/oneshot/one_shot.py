@@ -21,6 +21,7 @@ from netwright.arguments import as_whole
 from netwright.errors import InputError
 from netwright.progress import Progress, Watch
 from netwright.space import SearchSpace
+from netwright.space.describing import difference
 from netwright.space.traceless import generators_kept, seed_generators
 from netwright.strategies.oneshot import checkpoints
 from netwright.strategies.oneshot.making import described, fresh, make
@@ -359,17 +360,29 @@ class OneShot:
             "batch_size": self.batch_size,
         }
 
+    def _shown(self) -> dict[str, Any]:
+        """What a checkpoint says of its space to people, where it is given to another one."""
+        space = self.space.unrestricted
+        rows = [{key: row[key] for key in ("name", "values", "asked")} for row in space.describe()]
+        return {"network": space.name, "decisions": rows}
+
     def _same(self, about: dict[str, Any]) -> None:
         mine = self._identity()
-        other = [key.replace("_", " ") for key, value in mine.items() if about.get(key) != value]
-        if other:
-            shown = ", ".join(
-                _difference(key, about.get(key), mine[key]) for key in mine if about.get(key) != mine[key]
-            )
-            raise InputError(
-                f"the checkpoint in {self.folder} is of another {' and another '.join(other)} ({shown})",
-                hint="Give the same or another folder; to train it anew in a study that goes on, remove this one",
-            )
+        other = [key for key, value in mine.items() if about.get(key) != value]
+        if not other:
+            return
+        told = {key: _difference(key, about.get(key), mine[key]) for key in other}
+        if "space" in told and "decisions" in about:
+            here = self._shown()
+            names = f"{about['network']}, now {here['network']}" if about["network"] != here["network"] else ""
+            # Where all that people are shown is the same there are still the hashes.
+            said = [each for each in (names, difference(about["decisions"], here["decisions"])) if each]
+            told["space"] = "; ".join(said) or told["space"]
+        kinds = " and another ".join(key.replace("_", " ") for key in other)
+        raise InputError(
+            f"the checkpoint in {self.folder} is of another {kinds} ({', '.join(told.values())})",
+            hint="Give the same or another folder; to train it anew in a study that goes on, remove this one",
+        )
 
     def _course(self) -> Course:
         judged, smoothing = read_goal(self.data.task), self.recipe.label_smoothing
@@ -441,6 +454,7 @@ class OneShot:
             return
         about = {
             **self._identity(),
+            **self._shown(),
             "steps": self.steps,
             "losses": self.losses,
             "running": float(self._sum),
