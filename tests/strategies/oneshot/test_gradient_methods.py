@@ -87,6 +87,33 @@ def test_the_right_option_is_found(kind):
     assert share[1] > 0.5
 
 
+class Dropping(Toy):
+    """The toy with dropout between its layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.drop = nn.Dropout(0.5)
+
+    def forward(self, x):
+        return self.b(self.drop(torch.tanh(self.a(x))))
+
+
+def test_both_sides_of_a_difference_drop_out_the_same_units():
+    """Second-order DARTS divides what other masks would make of the loss by epsilon; every other pass has its own."""
+    method, supernet = DARTS(2), Supernet(nw.SearchSpace(Dropping), seed=1)
+    method.start(supernet, Course(40, 1, nn.functional.mse_loss, 3))
+    masks = []
+    supernet.network.drop.register_forward_hook(lambda _, inputs, outputs: masks.append(outputs == 0))
+    train, valid = data()
+    torch.manual_seed(0)
+    method.step(0, train, valid)
+    # A step ahead, its validation loss, the two sides, and the step of the weights.
+    assert len(masks) == 5
+    assert torch.equal(masks[2], masks[3])
+    assert not torch.equal(masks[0], masks[1])
+    assert not torch.equal(masks[1], masks[2])
+
+
 def test_gdas_runs_one_operation_of_each_decision():
     """In the steps of weights and of numbers alike, with a gradient for every number."""
     method = GDAS(alpha_lr=0.1)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from netwright.arguments import not_negative, positive, positive_or_none, share_below_one
 from netwright.errors import InputError
+from netwright.space.traceless import generators_kept
 from netwright.strategies.oneshot.duo import Duo, filled
 from netwright.strategies.oneshot.method import Batch, Course, Method
 from netwright.supernet.relaxations import Softmax
@@ -104,7 +105,9 @@ class DARTS(Method):
             sides: list[list[Tensor]] = []
             for sign in (1.0, -1.0):
                 _place(weights, kept, ahead, sign * epsilon)
-                sides.append(filled(torch.autograd.grad(duo.loss(train), alphas, allow_unused=True), alphas))
+                # Both sides drop out the same units: what other masks make of the loss would be divided by epsilon.
+                with generators_kept(weights[0].device):
+                    sides.append(filled(torch.autograd.grad(duo.loss(train), alphas, allow_unused=True), alphas))
             for gradient, plus, minus in zip(gradients, *sides, strict=True):
                 gradient -= rate * (plus - minus) / (2 * epsilon)
         _place(weights, kept, ahead, 0.0)
