@@ -259,11 +259,7 @@ def _places(supernet: Supernet, meant: Callable[[str, nn.Module], bool]) -> dict
     for module in supernet.network.modules():
         if isinstance(module, Mixed):
             options = supernet.space.declared[module.name].options or ()
-            places = {
-                place
-                for place, candidate in enumerate(module.candidates)
-                if meant(options[place], candidate)
-            }
+            places = {place for place, candidate in enumerate(module.candidates) if meant(options[place], candidate)}
             if places and len(places) < len(module.candidates):
                 found[module.name] = found.get(module.name, set()) | places
     return found

@@ -224,8 +224,8 @@ class HardGumbel(Relaxation):
     """One option runs, drawn; the gradient is that of the relaxed draw (GDAS; Dong and Yang 2019, equations 3 to 5).
 
     What does not run adds its weight, zero, to the outcome, so that its number learns too; of open sizes it is the part
-    of the tensors that it would use. Where nothing is drawn (of
-    an edge that may be nothing) the most probable option runs and counts for zero.
+    of the tensors that it would use. Where nothing is drawn (of an edge that may be nothing) the most probable option
+    runs and counts for zero.
     """
 
     temperature: float = 10.0
