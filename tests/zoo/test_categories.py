@@ -51,6 +51,8 @@ def test_told_apart() -> None:
     made = ToldApart(4, CODES)(X)
     assert (3, 2 + 2 * (APART + 1)) == tuple(made.shape)
     assert torch.equal(X[:, [0, 2]], made[:, :2])
+    edge = ToldApart(1, [[0, 40]])(torch.tensor([[float(APART)], [APART + 1.0]]))
+    assert [[0, APART - 1], [1, APART]] == edge.nonzero().tolist()
     first, second = made[:, 2:].split(APART + 1, 1)
     assert [[], [APART], [6]] == [row.nonzero().flatten().tolist() for row in first]
     assert [[APART], [0], [APART]] == [row.nonzero().flatten().tolist() for row in second]

@@ -108,8 +108,8 @@ def test_parameters_of_the_transformer_by_hand(width: int, depth: int, factor: f
 
 
 def test_many_columns_have_no_transformer() -> None:
-    """Its attention would cost the square of their number; a category counts once."""
-    most = nw.SearchSpace(Tables, input_shape=(MOST_TOKENS + 1,), outputs=2, categories=[[5, 2]])
+    """Its attention would cost the square of their number; a category counts once, and so does a text."""
+    most = nw.SearchSpace(Tables, input_shape=(MOST_TOKENS + 2,), outputs=2, categories=[[5, 2]], texts=[[7, 2]])
     more = nw.SearchSpace(Tables, input_shape=(MOST_TOKENS + 1,), outputs=2)
     assert ["network" in {decision.name for decision in each.decisions} for each in (most, more)] == [True, False]
 
