@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import runpy
 import subprocess
 import sys
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +17,12 @@ import pandas as pd
 import pytest
 
 import netwright as nw
-from netwright.errors import DataError
+from netwright.errors import DataError, InputError, MissingExtra
+from netwright.export import standalone
 from netwright.tasks import readers, text
+from netwright.tasks.columns import bag_of_words
 from netwright.tasks.serving import Served
+from netwright.tasks.shipping import export
 
 GOOD = ("a fine film", "what a lovely story", "I liked it!", "fine, lovely and warm")
 BAD = ("a dull film", "what a boring story", "I hated it!", "dull, boring and cold")
@@ -40,6 +47,101 @@ def test_numbers_by_frequency() -> None:
     inputs = text.apply(constants, taken)
     assert np.float32 == inputs.dtype
     assert [[1, 2, 1], [1, 3, 2], [3, 0, 0]] == inputs.tolist()
+
+
+HARD = [
+    "", " \t\n ", "It's FINE, isn't it? Rock'n'roll", "Été — ÉTÉ, e\u0301te\u0301; STRASSE straße İstanbul ſ",
+    "日本語のテキスト。한국어 ไทย", "😀👍🏽 👩\u200d👩\u200d👧 !!??…", "\x00\x1b[0m\x7f\u200b\ufeff\u202e",
+    "w" * 5_000, "a b " * 900, "\ud83d? \udc00?", "x_1 __init__ 3.14 '' a''b '", "MIXED\r\nlines\u2028and\x85others",
+    "٣٤ Ⅷ ½ ǅ", "NA",
+]  # fmt: skip
+"""Accents that are one letter or two, other writings, marks joined by what is not seen, control characters, long words
+and texts, halves of characters."""
+
+
+@pytest.mark.parametrize("tokens", ["words", "bpe"])
+def test_an_exported_folder_cuts_texts_alike(tokens: str, tmp_path: Path) -> None:
+    """predict.py stands alone and so has the words and the hash again: the same numbers of every text."""
+    if tokens == "bpe":
+        pytest.importorskip("tokenizers")
+    taken = text.take([*HARD, *HARD[2:5], "a question?", "another question?"]).cut_into(tokens)
+    constants = text.learn(taken)
+    predict = runpy.run_path(str(Path(standalone.__file__).parent / "predict.py"))
+    expected = text.apply(constants, HARD)
+    assert (expected > 0).any(1).tolist() == [place > 1 for place in range(len(HARD))]
+    np.testing.assert_array_equal(expected, predict["_texts"](HARD, json.loads(json.dumps(constants))))
+    if tokens == "words":
+        assert [text.words_of(each) for each in HARD] == [predict["words_of"](each) for each in HARD]
+
+
+def test_an_exported_folder_counts_words_of_tables_alike() -> None:
+    """The bags of words of a table's texts are the same, too."""
+    predict = runpy.run_path(str(Path(standalone.__file__).parent / "predict.py"))
+    column = [each for each in HARD if each != "NA"]
+    np.testing.assert_array_equal(bag_of_words(column, 32), predict["_bags"](column, 32))
+
+
+def test_byte_pairs_by_brute_force() -> None:
+    """Each merge is of a pair that is the most frequent by then, and in the end no pair stands twice."""
+    pytest.importorskip("tokenizers")
+    texts = ["low low low", "Lowest low", "new newer newest", "wide wider"]
+    constants = text.learn(text.take(texts).cut_into("bpe"))
+    words = [["Ġ", *word] for each in texts for word in each.lower().split()]
+
+    def pairs() -> Counter[tuple[str, str]]:
+        return Counter(pair for word in words for pair in pairwise(word))
+
+    for left, right in constants["pairs"]["model"]["merges"]:
+        assert pairs()[left, right] == max(pairs().values())
+        for word in words:
+            for place in range(len(word) - 2, -1, -1):
+                if word[place : place + 2] == [left, right]:
+                    word[place : place + 2] = [left + right]
+    assert 1 == max(pairs().values())
+    pieces = Counter(piece for word in words for piece in word)
+    expected = sorted(pieces, key=lambda piece: (-pieces[piece], piece))
+    assert expected == constants["words"][: len(pieces)]
+    first = [1 + expected.index(piece) for word in words[:3] for piece in word]
+    assert first == text.apply(constants, texts)[0, : len(first)].tolist()
+    assert 1 + 256 + len(constants["pairs"]["model"]["merges"]) == text.facts(constants)["vocabulary"]
+
+
+def test_byte_pairs_are_learned_at_their_places_alone() -> None:
+    """Pieces of a test part are none of the network's; learned twice they are the same."""
+    pytest.importorskip("tokenizers")
+    taken = text.take(["red red", "red blue", "zebra zebra zebra"]).cut_into("bpe")
+    constants = text.learn(taken, np.array([0, 1]))
+    assert "Ġred" in constants["words"]
+    assert not [piece for piece in constants["words"] if "ze" in piece]
+    assert constants == text.learn(taken, np.array([0, 1]))
+
+
+def test_byte_pairs_are_the_same_in_any_process(tmp_path: Path) -> None:
+    """With one thread or two, and another seed of Python's hashes."""
+    pytest.importorskip("tokenizers")
+    code = (
+        "import json; from netwright.tasks import text;"
+        "rows = [f'a {w} film {i} ok' for i, w in enumerate('abcdefgh' * 9)];"
+        "print(json.dumps(text.learn(text.take(rows).cut_into('bpe'))))"
+    )
+    made = [
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+            env={**os.environ, "RAYON_NUM_THREADS": threads, "PYTHONHASHSEED": threads},
+        ).stdout
+        for threads in ("1", "2")
+    ]  # fmt: skip
+    assert made[0] == made[1]
+
+
+def test_ways_to_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is none is named, and so is the library that is missing."""
+    (tmp_path / "a.csv").write_text("review,good\n" + "\n".join(f"word {row},{row % 2}" for row in range(20)))
+    with pytest.raises(InputError, match=r"tokens of texts are words or bpe, found 'pieces'"):
+        readers.read(tmp_path / "a.csv", task="text", target="good", options={"tokens": "pieces"})
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    with pytest.raises(MissingExtra, match=r"Cutting texts by byte pairs needs tokenizers\. Install it: pip install"):
+        readers.read(tmp_path / "a.csv", task="text", target="good", options={"tokens": "bpe"})
 
 
 def test_a_vocabulary_is_learned_at_its_places_alone() -> None:
@@ -180,6 +282,42 @@ def test_the_classifier_and_what_it_exports(quick: None, tmp_path: Path) -> None
     files = asked(folder, *(tmp_path / f"{place}.txt" for place in range(3)))
     np.testing.assert_allclose(expected[:3], files, atol=1e-4)
     np.testing.assert_allclose(expected[:2], Served.open(search.out_).answer(texts[:2])["probabilities"], atol=1e-4)
+
+
+def test_a_search_by_byte_pairs(quick: None, tmp_path: Path) -> None:
+    """predict, serve and the exported folder cut texts as the search did; the folder says what it needs for that."""
+    pytest.importorskip("tokenizers")
+    texts, labels = reviews(96)
+    pd.DataFrame({"review": texts, "verdict": labels}).to_csv(tmp_path / "a.csv", index=False)
+    out = tmp_path / "study"
+    nw.tasks.search(
+        tmp_path / "a.csv", task="text", target="verdict", options={"tokens": "bpe"}, max_trials=1, n_jobs=1, out=out
+    )
+    new = [*texts[:4], "unheard-of words, in a longer text than any: fine!", "", "éé 😀"]
+    pd.DataFrame({"review": new}).to_csv(tmp_path / "new.csv", index=False)
+    expected = nw.tasks.predict(out, tmp_path / "new.csv")["probabilities"]
+    folder = export(out, "source", tmp_path / "shipped")
+    assert "tokenizers" in (folder / "requirements.txt").read_text().splitlines()
+    np.testing.assert_allclose(expected, asked(folder, tmp_path / "new.csv"), atol=1e-4)
+    np.testing.assert_allclose(expected, Served.open(out).answer(new)["probabilities"], atol=1e-4)
+    (folder / "tokenizers.py").write_text("raise ImportError")
+    done = subprocess.run(
+        [sys.executable, folder / "predict.py", tmp_path / "new.csv"], capture_output=True, text=True, check=False
+    )
+    assert (2, "error: the texts are cut by byte pairs, which needs tokenizers: pip install tokenizers\n") == (
+        done.returncode, done.stderr,
+    )  # fmt: skip
+
+
+def test_an_estimator_by_byte_pairs(quick: None) -> None:
+    """The classifier takes the way to cut as scikit-learn's parameters go."""
+    pytest.importorskip("tokenizers")
+    texts, labels = reviews(64)
+    search = nw.TextClassifier(tokens="bpe", max_trials=1, n_jobs=1)
+    assert "bpe" == search.get_params()["tokens"]
+    search.fit(texts, labels, eval_set=(texts[:16], labels[:16]))
+    assert (2, 2) == search.predict_proba(["a fine film", ""]).shape
+    assert "byte pairs" in (search.out_ / "best" / "card.md").read_text()
 
 
 def asked(folder: Path, *data: Path) -> list[list[float]]:

@@ -296,10 +296,11 @@ def _folder(
         if format == "source" and training is not None:
             files["train.py"] = train_script(training).encode()
     needed = ["numpy", *REQUIREMENTS[format]]
-    kind = manifest["extra"].get("kind")
-    files["requirements.txt"] = "".join(
-        f"{name}\n" for name in (*needed, *(["pillow"] if kind == "images" else []))
-    ).encode()
+    if manifest["extra"].get("kind") == "images":
+        needed.append("pillow")
+    if "pairs" in manifest["extra"].get("preprocessing", {}).get("inputs", {}):
+        needed.append("tokenizers")
+    files["requirements.txt"] = "".join(f"{name}\n" for name in needed).encode()
     about = {
         "schema": SCHEMA,
         "format": format,

@@ -75,5 +75,5 @@ def bag_of_words(column: Sequence[Any] | np.ndarray, buckets: int) -> np.ndarray
     for row, text in enumerate(column):
         words = [] if text is None else _WORD.findall(str(text).lower())
         for word in words:
-            bags[row, zlib.crc32(word.encode()) % buckets] += 1 / len(words) ** 0.5
+            bags[row, zlib.crc32(word.encode(errors="replace")) % buckets] += 1 / len(words) ** 0.5
     return bags

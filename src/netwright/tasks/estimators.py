@@ -425,37 +425,80 @@ class AudioClassifier(ClassifierMixin, NeuralArchitectureSearch):  # type: ignor
         self.n_features_in_ = int(np.prod(self._predictor.input_shape))
 
 
-class TextClassifier(ClassifierMixin, NeuralArchitectureSearch):  # type: ignore[misc]
+class _TextSearch(NeuralArchitectureSearch):
+    """What the estimators of texts have in common: ``tokens`` is how texts are cut, into "words" or pieces, "bpe"."""
+
+    def __init__(
+        self,
+        *,
+        tokens: str = "words",
+        time_limit: float | str | None = None,
+        max_trials: int | None = None,
+        space: Any = None,
+        strategy: Any = "auto",
+        metric: str | None = None,
+        objectives: Mapping[str, str] | None = None,
+        constraints: Mapping[str, float] | None = None,
+        n_jobs: int | None = None,
+        random_state: int | None = 0,
+        device: str = "auto",
+        on: str | Latency | Profile | None = None,
+        out: str | Path | None = None,
+        preset: str | None = None,
+        class_weight: Any = None,
+        callbacks: Sequence[Any] | None = None,
+        dry_run: bool = False,
+        ensemble: int = 0,
+        start_from: str | Path | None = None,
+        start_weights: bool = True,
+    ) -> None:
+        super().__init__(
+            time_limit=time_limit, max_trials=max_trials, space=space, strategy=strategy, metric=metric,
+            objectives=objectives, constraints=constraints, n_jobs=n_jobs, random_state=random_state, device=device,
+            on=on, out=out, preset=preset, class_weight=class_weight, callbacks=callbacks, dry_run=dry_run,
+            ensemble=ensemble, start_from=start_from, start_weights=start_weights,
+        )  # fmt: skip
+        self.tokens = tokens
+
+    def fit(
+        self, X: Any, y: Any, eval_set: tuple[Any, Any] | None = None, *, sample_weight: Any = None
+    ) -> NeuralArchitectureSearch:
+        """Searches, and returns itself; see :class:`NeuralArchitectureSearch`."""
+        from netwright.tasks import text
+
+        texts = text.take(X, "X").cut_into(self.tokens)
+        if eval_set is not None:
+            eval_set = (text.take(eval_set[0], "eval_set[0]").cut_into(self.tokens), eval_set[1])
+        super().fit(texts, y, eval_set, sample_weight=sample_weight)
+        self._learn_columns(X)
+        return self
+
+    def _learn_columns(self, X: Any) -> None:
+        """A text is one feature; of a data frame all columns are named."""
+        if is_frame(X):
+            super()._learn_columns(X)
+            return
+        if hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        self.n_features_in_ = 1
+
+
+class TextClassifier(ClassifierMixin, _TextSearch):  # type: ignore[misc]
     """:class:`NeuralArchitectureSearch` for texts and classes.
 
     Texts are a list, an array or a series of str, or a data frame, whose longest columns of strings are joined.
+    ``tokens`` is how they are cut: into ``"words"``, or by byte pairs into pieces of words, ``"bpe"``.
     """
 
     def _task(self) -> str:
         return "text-classification"
 
-    def _learn_columns(self, X: Any) -> None:
-        _learn_text(self, X)
 
-
-class TextRegressor(RegressorMixin, NeuralArchitectureSearch):  # type: ignore[misc]
+class TextRegressor(RegressorMixin, _TextSearch):  # type: ignore[misc]
     """:class:`NeuralArchitectureSearch` for texts and a number each; texts are as in :class:`TextClassifier`."""
 
     def _task(self) -> str:
         return "text-regression"
-
-    def _learn_columns(self, X: Any) -> None:
-        _learn_text(self, X)
-
-
-def _learn_text(search: NeuralArchitectureSearch, X: Any) -> None:
-    """A text is one feature; of a data frame all columns are named."""
-    if is_frame(X):
-        NeuralArchitectureSearch._learn_columns(search, X)
-        return
-    if hasattr(search, "feature_names_in_"):
-        del search.feature_names_in_
-    search.n_features_in_ = 1
 
 
 class MultiModal(NeuralArchitectureSearch):

@@ -1,8 +1,11 @@
-"""Texts: rows of one text each, and the constants that turn them into numbers of words.
+"""Texts: rows of one text each, and the constants that turn them into numbers of words, or of pieces of words.
 
 A text is cut into words and punctuation marks, in small letters. The words that occur at least twice have a number
 each, the most frequent first; all others share numbers by a hash of their letters, so that no word is without one. 0 is
 no word: shorter texts are filled up with it.
+
+Cut by byte pairs (Sennrich, Haddow and Birch 2016, on bytes as GPT-2 has it) it consists of pieces that were learned
+from the texts: a rare word is several of them, at the worst its bytes, so that all of them have a number of their own.
 """
 
 from __future__ import annotations
@@ -11,13 +14,15 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from netwright.errors import DataError
+from netwright import strict_json
+from netwright.errors import DataError, InputError, MissingExtra
 from netwright.tasks.checks import as_array, check_memory, is_frame, one_line, shorten
 from netwright.tasks.kinds import Source
 
@@ -25,6 +30,8 @@ WORDS = 20_000
 """At most so many words have a number of their own."""
 BUCKETS = 1024
 """At most so many numbers are shared by all other words; an eighth of the words, where that is less."""
+PIECES = 8_000
+"""At most so many pieces are learned as byte pairs, the 256 bytes among them."""
 LENGTHS = 99.0
 """The percentile of the lengths of texts in training that a network sees whole."""
 LENGTH = 512
@@ -32,15 +39,22 @@ LENGTH = 512
 TITLE = 0.2
 """A column of strings is part of the text where it is at least so long as the longest, on average."""
 
+WAYS = ("words", "bpe")
+"""How a text may be cut."""
+
 _WORD = re.compile(r"\w+(?:'\w+)*|[^\w\s]")
 
 
 @dataclass(frozen=True)
 class Texts:
-    """N texts: ``values`` (N,), an array of str. ``columns`` are the names of those that they were joined from."""
+    """N texts: ``values`` (N,), an array of str. ``columns`` are the names of those that they were joined from.
+
+    ``tokens`` is how they are to be cut: into ``"words"``, or pieces of them by byte pairs, ``"bpe"``.
+    """
 
     values: np.ndarray
     columns: tuple[str, ...] = ()
+    tokens: str = "words"
 
     kind: ClassVar[str] = "text"
 
@@ -50,6 +64,14 @@ class Texts:
     @property
     def shape(self) -> tuple[int, ...]:
         return tuple(self.values.shape)
+
+    def cut_into(self, tokens: str) -> Texts:
+        """The same texts, to be cut so; InputError for a way that is none, MissingExtra where ``tokenizers`` is."""
+        if tokens not in WAYS:
+            raise InputError(f"tokens of texts are {' or '.join(WAYS)}, found {shorten(tokens)}")
+        if tokens == "bpe":
+            _tokenizers()
+        return replace(self, tokens=tokens)
 
 
 def take(X: Any, name: str = "X") -> Texts:
@@ -81,10 +103,13 @@ def take(X: Any, name: str = "X") -> Texts:
 def learn(X: Texts, places: np.ndarray | None = None) -> dict[str, Any]:
     """``words``, ``buckets``, ``length`` and ``columns``, learned at these places alone (None: all).
 
-    Raises DataError for texts without any word, and for texts that are all alike.
+    By byte pairs ``pairs`` are what the library ``tokenizers`` knows a tokenizer by, ``words`` all its pieces, those
+    that occur most often first, and there are no buckets. Raises DataError for texts without any word, and for texts
+    that are all alike.
     """
     values = X.values if places is None else X.values[places]
-    texts = [words_of(value) for value in values.tolist()]
+    pairs = _pairs(values.tolist()) if X.tokens == "bpe" else None
+    texts = [words_of(value) if pairs is None else _pieces(pairs, value) for value in values.tolist()]
     if not any(texts):
         raise DataError(
             f"{_where(X)} is empty: there is no word in any of {len(texts):,} rows", hint="Is it the right column?"
@@ -94,19 +119,18 @@ def learn(X: Texts, places: np.ndarray | None = None) -> dict[str, Any]:
             f"all {len(texts):,} texts are alike: {shorten(str(values[0]))}", hint="There is nothing to learn from them"
         )
     counts = Counter(word for text in texts for word in text)
+    length = int(np.ceil(np.percentile([len(text) for text in texts], LENGTHS)))
+    shape = {"length": max(2, min(length, LENGTH)), "columns": list(X.columns)}
+    if pairs is not None:
+        pieces = sorted(_tokenizer(pairs).get_vocab(), key=lambda piece: (-counts[piece], piece))
+        return {"words": pieces, "buckets": 0, **shape, "pairs": strict_json.loads(pairs)}
     ranked = sorted((-count, word) for word, count in counts.items() if count > 1)
     words = [word for _, word in ranked[:WORDS]]
-    length = int(np.ceil(np.percentile([len(text) for text in texts], LENGTHS)))
-    return {
-        "words": words,
-        "buckets": max(1, min(BUCKETS, -(-len(words) // 8))),
-        "length": max(2, min(length, LENGTH)),
-        "columns": list(X.columns),
-    }
+    return {"words": words, "buckets": max(1, min(BUCKETS, -(-len(words) // 8))), **shape}
 
 
 def apply(constants: Mapping[str, Any], X: Any) -> np.ndarray:
-    """Texts as inputs of a network: float32 (N, length), the numbers of their first words, 0 after a text's end.
+    """Texts as inputs of a network: float32 (N, length), the numbers of their first words (pieces), 0 after the end.
 
     Of a frame the columns of training; where it has a single column, that; the longest column of strings where training
     had no frame.
@@ -116,8 +140,9 @@ def apply(constants: Mapping[str, Any], X: Any) -> np.ndarray:
     check_memory(len(texts), length, "the texts")
     numbers = {word: place for place, word in enumerate(words, 1)}
     inputs = np.zeros((len(texts), length), dtype=np.float32)
+    pairs = strict_json.dumps(constants["pairs"]) if "pairs" in constants else None
     for row, text in enumerate(texts.values.tolist()):
-        found = words_of(text, length)
+        found = words_of(text, length) if pairs is None else _pieces(pairs, text)[:length]
         inputs[row, : len(found)] = [
             numbers.get(word) or 1 + len(words) + zlib.crc32(word.encode()) % constants["buckets"] for word in found
         ]
@@ -131,6 +156,11 @@ def facts(constants: Mapping[str, Any]) -> dict[str, Any]:
 
 def describe(constants: Mapping[str, Any]) -> str:
     """How raw rows become inputs of the network."""
+    if "pairs" in constants:
+        return (
+            f"texts as the numbers (N, {constants['length']}) of their first pieces, cut by byte pairs as in"
+            f" manifest.json: there are {len(constants['words']):,}, and 0 is what comes after the end"
+        )
     return (
         f"texts as the numbers (N, {constants['length']}) of their first words: {len(constants['words']):,} words have"
         f" a number of their own as in manifest.json, others one of {constants['buckets']:,} by a hash, 0 after the end"
@@ -147,16 +177,21 @@ def words_of(text: str, most: int | None = None) -> list[str]:
     for found in _WORD.finditer(text.lower()):
         if most is not None and len(words) == most:
             break
-        # What is no letter of any writing, half of a pair of surrogates, has no bytes.
-        words.append(found.group().encode(errors="replace").decode())
+        words.append(_sound(found.group()))
     return words
 
 
-def read(path: Path, target: str | None) -> Source:
+def read(path: Path, target: str | None, tokens: str = "words") -> Source:
     """A CSV or Parquet file with a column of texts, or a folder with one sub-folder of .txt files a class.
 
-    A folder may have ``train`` and ``test`` with such sub-folders each.
+    A folder may have ``train`` and ``test`` with such sub-folders each. ``tokens`` is how they are cut: see
+    :class:`Texts`.
     """
+    source = _read(path, target)
+    return replace(source, X=source.X.cut_into(tokens))
+
+
+def _read(path: Path, target: str | None) -> Source:
     from netwright.tasks import tables
 
     if path.is_dir():
@@ -193,6 +228,51 @@ def read_new(path: Path) -> Any:
     if suffix in (".csv", ".tsv", ".parquet", ".pq"):
         return _filled(tables.read_file(path))
     raise DataError(f"{path} holds no texts", hint="Give a CSV or Parquet file, a .txt file or a folder of them")
+
+
+def _tokenizers() -> Any:
+    """The library that learns and cuts byte pairs."""
+    try:
+        import tokenizers
+    except ImportError:
+        raise MissingExtra("tokenizers", "text", "Cutting texts by byte pairs") from None
+    return tokenizers
+
+
+def _pairs(texts: list[str]) -> str:
+    """What a tokenizer is known by, learned from these texts: JSON as ``tokenizers`` writes it.
+
+    It cuts small letters at spaces and marks, and then merges the most frequent pairs of neighbours, which occur at
+    least twice.
+    """
+    library = _tokenizers()
+    # With a space before it the first word of a text is like any other.
+    cut = library.pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer = library.Tokenizer(library.models.BPE())
+    tokenizer.normalizer = library.normalizers.Sequence([library.normalizers.Lowercase(), library.normalizers.Strip()])
+    tokenizer.pre_tokenizer = cut
+    trainer = library.trainers.BpeTrainer(
+        vocab_size=PIECES, min_frequency=2, show_progress=False, initial_alphabet=sorted(cut.alphabet())
+    )
+    tokenizer.train_from_iterator(map(_sound, texts), trainer)
+    written: str = tokenizer.to_str()
+    return written
+
+
+@lru_cache(maxsize=4)
+def _tokenizer(pairs: str) -> Any:
+    return _tokenizers().Tokenizer.from_str(pairs)
+
+
+def _pieces(pairs: str, text: str) -> list[str]:
+    """The pieces of a text, each byte as a letter of its own."""
+    pieces: list[str] = _tokenizer(pairs).encode(_sound(text)).tokens
+    return pieces
+
+
+def _sound(text: str) -> str:
+    """What is no letter of any writing, half of a pair of surrogates, has no bytes."""
+    return text.encode(errors="replace").decode()
 
 
 def _again(constants: Mapping[str, Any], X: Any) -> Texts:

@@ -529,7 +529,7 @@ def _table(columns: dict[str, Any], constants: dict[str, Any]) -> Array:
         words = _words(columns[entry["name"]])
         if "codes" in entry:
             codes = {None: 0, **{value: code for code, value in enumerate(entry["values"], 1)}}
-            made.append(np.array([codes.get(word, 0) for word in words], dtype=np.float64))
+            made.append(np.array([codes.get(word, entry["codes"] - 1) for word in words], dtype=np.float64))
             continue
         made += [np.array([word == value for word in words], dtype=np.float64) for value in entry["values"]]
         if entry.get("other"):
