@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from netwright.space import choose, one_of, repeat
 from netwright.zoo.categories import Codes, told_apart
+from netwright.zoo.inverted import SqueezeExcite
 
 SMALL_WIDTHS = ((4, 6, 8, 10, 12, 16), (8, 12, 16, 20, 24, 32), (16, 24, 32, 40, 48, 64))
 """Of pictures of at most 12 pixels a side."""
@@ -73,6 +74,18 @@ def _inverted(width: int) -> nn.Module:
     )
 
 
+def _squeeze(width: int) -> nn.Module:
+    """A residual block whose channels are weighed by their means over the picture (Hu et al. 2018, reduction 4)."""
+    return Residual(
+        nn.Sequential(
+            ConvBlock(width, width),
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            SqueezeExcite(width, max(4, width // 4)),
+        )
+    )
+
+
 class CompactImages(nn.Module):
     """Stages of convolutions, each at half the resolution of the one before; widths, depths and kinds are open.
 
@@ -117,6 +130,7 @@ class CompactImages(nn.Module):
             "residual": lambda: _basic(width),
             "bottleneck": lambda: _bottleneck(width),
             "inverted": lambda: _inverted(width),
+            "squeeze": lambda: _squeeze(width),
         }
         return repeat(f"stage{stage}.depth", lambda block: one_of(f"stage{stage}.block{block}", **kinds), 0, most)
 
