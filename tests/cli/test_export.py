@@ -47,6 +47,15 @@ def test_export_elsewhere(netwright: Any, calls: list[Any], tmp_path: Path) -> N
     assert calls == [(str(tmp_path), "onnx", out, {"pick": "knee", "anew": False})]
 
 
+def test_picks_have_folders_of_their_own(netwright: Any, calls: list[Any], tmp_path: Path) -> None:
+    """One network does not take another's place, whatever it is called."""
+    for pick in ("best", "knee", "3", "a/b"):
+        netwright("export", str(tmp_path), "--to", "onnx", "--pick", pick)
+    assert [call[2].relative_to(tmp_path / "export").as_posix() for call in calls] == [
+        "onnx", "onnx-knee", "onnx-3", "onnx-a-b-c14cddc0",
+    ]  # fmt: skip
+
+
 def test_an_unknown_format(netwright: Any, tmp_path: Path) -> None:
     """One line with what is installed."""
     ran = netwright("export", str(tmp_path), "--to", "tflite")

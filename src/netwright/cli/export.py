@@ -10,6 +10,7 @@ import typer
 from netwright.cli.options import Debug, Folder, Json
 from netwright.cli.output import answer, answer_json, plain
 from netwright.errors import InputError, ResourceError
+from netwright.names import slug
 
 
 def export(
@@ -24,7 +25,7 @@ def export(
     ],
     out: Annotated[
         str | None,
-        typer.Option(metavar="PATH", help="A new folder, or a file such as net.onnx. Default: DIR/export/FORMAT."),
+        typer.Option(metavar="PATH", help="A new folder, or a file such as net.onnx. Default: DIR/export/FORMAT, of a pick FORMAT-PICK."),
     ] = None,
     pick: Annotated[
         str,
@@ -43,7 +44,9 @@ def export(
     if to not in FORMATS:
         raise unknown_format(to)
     finished(Path(folder))
-    destination = Path(out) if out is not None else Path(folder) / "export" / to
+    # Networks that were picked do not take one another's place.
+    name = to if pick == "best" else f"{to}-{pick if pick.isascii() and pick.isalnum() else slug(pick)}"
+    destination = Path(out) if out is not None else Path(folder) / "export" / name
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
