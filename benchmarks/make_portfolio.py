@@ -43,7 +43,7 @@ def made(tasks: list[Task], options: argparse.Namespace) -> dict[str, Any]:
         print(f"{task.name}: {max(score for _, score in found):.4f} after {len(found)} trials", flush=True)
     known = {json.dumps(dict(start), sort_keys=True): start for task in tasks for start in task.by_hand}
     by_hand = list(known.values())
-    every = matrix(tasks, [*candidates, *by_hand], options.seed)
+    every = matrix(tasks, [*candidates, *by_hand])
     scores, rivals = every[:, : len(candidates)], every[:, len(candidates) :]
     taken = greedy(scores, options.most)
     low, high = scores.min(1), scores.max(1)
@@ -60,7 +60,7 @@ def made(tasks: list[Task], options: argparse.Namespace) -> dict[str, Any]:
             "by_hand_there": None if hand is None else round((hand - float(low[place])) / float(span[place]), 3),
         }
     return {
-        "starts": [dict(candidates[place]) for place in taken],
+        "starts": [dict(sorted(candidates[place].items())) for place in taken],
         "data": sets,
         "metric": "validation loss, with its sign turned",
         "architectures": len(candidates),
@@ -101,7 +101,6 @@ def main(options: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = arguments(__doc__)
     parser.add_argument("--out", type=Path, required=True, help="where searches and scores are kept")
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--file", type=Path, default=FILE, help="what is written")
     parsed = parser.parse_args()
     parsed.cache = parsed.out / "scores"

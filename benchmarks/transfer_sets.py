@@ -26,6 +26,7 @@ import torch
 
 import netwright as nw
 from netwright.architecture import Architecture
+from netwright.costs import COSTS
 from netwright.errors import NetwrightError
 from netwright.evaluators.base import Candidate
 from netwright.space import SearchSpace
@@ -34,6 +35,7 @@ from netwright.study.candidates import measure_costs, seeded
 from netwright.tasks.kinds import KINDS
 from netwright.tasks.readers import Loaded, from_arrays, read
 from netwright.tasks.spaces import find_space, fitting
+from netwright.zoo import SPACES
 from netwright.zoo.baselines import baseline
 
 SETS = {
@@ -98,7 +100,8 @@ class Scores:
 class Task:
     """A data set, split, with the space that a search of its kind has, and how networks are trained on it.
 
-    ``by_hand`` are the starts of the space that were chosen by hand; ``limits`` those that a search has by default.
+    ``by_hand`` are the starts of the space that were chosen by hand; ``limits`` those that a search has by default;
+    ``seed`` is that of every training.
     """
 
     name: str
@@ -108,6 +111,7 @@ class Task:
     by_hand: tuple[Mapping[str, Any], ...]
     train: nw.evaluators.Train
     limits: Mapping[str, float]
+    seed: int
     cache: Path
 
     def search(self, trials: int, seed: int, store: Path | None = None, **known: Any) -> Found:
@@ -116,20 +120,22 @@ class Task:
         By the loss, since a tenth of a small set tells more of it than the number of right answers does. What failed
         has the lowest score. With ``store`` the search is a study on disk, which goes on where it ended.
         """
-        scores = Scores(self.train, self.space, seed, self.cache)
+        scores = Scores(self.train, self.space, self.seed, self.cache)
         options: dict[str, Any] = {"seed": seed, "parallel": 1, "executor": "in_process", "store": store}
         study = nw.Study(self.space, Auto(**known), scores, minimize="val_loss", constraints=self.limits, **options)
         study.run(max_trials=trials, n_jobs=1)
         return [(trial.architecture, -trial.metrics.get("val_loss", np.inf)) for trial in study.trials]
 
-    def score(self, architecture: Architecture, seed: int) -> float:
+    def score(self, architecture: Architecture) -> float:
         """The same for one architecture; the lowest for what breaks a limit or cannot be trained."""
         if self.limits:
             costs = measure_costs(self.space, self.train.data.input_shape, tuple(self.limits), architecture)
             if any(costs[name] > limit for name, limit in self.limits.items()):
                 return -np.inf
         try:
-            return -Scores(self.train, self.space, seed, self.cache)(Candidate(architecture, self.space))["val_loss"]
+            return -Scores(self.train, self.space, self.seed, self.cache)(Candidate(architecture, self.space))[
+                "val_loss"
+            ]
         except (NetwrightError, RuntimeError, ValueError) as error:
             print(f"{self.name}: {architecture} cannot be trained: {error}")
             return -np.inf
@@ -163,11 +169,12 @@ def _task(name: str, kind: str, options: argparse.Namespace) -> Iterator[Task]:
     if kind == "images":
         with torch.device("meta"):
             network = baseline(rival).build(data.input_shape, data.outputs, data.facts)
-            limits = {"macs": float(nw.costs.COSTS["macs"](network, torch.zeros(1, *data.input_shape)) // 2)}
+            limits = {"macs": float(COSTS["macs"](network, torch.zeros(1, *data.input_shape)) // 2)}
     train = nw.evaluators.Train(data, recipe, split=parts, keep=False)
-    entry = nw.zoo.SPACES[str(found.origin["name"])]
+    entry = SPACES[str(found.origin["name"])]
     by_hand = tuple(answers for each in entry.starts if (answers := found.space.answers_of(each)))
-    yield Task(name, kind, str(found.origin["name"]), found.space, by_hand, train, limits, options.cache)
+    space_name = str(found.origin["name"])
+    yield Task(name, kind, space_name, found.space, by_hand, train, limits, options.seed, options.cache)
 
 
 def load(name: str, kind: str, folder: Path, most: int) -> Loaded:
@@ -212,17 +219,32 @@ def best_of(found: Found, count: int) -> list[Architecture]:
     return list(dict.fromkeys(architecture for architecture, _ in ordered))[:count]
 
 
-def matrix(tasks: Sequence[Task], candidates: Sequence[Mapping[str, Any]], seed: int) -> np.ndarray:
+def matrix(tasks: Sequence[Task], candidates: Sequence[Mapping[str, Any]]) -> np.ndarray:
     """The score of each candidate on each data set; what a set cannot train is as bad there as the worst."""
     rows = []
     for task in tasks:
         starts = [task.start(candidate) for candidate in candidates]
-        row = np.array([-np.inf if start is None else task.score(start, seed) for start in starts])
+        row = np.array([-np.inf if start is None else task.score(start) for start in starts])
         if not np.isfinite(row).any():
             raise SystemExit(f"{task.name}: none of the candidates can be trained on it")
         rows.append(np.where(np.isfinite(row), row, row[np.isfinite(row)].min()))
-        print(f"{task.name}: {len(candidates)} candidates trained", flush=True)
     return np.stack(rows)
+
+
+def needed(found: Found, quality: float) -> int:
+    """After how many trials a search has a score as good as that; one more than it has trials if never."""
+    return next((place for place, (_, score) in enumerate(found, 1) if score >= quality), len(found) + 1)
+
+
+def print_ratios(ratios: Mapping[str, Sequence[float]]) -> None:
+    """For each way to begin the ratios of the sets, their median, and how many are at half or less."""
+    print()
+    for arm, some in ratios.items():
+        if some:
+            print(
+                f"{arm:10} median of {len(some)} sets {np.median(some):.2f} of the trials, half or less on "
+                f"{sum(ratio <= 0.5 for ratio in some)}; " + ", ".join(f"{ratio:.2f}" for ratio in some)
+            )
 
 
 def arguments(document: str | None) -> argparse.ArgumentParser:
@@ -236,6 +258,7 @@ def arguments(document: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--epochs", type=int, default=10, help="of each training")
     parser.add_argument("--candidates", type=int, default=3, help="the best so many of each search may become starts")
     parser.add_argument("--most", type=int, default=4, help="starts of a space at most")
+    parser.add_argument("--seed", type=int, default=0, help="of every training")
     return parser
 
 
