@@ -18,6 +18,7 @@ from netwright.supernet.slicing import sliced
 from netwright.supernet.switches import Way
 from netwright.zoo import nats_size
 from netwright.zoo.compact import CompactImages, CompactTables
+from netwright.zoo.tables import Tables
 
 DOUBLE = torch.float64
 
@@ -207,6 +208,14 @@ def test_with_all_the_weight_on_one_value_it_is_the_small_network(case):
 ZOO = {
     "compact-images": (lambda: nw.SearchSpace(CompactImages, input_shape=(1, 8, 8), classes=10), (4, 1, 8, 8)),
     "compact-tables": (lambda: nw.SearchSpace(CompactTables, input_shape=(5,), outputs=3).fix(dropout=0.0), (4, 5)),
+    "tables": (
+        lambda: nw.SearchSpace(
+            Tables, input_shape=(6,), outputs=2, edges=[[-2.0, 0.0, 3.0]], categories=[[1, 3]], codes=[[4, 40], [5, 35]]
+        ).fix(
+            **{"dropout": 0.0, "transformer.attention_dropout": 0.0, "transformer.hidden_dropout": 0.0, "spread": 0.2}
+        ),
+        (4, 6),
+    ),
     "nats-size": (lambda: nats_size.space().fix(channels_3=8, channels_4=16), (2, 3, 8, 8)),
 }
 
