@@ -40,10 +40,10 @@ def test_scores_that_are_none():
 
 
 def test_the_file_says_where_its_starts_come_from():
-    """Every space of it is one of the zoo, with data sets, seeds, a date and the command."""
+    """Every space of it is one of the zoo, with data sets, seeds, trials, epochs, the version, a date, the command."""
     for name, made in read_portfolio()["spaces"].items():
         assert name in SPACES
-        assert {"starts", "data", "seeds", "date", "command", "trials"} <= made.keys()
+        assert {"starts", "data", "seeds", "date", "command", "trials", "epochs", "version", "metric"} <= made.keys()
         assert starts_of(name)
 
 
