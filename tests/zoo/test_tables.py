@@ -9,6 +9,8 @@ import pytest
 import torch
 
 import netwright as nw
+from netwright.export.examples import Examples, Rows
+from netwright.export.int8 import quantise
 from netwright.graphs import OnnxSession, onnx_bytes
 from netwright.supernet import Supernet
 from netwright.zoo.tables import MOST_TOKENS, TABLES_STARTS, Periodic, PiecewiseLinear, RankToNormal, Tables
@@ -144,3 +146,23 @@ def test_categories_in_onnx(start: dict[str, object]) -> None:
     x[:, 6:] = torch.tensor([[0.0, 34.0], [39.0, 1.0], [7.0, 0.0]])
     session = OnnxSession(onnx_bytes(network, x))
     torch.testing.assert_close(torch.as_tensor(session(x.numpy())[0]), network(x).detach(), atol=1e-4, rtol=1e-4)
+
+
+def test_numbers_of_values_survive_eight_bits() -> None:
+    """A thousand values are told apart in int8, where an activation has 256 steps."""
+    pytest.importorskip("onnxruntime")
+    torch.manual_seed(0)
+    space = nw.SearchSpace(Tables, input_shape=(2,), outputs=2, edges=[[-1.0, 0.0, 1.0]], codes=[[1, 1000]])
+    network = space.build(space.complete(TRANSFORMER, np.random.default_rng(0))).eval()
+    X = np.stack([np.zeros(200), np.arange(400, 600)], 1).astype(np.float32)
+    with torch.no_grad():
+        # Every second value is another one, and the middle between both is where answers change.
+        for half in (0, 1):
+            network.network.tokens.vectors.table.weight[half::2] = 2.0 * torch.randn(16)
+        outputs = network(torch.from_numpy(X[:2])).numpy()
+        network.network.exit[2].bias -= torch.from_numpy(outputs.mean(0))
+        y = network(torch.from_numpy(X)).argmax(1).numpy()
+    assert sorted([y[0], y[1]] * 100) == sorted(y.tolist())
+    assert y[0] != y[1]
+    rows = Rows(X, y)
+    assert quantise(onnx_bytes(network, torch.from_numpy(X[:8])), Examples(X[:8], X, rows, rows)).after == 1.0

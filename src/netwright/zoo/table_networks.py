@@ -84,7 +84,7 @@ class FeatureTokens(nn.Module):
 
     (N, features) to (N, tokens, width). The columns of each of ``groups``, a place and a number of columns, add up to
     one token: of a category with columns of zeros and ones that is the vector of its value. Categories that come as
-    ``codes`` have the last tokens before that of the class.
+    ``codes`` have the last tokens before that of the class; their numbers are read from ``plain``, where that is given.
     """
 
     numbers: Tensor
@@ -111,7 +111,7 @@ class FeatureTokens(nn.Module):
             adding[-1, -1] = 1.0
             self.register_buffer("adding", adding)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, plain: Tensor | None = None) -> Tensor:
         values = x.index_select(1, self.numbers) if self.coded else x
         values = torch.cat([values, torch.ones_like(x[:, :1])], 1)
         if self.grouped:
@@ -121,7 +121,7 @@ class FeatureTokens(nn.Module):
         else:
             tokens = values[:, :, None] * self.weight.weight
         if self.vectors is not None:
-            tokens = torch.cat([tokens[:, :-1], self.vectors(x), tokens[:, -1:]], 1)
+            tokens = torch.cat([tokens[:, :-1], self.vectors(x if plain is None else plain), tokens[:, -1:]], 1)
         return tokens + functional.pad(self.bias.weight, (0, 0, 0, 1))
 
 

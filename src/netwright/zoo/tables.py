@@ -206,7 +206,8 @@ class Transformer(nn.Module):
         self.exit = nn.Sequential(nn.LayerNorm(width), nn.ReLU(), nn.Linear(width, outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = self.exit(self.body(self.tokens(self.numbers(x)))[:, -1])
+        # In eight bits what numbers were joined with is too coarse for the numbers of many values.
+        result: Tensor = self.exit(self.body(self.tokens(self.numbers(x), x))[:, -1])
         return result
 
 
