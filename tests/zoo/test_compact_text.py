@@ -74,6 +74,15 @@ def test_pairs_of_one_word_say_nothing() -> None:
     torch.testing.assert_close(pairs(numbers, there)[:, 0], torch.tensor([0.0, 1.0, 2**0.5]))
 
 
+def test_rare_words_count_more() -> None:
+    """By the logarithm of their place; what is not there still counts nothing."""
+    numbers = torch.tensor([[1, 3, 7, 0]])
+    there = torch.tensor([1.0, 1.0, 0.5, 0.0])[None, :, None]
+    # log 2, log 4 and half of log 8, by log 8.
+    expected = torch.tensor([1 / 3, 2 / 3, 1 / 2, 0.0])[None, :, None]
+    torch.testing.assert_close(compact_text.Rare(7)(numbers, there), expected)
+
+
 def test_a_bag_knows_no_order() -> None:
     """Without pairs."""
     space = compact_text.space(input_shape=(7,), outputs=3, vocabulary=1100)

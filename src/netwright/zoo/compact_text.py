@@ -1,16 +1,17 @@
 """Small networks for texts: bags of words and of pairs, convolutions, recurrent networks, transformers.
 
 The bag is that of Joulin, Grave, Bojanowski and Mikolov (2017, fastText): embeddings of words and of hashed pairs of
-neighbours, added up, and a linear layer. The embeddings begin at zero, so that what no text of training holds says
-nothing. The convolutions are those of Kim (2014): several kernels side by side, the maximum over time. The recurrent
-network has GRU layers (Cho et al. 2014); the transformer is a small encoder (Vaswani et al. 2017) with its norms before
-the layers. The ranges are ours.
+neighbours, added up, rare words perhaps more, and a linear layer. The embeddings begin at zero, so that what no text of
+training holds says nothing. The convolutions are those of Kim (2014): several kernels side by side, the maximum over
+time. The recurrent network has GRU layers (Cho et al. 2014); the transformer is a small encoder (Vaswani et al. 2017)
+with its norms before the layers. The ranges are ours.
 
 Inputs are numbers of words (N, T), 0 after a text's end. What stands there changes no answer.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -91,6 +92,28 @@ class Pairs(nn.Module):
         return made
 
 
+class Alike(nn.Module):
+    """Every word counts as it is there: numbers (N, T) and how much each is there (N, T, 1)."""
+
+    def forward(self, numbers: Tensor, there: Tensor) -> Tensor:
+        return there
+
+
+class Rare(nn.Module):
+    """A word counts the more the rarer it is, by the logarithm of its place: 0 to 1.
+
+    Words are numbered by frequency, the most frequent first. Where that is the inverse of the place (Zipf), the
+    logarithm of the place is that of the inverse frequency (Spärck Jones 1972), but for a constant.
+    """
+
+    def __init__(self, vocabulary: int) -> None:
+        super().__init__()
+        self.scale = 1.0 / math.log1p(vocabulary)
+
+    def forward(self, numbers: Tensor, there: Tensor) -> Tensor:
+        return there * (torch.log1p(numbers.to(there.dtype)) * self.scale)[:, :, None]
+
+
 class Nothing(nn.Module):
     """Zero, in place of pairs."""
 
@@ -106,6 +129,7 @@ class Bag(nn.Module):
         width = choose("width", 8, 16, 32, 64)
         self.words = words(vocabulary, width, 0.0)
         self.forget = nn.Dropout(choose("forget", 0.0, 0.2, 0.4))
+        self.weigh = one_of("weigh", alike=Alike, rare=lambda: Rare(vocabulary))
         self.pool = one_of("pool", root=Root, mean=Mean)
         self.pairs = one_of("pairs", none=Nothing, hashed=lambda: Pairs(choose("buckets", 2**14, 2**17), width))
         self.dropout = nn.Dropout(choose("dropout", 0.0, 0.3, 0.6))
@@ -116,7 +140,7 @@ class Bag(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         numbers = numbered(x)
         there = self.forget((x > 0).to(x.dtype)[:, :, None])
-        features = self.pool(self.words(numbers), there) + self.pairs(numbers, there)
+        features = self.pool(self.words(numbers), self.weigh(numbers, there)) + self.pairs(numbers, there)
         outputs: Tensor = self.head(self.dropout(features))
         return outputs
 
@@ -321,11 +345,31 @@ def _start(network: str, lr: float, decay: float, **answers: Any) -> dict[str, A
 
 TEXT_STARTS: tuple[Mapping[str, Any], ...] = (
     _start(
-        "bag", 2e-3, 0.0, words="all", width=16, pool="root", pairs="hashed", buckets=2**17, forget=0.0, dropout=0.0
+        "bag",
+        2e-3,
+        0.0,
+        words="all",
+        width=16,
+        weigh="rare",
+        pool="root",
+        pairs="hashed",
+        buckets=2**17,
+        forget=0.0,
+        dropout=0.0,
     ),
     _start("convolutions", 2e-3, 0.01, words="all", width=64, filters=64, kernels="kim", forget=0.2, dropout=0.5),
     _start(
-        "bag", 2e-3, 0.0, words="all", width=32, pool="root", pairs="hashed", buckets=2**17, forget=0.2, dropout=0.3
+        "bag",
+        2e-3,
+        0.0,
+        words="all",
+        width=32,
+        weigh="rare",
+        pool="root",
+        pairs="hashed",
+        buckets=2**17,
+        forget=0.2,
+        dropout=0.3,
     ),
     _start("recurrent", 3e-3, 0.01, words="all", width=64, hidden=32, reads="both", forget=0.2, dropout=0.5),
 )
