@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.exceptions import DataConversionWarning
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from netwright.errors import DataError, InfeasibleError, InputError, NetwrightError
@@ -28,6 +29,17 @@ if TYPE_CHECKING:
 
 FORMATS = {".pt2": "torch", ".onnx": "onnx", ".xml": "openvino", ".pte": "executorch", "": "source"}
 """What a network is exported to, by how the name ends."""
+
+
+def _tells_classes(search: NeuralArchitectureSearch) -> bool:
+    """Raises AttributeError for a search whose networks answer with numbers, as far as that is known."""
+    regression = isinstance(search, RegressorMixin)
+    if hasattr(search, "best_"):
+        target = search._predictor.preprocessing["target"]
+        regression = not any("classes" in each or "labels" in each for each in (target, *target.get("heads", ())))
+    if regression:
+        raise AttributeError("predict_proba is for classification; this network predicts numbers")
+    return True
 
 
 class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
@@ -222,16 +234,14 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "best_")
         return predictions(self._predictor.preprocessing, self._predictor.outputs(X))
 
+    @available_if(_tells_classes)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> Any:
-        """Probabilities (N, classes), columns in the order of ``classes_``; AttributeError for regression.
+        """Probabilities (N, classes), columns in the order of ``classes_``; there is none for regression.
 
         Of several labels at once each one's own, (N, labels); of several targets a mapping from the names of those
         that are classes.
         """
         check_is_fitted(self, "best_")
-        target = self._predictor.preprocessing["target"]
-        if not any("classes" in each or "labels" in each for each in (target, *target.get("heads", ()))):
-            raise AttributeError("predict_proba is for classification; this network predicts numbers")
         return probabilities(self._predictor.preprocessing, self._predictor.outputs(X))
 
     def score(self, X: Any, y: Any) -> float:
