@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from netwright.errors import InputError
 from netwright.evaluators.base import Candidate, OfData
 from netwright.evaluators.train import Train
+from netwright.space.describing import difference
 from netwright.supernet.recalibration import recalibrated
 from netwright.supernet.supernet import Supernet
 from netwright.training.data import Data
@@ -81,7 +82,10 @@ class SharedWeights(OfData):
         if candidate.budget is not None:
             raise InputError(f"SharedWeights: shared weights know no budget, found {candidate.budget!r}")
         if candidate.space.signature != self.supernet.space.signature:
-            raise InputError("SharedWeights: the candidate is of another space than the supernet")
+            said = difference(self.supernet.space.describe(), candidate.space.describe())
+            raise InputError(
+                "SharedWeights: the candidate is of another space than the supernet" + (f" ({said})" if said else "")
+            )
         with self._one_at_a_time, self.supernet.path(candidate.architecture) as network:
             return self.score(network)
 
