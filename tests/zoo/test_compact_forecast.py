@@ -52,6 +52,16 @@ def test_all_begin_as_the_naive_forecast(space: SearchSpace, start: Mapping[str,
     torch.testing.assert_close(x[:, 0, [9, 10, 11, 9]], made)
 
 
+def test_half_of_what_is_learnt(space: SearchSpace) -> None:
+    """What is written out is halfway between the naive forecast and what was trained."""
+    network = space.build({**compact_forecast.FORECAST_STARTS[0], "shrink": "half"})
+    torch.nn.init.normal_(network.network.layer.weight)
+    x = torch.randn(3, 2, 16)
+    trained = network.train()(x)
+    torch.testing.assert_close(network.eval()(x), (trained + x[:, 0, [9, 10, 11, 9]]) / 2)
+    assert "class Network" in write_source(network, torch.zeros(2, 2, 16))
+
+
 def test_knots_are_joined_by_straight_lines() -> None:
     """From the first knot at the first step to the last at the last."""
     assert [0.0, 1.0, 2.0, 3.0, 4.0] == (torch.tensor([0.0, 2.0, 4.0]) @ compact_forecast._between(3, 5)).tolist()

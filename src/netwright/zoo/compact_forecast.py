@@ -5,7 +5,8 @@ All begin as the seasonal naive forecast. Each window is normalised by itself an
 al. 2022, without their learnt scale). The linear network may split a moving average off, as DLinear (Zeng et al. 2023);
 the perceptron has residual blocks and a linear way around them, as TiDE (Das et al. 2023); the pooled one looks at the
 window at several resolutions and forecasts a few knots at each, as N-HiTS (Challu et al. 2023); the convolutions are
-those of the space ``series``. All are small relatives, not the published networks.
+those of the space ``series``. All are small relatives, not the published networks. From few windows too much is learnt:
+then half of what a network differs by from the naive forecast may be better than all of it (shrinkage, Copas 1983).
 """
 
 from __future__ import annotations
@@ -47,6 +48,30 @@ class Silent(nn.Linear):
         with torch.no_grad():
             self.weight.zero_()
             self.bias.zero_()
+
+
+class Whole(nn.Module):
+    """The forecast as it is."""
+
+    def forward(self, forecast: Tensor, window: Tensor) -> Tensor:
+        return forecast
+
+
+class Half(nn.Module):
+    """The mean of a forecast (N, horizon) and of the naive one for its window (N, lookback); all of it in training."""
+
+    places: Tensor
+
+    def __init__(self, lookback: int, horizon: int, season: int) -> None:
+        super().__init__()
+        places = [lookback - season + step % season for step in range(horizon)]
+        self.register_buffer("places", torch.tensor(places, device="cpu"))
+
+    def forward(self, forecast: Tensor, window: Tensor) -> Tensor:
+        if self.training:
+            return forecast
+        made: Tensor = 0.5 * (forecast + window[:, self.places])
+        return made
 
 
 class LastValue(nn.Module):
@@ -216,6 +241,7 @@ class CompactForecast(nn.Module):
             with scope(kind):
                 return make(channels, lookback, outputs, season)
 
+        self.shrink = one_of("shrink", whole=Whole, half=lambda: Half(lookback, outputs, season))
         self.network = one_of(
             "network",
             linear=lambda: WindowLinear(channels, lookback, outputs, season, split=False),
@@ -229,7 +255,8 @@ class CompactForecast(nn.Module):
         window = x[:, 0, : self.lookback]
         center, deviation = self.center(window), spread(window)
         normal = torch.cat([(window - center) / deviation, x[:, 0, self.lookback :]], 1)
-        result: Tensor = self.network(torch.cat([normal[:, None], x[:, 1:]], 1)) * deviation + center
+        forecast = self.network(torch.cat([normal[:, None], x[:, 1:]], 1)) * deviation + center
+        result: Tensor = self.shrink(forecast, window)
         return result
 
 
@@ -245,13 +272,14 @@ def _between(knots: int, steps: int) -> Tensor:
     return (1 - distance).clamp(min=0.0)
 
 
-_COMMON: Mapping[str, Any] = {"recipe.lr": 3e-3, "center": "mean"}
+_COMMON: Mapping[str, Any] = {"recipe.lr": 3e-3, "center": "mean", "shrink": "whole"}
 
 FORECAST_STARTS: tuple[Mapping[str, Any], ...] = (
     {**_COMMON, "recipe.lr": 1e-3, "center": "last", "network": "linear"},
-    {**_COMMON, "network": "perceptron", "perceptron.width": 64, "perceptron.depth": 1, "perceptron.dropout": 0.1},
+    {**_COMMON, "shrink": "half", "network": "perceptron", "perceptron.width": 64, "perceptron.depth": 1,
+     "perceptron.dropout": 0.1},
     {**_COMMON, "network": "split"},
-    {**_COMMON, "network": "pooled", "pooled.width": 64, "pooled.dropout": 0.1},
+    {**_COMMON, "shrink": "half", "network": "pooled", "pooled.width": 64, "pooled.dropout": 0.1},
     {**_COMMON, "network": "convolutions", "convolutions.width": 16, "convolutions.kernel": 3,
      "convolutions.dropout": 0.0, "convolutions.depth": 3},
 )  # fmt: skip
