@@ -18,6 +18,7 @@ from tests.tasks.conftest import Searched, save
 from netwright import tasks
 from netwright.cli.app import run
 from netwright.errors import InfeasibleError, InputError
+from netwright.strategies import STRATEGIES
 from netwright.tasks.job import configuration
 from netwright.tasks.prediction import Predictor
 from netwright.tasks.preprocessing import apply
@@ -337,3 +338,16 @@ def test_a_table_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_text("colour\nred\n")
     with pytest.raises(InputError, match="size"):
         tasks.predict(tmp_path / "run", tmp_path / "bad.csv")
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+def test_every_strategy_goes_the_whole_way(tmp_path: Path, name: str) -> None:
+    """From rows to a network on disk, two finalists judged, and again where it was."""
+    X, y = plane(80)
+    search = {"space": "compact-tables", "strategy": name, "max_trials": 4, "n_jobs": 1, "out": tmp_path / "run"}
+    outcome = tasks.search(X, y, **search)
+    assert outcome.trials >= 4
+    assert (tmp_path / "run" / "best" / "model.py").is_file()
+    again = tasks.resume(tmp_path / "run")
+    assert (again.winner.score, again.best.number) == (outcome.winner.score, outcome.best.number)

@@ -276,7 +276,7 @@ def _quick(study: Study, train: Train, file: Path) -> tuple[Trial, Path, Fitted]
     from netwright.training.weights import save_weights
 
     data, rng = train.data, np.random.default_rng(study.seed)
-    starts = [study.space.complete(start, rng) for start in getattr(study.strategy, "starts", ())]
+    starts = [study.space.complete(start, rng) for start in _known_starts(study.strategy)]
     drawn = [*starts, *(study.space.sample(rng) for _ in range(QUICK_DRAWS))]
     costs = [measure_costs(study.space, data.input_shape, ("params", "macs"), each) for each in drawn]
     known = [limit for limit in study.limits if limit.metric in ("params", "macs")]
@@ -450,7 +450,7 @@ class _Selection:
         A start is known to be good when it is trained whole, which the short training of a trial cannot tell.
         """
         first = self.candidates[:count]
-        starts = getattr(self.study.strategy, "starts", ())
+        starts = _known_starts(self.study.strategy)
         known = [trial for trial in self.candidates if any(_begins(trial.architecture, start) for start in starts)]
         if count < 2 or not known or known[0] in first:
             return first
@@ -884,6 +884,12 @@ def _named(
         with suppress(DataError):
             named[name] = score_by(name, outputs, targets, task)
     return named
+
+
+def _known_starts(strategy: object) -> tuple[Mapping[str, Any], ...]:
+    """The known-good starts that a strategy begins with; of other strategies ``starts`` may be a number."""
+    starts = getattr(strategy, "starts", ())
+    return starts if isinstance(starts, tuple) else ()
 
 
 def _begins(architecture: Architecture, start: Mapping[str, Any]) -> bool:
