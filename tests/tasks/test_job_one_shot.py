@@ -56,6 +56,21 @@ def test_a_method_that_does_not_rank_has_its_supernet_searched(tmp_path):
     assert len(notes(outcome.out, "supernet")) == 1
 
 
+def test_any_strategy_searches_a_supernet(tmp_path):
+    """One that proposes one network after another, as it would search with trained ones; resumed, it is the same."""
+    outcome = search(tmp_path, "local-search", evaluate="spos", max_trials=3)
+    about = configuration(outcome.out)
+    assert (about["strategy"], about["searcher"]) == ("spos", "local-search")
+    with open_readonly(outcome.out) as reader:
+        assert "LocalSearch" in str(next(iter(reader.read())).body["strategy"])
+    trials = tasks.show(outcome.out)["trials"]
+    assert 1 <= len(trials) <= 3
+    assert all("epochs" not in trial["metrics"] for trial in trials)
+    again = tasks.resume(outcome.out, max_trials=len(trials) + 1)
+    assert again.trials == len(trials) + 1
+    assert len(notes(outcome.out, "supernet")) == 1
+
+
 def test_a_search_that_stops_in_its_supernet_goes_on_from_there(tmp_path):
     """What was trained is not trained again."""
 
@@ -142,6 +157,11 @@ def test_scoring_what_is_sampled_keeps_to_the_time(tmp_path):
         ("gdas(rate=1)", {}, InputError, "one-shot method 'gdas' has no argument 'rate'"),
         ("ofa", {}, SpaceError, "there is nothing to shrink"),
         ("fairnas", {"space": None}, SpaceError, "strict fairness"),
+        ("evolution", {"evaluate": "darts"}, InputError, "darts ranks the networks of its supernet itself"),
+        ("evolution", {"evaluate": "tran"}, InputError, "nothing evaluates by 'tran'. Give one of train, spos"),
+        ("evolution", {"evaluate": "spos(rate=1)"}, InputError, "has no argument 'rate'"),
+        ("gdas", {"evaluate": "spos"}, InputError, "gdas cannot search the supernet of spos"),
+        ("hyperband", {"evaluate": "spos"}, InputError, "shared weights know none"),
     ],
 )
 def test_what_cannot_be_is_refused_before_training(strategy, options, error, words, tmp_path):

@@ -49,6 +49,13 @@ def search(
             metavar="NAME", help="How it is searched: see netwright strategies; or 'evolution(population=20)'."
         ),
     ] = "auto",
+    evaluate: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="train, or spos, fairnas, ofa, sandwich: they train a supernet, which --strategy searches.",
+        ),
+    ] = "train",
     metric: Annotated[
         str | None, typer.Option(metavar="M", help="What a good network is: accuracy, r2, rmse, loss.")
     ] = None,
@@ -131,6 +138,7 @@ def search(
             options=read_options(horizon, option or (), skip_bad),
             space=space,
             strategy=strategy,
+            evaluate=evaluate,
             metric=metric,
             maximize=tuple(maximize or ()),
             minimize=tuple(minimize or ()),

@@ -49,6 +49,8 @@ DEFAULT_TIME_LIMIT = 600.0
 """Seconds of a search that was given no limit at all."""
 SEARCH_SHARE = 0.5
 """At least this part of a time limit is search."""
+SHARED = ("spos", "fairnas", "ofa", "sandwich")
+"""One-shot methods whose supernet any strategy can search."""
 TARGET_TRIALS = 20
 """As many full trials a search plans for; inherited weights make it about twice as many."""
 KEPT_BACK = 0.2
@@ -100,6 +102,7 @@ def search(
     time_limit: float | str | None = None,
     max_trials: int | None = None,
     preset: str | None = None,
+    evaluate: str = "train",
     n_jobs: int | None = None,
     parallel: int = 4,
     asynchronous: bool = False,
@@ -140,6 +143,9 @@ def search(
     here, tensors of the same name and shape alone (see :mod:`netwright.tasks.transfer`); they train as long as from
     scratch, and finalists begin from scratch. ``start_weights=False`` takes no weights.
 
+    ``evaluate`` is what candidates are evaluated by: ``train``, each is trained; or one of :data:`SHARED`, a method
+    that trains a supernet, whose shared weights ``strategy`` then searches.
+
     ``dry_run`` is one trial of one epoch and all that follows it, to see
     that everything works.
 
@@ -157,6 +163,9 @@ def search(
         return math.inf if limit is None else limit - (time.monotonic() - began)
 
     _check_strategy(strategy)
+    searcher = _searcher(strategy, evaluate)
+    if searcher is not None:
+        strategy = evaluate
     _announce(watch, "prepare", "reading the data")
     if y is None and isinstance(source, str | os.PathLike):
         if sample_weight is not None:
@@ -218,6 +227,8 @@ def search(
         "trial_epochs": schedule.trial_epochs,
         "command": command,
     }
+    if searcher is not None:
+        about["searcher"] = searcher
     if ensemble:
         about["ensemble"] = ensemble
     if start_from is not None:
@@ -579,6 +590,8 @@ def _study(
         space = one_shot.space_with(about["one_shot"].get("kept", {}), space)
         supernet = one_shot.make_one_shot(about, space, train, folder, left)
         strategy, evaluator = one_shot.sides(supernet, train, about)
+        if "searcher" in about:
+            strategy = _strategy(about["searcher"], about, found)
     else:
         if isinstance(strategy, str):
             strategy = _strategy(strategy, about, found)
@@ -685,6 +698,40 @@ def _is_one_shot(strategy: Any) -> bool:
     from netwright.strategies.oneshot.making import METHODS
 
     return isinstance(strategy, str) and strategy.partition("(")[0].strip() in METHODS
+
+
+def _searcher(strategy: Any, evaluate: str) -> str | None:
+    """The strategy that searches the supernet of the method ``evaluate``; None where candidates are trained.
+
+    InputError for what evaluates nothing, and for a strategy that cannot search a supernet.
+    """
+    from netwright.strategies import STRATEGIES
+    from netwright.strategies.making import read as read_strategy
+
+    if evaluate == "train":
+        return None
+    name = evaluate.partition("(")[0].strip()
+    if name not in SHARED:
+        known = ", ".join(("train", *SHARED))
+        if _is_one_shot(evaluate):
+            raise InputError(
+                f"{name} ranks the networks of its supernet itself and evaluates none for others",
+                hint=f"Search with --strategy {name}, or evaluate by one of {known}",
+            )
+        raise InputError(f"nothing evaluates by '{evaluate}'", hint=f"Give one of {known}")
+    _check_strategy(evaluate)
+    if not isinstance(strategy, str) or _is_one_shot(strategy):
+        said = _strategy_name(strategy)
+        raise InputError(
+            f"{said} cannot search the supernet of {name}",
+            hint="Name a strategy that proposes one network after another, such as --strategy evolution",
+        )
+    if getattr(STRATEGIES[read_strategy(strategy)[0]], "multi_fidelity", False) is True:
+        raise InputError(
+            f"{strategy} trains networks for different budgets, and shared weights know none",
+            hint="Leave out --evaluate, or search with --strategy evolution",
+        )
+    return strategy
 
 
 def _check_strategy(strategy: Any) -> None:
