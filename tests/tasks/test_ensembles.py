@@ -101,7 +101,21 @@ def test_the_single_network_is_picked_by_its_trial(made, tmp_path):
     from netwright.tasks.picking import take
 
     assert take(made.folder, made.outcome.best.number) == made.folder / "best"
-    assert take(made.folder) == made.folder / "ensemble"
+    assert take(made.folder) == take(made.folder, "knee") == made.folder / "ensemble"
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_is_picked_is_what_is_written(made, tmp_path):
+    """Alone or together: the written network has the numbers and the answers of the one that was picked."""
+    from netwright.tasks.shipping import write
+
+    inputs = torch.from_numpy(np.load(made.folder / "data" / "X.npy")[:8].astype(np.float32))
+    answers = {}
+    for pick, package in ((made.outcome.best.number, "best"), ("best", "ensemble")):
+        written = write(made.folder, "torch", tmp_path / f"{package}.pt2", pick=pick)
+        answers[package] = torch.export.load(written.model).module()(inputs)
+        torch.testing.assert_close(answers[package], load_network(made.folder / package)(inputs), atol=1e-5, rtol=1e-4)
+    assert not torch.allclose(answers["best"], answers["ensemble"])
 
 
 @pytest.mark.usefixtures("quick")

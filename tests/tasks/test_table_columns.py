@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from netwright.export import standalone
 from netwright.tasks import tables
 from netwright.tasks.columns import bag_of_words, dates, is_text
 from netwright.tasks.readers import from_arrays, read, read_new
+from netwright.tasks.tables import read_csv
 
 pandas = pytest.importorskip("pandas")
 
@@ -167,6 +169,58 @@ def test_csv_frame_and_json_are_one(tmp_path: Path) -> None:
     np.testing.assert_allclose(
         tables.apply(loaded.preprocessing["inputs"], tables.from_records(records)), of_frame, atol=1e-6
     )
+
+
+CODES = ["007", "12345678", "A1", "1234567"]
+
+
+def coded() -> Any:
+    """Codes some of which are numbers, truth values with holes, and numbers."""
+    return pandas.DataFrame(
+        {
+            "code": [CODES[i % 4] for i in range(40)],
+            "flag": [None if i % 9 == 0 else i % 4 < 2 for i in range(40)],
+            "size": [float(i % 5) for i in range(40)],
+        }
+    )
+
+
+@pytest.mark.parametrize("rows", [[0, 1, 3], [5, 7, 8], [9, 18], [2]])
+def test_a_row_means_the_same_whatever_stands_beside_it(tmp_path: Path, rows: list[int]) -> None:
+    """What a column is was decided in training, for files, frames, JSON and the exported folder alike."""
+    frame = coded()
+    frame.to_csv(tmp_path / "all.csv", index=False)
+    loaded = from_arrays(read_csv(tmp_path / "all.csv"), np.arange(40) % 2)
+    every = read_new(tmp_path / "all.csv", loaded.preprocessing)
+    part = frame.iloc[rows]
+    part.to_csv(tmp_path / "part.csv", index=False)
+    np.testing.assert_array_equal(every[rows], read_new(tmp_path / "part.csv", loaded.preprocessing))
+    inputs = loaded.preprocessing["inputs"]
+    np.testing.assert_array_equal(every[rows], tables.apply(inputs, part))
+    records = [{k: None if v != v else v for k, v in row.items()} for row in part.to_dict("records")]
+    np.testing.assert_array_equal(every[rows], tables.apply(inputs, tables.from_records(records)))
+    columns = {name: list(part[name].map(str)) for name in part}
+    np.testing.assert_array_equal(every[rows], standalone_predict()._table(columns, inputs))
+
+
+def test_numbers_that_are_texts_and_texts_that_are_numbers() -> None:
+    """Both are what the column was in training; what is none is named, and what is missing is not."""
+    inputs = tables.learn(tables.from_frame(pandas.DataFrame({"x": [1.0, 2.0, 4.0], "c": ["1", "b", "1"]})))
+    one = tables.apply(inputs, pandas.DataFrame({"x": [1.0, 4.0], "c": ["1", "1"]}))
+    other = tables.apply(inputs, pandas.DataFrame({"x": ["1", "4.0"], "c": [1, 1]}))
+    np.testing.assert_array_equal(one, other)
+    with pytest.raises(DataError, match="column 'x' holds 'z' in row 3, expected numbers as in training"):
+        tables.apply(inputs, pandas.DataFrame({"x": ["3", None, "z"], "c": ["1", "1", "b"]}))
+
+
+def standalone_predict() -> Any:
+    """The exported script as a module."""
+    spec = importlib.util.spec_from_file_location("exported_predict", Path(standalone.__path__[0]) / "predict.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def test_an_exported_folder_reads_them_without_the_package(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def take(
         return small
     value = show(folder)
     if pick == "knee" and not _several(value):
-        return best
+        return ensembles.place(folder) or best
     number = picked(value, pick)
     if value["trials"][number]["architecture"] == json.loads((best / "architecture.json").read_bytes()):
         return best

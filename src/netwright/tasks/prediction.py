@@ -28,11 +28,12 @@ class Predictor:
     input_shape: tuple[int, ...]
 
     @classmethod
-    def open(cls, folder: str | Path, *, space: Any = None) -> Predictor:
+    def open(cls, folder: str | Path, *, space: Any = None, alone: bool = False) -> Predictor:
         """Of the study in ``folder``: the space builds the network again, and the weights are checked by their hash.
 
         Where the space cannot be found again (it was an object, or its file is gone or another by now), the network
-        is that of ``best/model.py``. An ensemble is always that of its ``model.py``.
+        is that of ``best/model.py``. An ensemble is always that of its ``model.py``; ``alone`` is the single network
+        that was chosen, also where there is an ensemble.
 
         ``space`` is for a search that was given one as an object and whose modules are
         wanted as they were written there.
@@ -51,7 +52,7 @@ class Predictor:
                 )
             raise InputError(f"the search in {folder} has not ended", hint=f"Go on with: netwright resume {folder}")
         together = ensembles.place(Path(folder))
-        if together is not None:
+        if together is not None and not alone:
             manifest = read_manifest(together)
             about = manifest["extra"]
             return cls(load_network(together, manifest), about["preprocessing"], tuple(about["input_shape"]))

@@ -413,7 +413,8 @@ def _read_inputs(path: Path, preprocessing: dict[str, Any]) -> np.ndarray | Tabl
         return images.read_files(files, shape)
     suffix = tables.ending(path)
     if suffix in TABLES:
-        return tables.from_frame(tables.read_file(path), str(path))
+        words = tables.words_of(preprocessing["inputs"]) if preprocessing["kind"] == "tables" else ()
+        return tables.from_frame(tables.read_file(path, words), str(path), words)
     if suffix == ".npz":
         return _plain_inputs(read_rows(path))
     if suffix == ".npy":

@@ -65,13 +65,14 @@ def ship(
 
 def extra_of(selected: Selected, found: Found, train: Train, about: Mapping[str, Any]) -> dict[str, Any]:
     """What a package's manifest keeps of the search."""
+    recipe = train.recipe.override(selected.trial.architecture)
     return {
         "space": dict(found.origin),
         "kind": about["kind"],
         "input_shape": list(train.data.input_shape),
         "outputs": train.data.outputs,
         "preprocessing": _in_own_unit(about["preprocessing"], selected.fitted),
-        "recipe": train.recipe.override(selected.trial.architecture).replace(epochs=int(selected.fitted["epochs"])).to_value(),
+        "recipe": recipe.replace(epochs=int(selected.fitted["epochs"])).to_value(),
     }
 
 
@@ -112,7 +113,7 @@ def write(
         require(to)
         package = take(folder, pick)
         chosen = package == folder / "best"
-        network = Predictor.open(folder).network if chosen else load_network(package)
+        network = Predictor.open(folder, alone=True).network if chosen else load_network(package)
         return write_package(
             package,
             to,

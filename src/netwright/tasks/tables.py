@@ -7,7 +7,7 @@ import gzip
 import warnings
 import zlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, ClassVar
@@ -86,8 +86,12 @@ def from_matrix(X: np.ndarray, name: str = "X") -> Table:
     return table
 
 
-def from_frame(frame: Any, what: str = "X") -> Table:
-    """A data frame as a table. Missing values stay missing; infinite ones raise DataError with their row."""
+def from_frame(frame: Any, what: str = "X", words: Collection[str] = ()) -> Table:
+    """A data frame as a table. Missing values stay missing; infinite ones raise DataError with their row.
+
+    Of new rows the type of a column is that of training, whatever stands in these few: ``words`` are the columns that
+    were categories or texts there.
+    """
     if type(frame).__module__.partition(".")[0] == "polars":
         frame = _pandas(frame)
     names = [str(name) for name in frame.columns]
@@ -108,7 +112,7 @@ def from_frame(frame: Any, what: str = "X") -> Table:
                 hint="Replace or leave out these values",
             )
         columns.append(column)
-    return _assemble(names, columns)
+    return _assemble(names, columns, words=words)
 
 
 def _pandas(frame: Any) -> Any:
@@ -140,9 +144,9 @@ def from_records(records: Sequence[Mapping[str, Any]], what: str = "X") -> Table
     return _assemble(names, columns)
 
 
-def read_file(path: Path) -> Any:
-    """A CSV or Parquet file, by its name, as a pandas data frame."""
-    return read_parquet(path) if ending(path) in (".parquet", ".pq") else read_csv(path)
+def read_file(path: Path, words: Collection[str] | None = ()) -> Any:
+    """A CSV or Parquet file, by its name, as a pandas data frame; ``words`` as in :func:`read_csv`."""
+    return read_parquet(path) if ending(path) in (".parquet", ".pq") else read_csv(path, words)
 
 
 def ending(path: Path) -> str:
@@ -179,8 +183,11 @@ def read_parquet(path: Path) -> Any:
     return frame.reset_index() if any(frame.index.names) else frame
 
 
-def read_csv(path: Path) -> Any:
-    """A CSV file as a pandas data frame: UTF-8, a header line, separated by comma, semicolon, tab or bar."""
+def read_csv(path: Path, words: Collection[str] | None = ()) -> Any:
+    """A CSV file as a pandas data frame: UTF-8, a header line, separated by comma, semicolon, tab or bar.
+
+    The columns ``words`` (None: all) stay as they are written, also where numbers alone stand there: ``007``.
+    """
     try:
         import pandas
     except ImportError:
@@ -189,7 +196,10 @@ def read_csv(path: Path) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            frame = pandas.read_csv(path, sep=separator, encoding="utf-8-sig", index_col=False, low_memory=False)
+            frame = pandas.read_csv(
+                path, sep=separator, encoding="utf-8-sig", index_col=False, low_memory=False,
+                dtype=str if words is None else dict.fromkeys(words, str),
+            )  # fmt: skip
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8: {one_line(error)}", hint="Save it as UTF-8") from None
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -327,7 +337,7 @@ def describe(constants: Mapping[str, Any]) -> str:
 
 def apply(constants: Mapping[str, Any], X: Any) -> np.ndarray:
     """A table as inputs of a network: float32 (N, width); columns are found by name, or by place in a plain array."""
-    table = _arrange(constants, _new(X))
+    table = _arrange(constants, _new(X, words_of(constants)))
     rows = len(table)
     check_memory(rows, width(constants))
     result = np.empty((rows, width(constants)), dtype=np.float32)
@@ -344,6 +354,7 @@ def apply(constants: Mapping[str, Any], X: Any) -> np.ndarray:
             result[slab, count : count + len(flagged)] = holes[:, flagged]
         count += len(flagged)
     for entry, column in zip(constants["categories"], table.categories, strict=True):
+        column = _as_known(column, entry["values"])
         if "words" in entry:
             result[:, count : count + entry["words"]] = bag_of_words(column, entry["words"])
             count += entry["words"]
@@ -393,12 +404,17 @@ def _edges(column: np.ndarray, rows: np.ndarray | None, entry: Mapping[str, Any]
     return [float(edge) for edge in np.unique(np.float32((quantiles - entry["mean"]) / entry["std"]))]
 
 
-def _new(X: Any) -> Table:
+def words_of(constants: Mapping[str, Any]) -> list[str]:
+    """The names of the columns that were categories or texts in training."""
+    return [entry["name"] for entry in constants["categories"]]
+
+
+def _new(X: Any, words: Collection[str]) -> Table:
     """Rows to predict as a table."""
     if isinstance(X, Table):
         return X
     if is_frame(X):
-        return from_frame(X)
+        return from_frame(X, words=words)
     array = as_array(X)
     if array.ndim == 1:
         raise DataError(
@@ -428,14 +444,19 @@ def _column(series: Any, name: str, what: str) -> np.ndarray:
     holes = series.isna().to_numpy()
     if holes.all():
         return np.full(len(series), np.nan)
+    # Without gaps they would be numbers, too.
+    if all(isinstance(value, bool | np.bool_) for value, hole in zip(series, holes, strict=True) if not hole):
+        return np.array([np.nan if hole else float(value) for value, hole in zip(series, holes, strict=True)])
     return np.array([None if hole else str(value) for value, hole in zip(series, holes, strict=True)], dtype=object)
 
 
-def _assemble(names: Sequence[str], columns: Sequence[np.ndarray], dated: bool = True) -> Table:
-    """The table of these columns; where ``dated``, those of dates become several of numbers."""
+def _assemble(
+    names: Sequence[str], columns: Sequence[np.ndarray], dated: bool = True, words: Collection[str] = ()
+) -> Table:
+    """The table of these columns; where ``dated``, those of dates become several of numbers, but for ``words``."""
     found: tuple[str, ...] = ()
     if dated:
-        names, columns, found = _take_apart(names, columns)
+        names, columns, found = _take_apart(names, columns, words)
     plain = [i for i, column in enumerate(columns) if column.dtype.kind != "O"]
     other = [i for i, column in enumerate(columns) if column.dtype.kind == "O"]
     rows = len(columns[0]) if columns else 0
@@ -450,14 +471,14 @@ def _assemble(names: Sequence[str], columns: Sequence[np.ndarray], dated: bool =
 
 
 def _take_apart(
-    names: Sequence[str], columns: Sequence[np.ndarray]
+    names: Sequence[str], columns: Sequence[np.ndarray], words: Collection[str]
 ) -> tuple[Sequence[str], Sequence[np.ndarray], tuple[str, ...]]:
-    """The columns with dates as their parts, and which those were."""
+    """The columns with dates as their parts, and which those were; ``words`` are none."""
     new_names: list[str] = []
     new_columns: list[np.ndarray] = []
     found: list[str] = []
     for name, column in zip(names, columns, strict=True):
-        parts = dates(column) if column.dtype.kind == "O" else None
+        parts = dates(column) if column.dtype.kind == "O" and name not in words else None
         if parts is None or any(part_name(name, part) in names for part in parts):
             new_names.append(name)
             new_columns.append(column)
@@ -540,10 +561,7 @@ def _arrange(constants: Mapping[str, Any], table: Table) -> Table:
         )
     for name in expected_numbers:
         if columns[name].dtype.kind == "O":
-            row, value = next((i, value) for i, value in enumerate(columns[name]) if not _float(value))
-            raise DataError(
-                f"column {shorten(name)} holds {shorten(value)} in row {row + 1}, expected numbers as in training"
-            )
+            columns[name] = _written_numbers(columns[name], name)
     rows = len(table)
     matrix = np.column_stack([columns[name] for name in expected_numbers]) if expected_numbers else np.empty((rows, 0))
     return Table(
@@ -571,19 +589,46 @@ def _place(name: str) -> int:
     return int(digits) if digits.isdigit() else -1
 
 
-def _float(value: object) -> bool:
-    try:
-        float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return False
-    return True
+def _written_numbers(column: np.ndarray, name: str) -> np.ndarray:
+    """Numbers that are written as texts, NaN where one is missing; DataError for the first that is none."""
+    truth = {"true": 1.0, "false": 0.0}
+    made = np.full(len(column), np.nan)
+    for row, value in enumerate(column):
+        if value is None:
+            continue
+        try:
+            made[row] = truth[value.lower()] if value.lower() in truth else float(value)
+        except ValueError:
+            raise DataError(
+                f"column {shorten(name)} holds {shorten(value)} in row {row + 1}, expected numbers as in training"
+            ) from None
+        if np.isinf(made[row]):
+            raise DataError(f"column {shorten(name)} holds {shorten(value)} in row {row + 1}, which is infinite")
+    return made
 
 
 def _text(column: np.ndarray) -> np.ndarray:
-    """A column as categories: numbers are written as Python writes them."""
+    """A column as categories: whole numbers are written without a point."""
     if column.dtype.kind == "O":
         return column
-    return np.array([None if value != value else f"{value:g}" for value in column], dtype=object)
+    written = (None if value != value else str(int(value)) if value == int(value) else str(value) for value in column)
+    return np.array(list(written), dtype=object)
+
+
+def _as_known(column: np.ndarray, values: Sequence[str]) -> np.ndarray:
+    """Values of a category as training has them: ``1.0`` is ``1``, and ``true`` is ``True``, where these are known."""
+    known = set(values)
+    return np.array([value if value is None or value in known else _alike(value, known) for value in column], object)
+
+
+def _alike(value: str, known: Collection[str]) -> str:
+    """The known value that says the same, or the value itself."""
+    try:
+        number = float(value)
+        other = str(int(number)) if number == int(number) else str(number)
+    except (ValueError, OverflowError):
+        other = value.capitalize() if value.lower() in ("true", "false") else value
+    return other if other in known else value
 
 
 def _listed(names: Sequence[str], limit: int = 8) -> str:

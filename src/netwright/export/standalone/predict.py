@@ -526,7 +526,7 @@ def _table(columns: dict[str, Any], constants: dict[str, Any]) -> Array:
         if "words" in entry:
             made += list(_bags(columns[entry["name"]], entry["words"]).T)
             continue
-        words = _words(columns[entry["name"]])
+        words = _words(columns[entry["name"]], entry["values"])
         if "codes" in entry:
             codes = {None: 0, **{value: code for code, value in enumerate(entry["values"], 1)}}
             made.append(np.array([codes.get(word, entry["codes"] - 1) for word in words], dtype=np.float64))
@@ -587,13 +587,20 @@ def _numbers(name: str, column: Any) -> Array:
     return numbers
 
 
-def _words(column: Any) -> list[str | None]:
-    """Values of a category. Where all of them are numbers, they are written as in training: 1.0 is 1."""
+def _words(column: Any, values: Sequence[str]) -> list[str | None]:
+    """Values of a category as training has them: 1.0 is 1, and true is True, where these are known."""
+    known = set(values)
     words = [None if str(value) in MISSING else str(value) for value in column]
+    return [word if word is None or word in known else _alike(word, known) for word in words]
+
+
+def _alike(value: str, known: set[str]) -> str:
     try:
-        return [None if word is None else f"{float(word):g}" for word in words]
-    except ValueError:
-        return words
+        number = float(value)
+        other = str(int(number)) if number == int(number) else str(number)
+    except (ValueError, OverflowError):
+        other = value.capitalize() if value.lower() in ("true", "false") else value
+    return other if other in known else value
 
 
 def _texts(data: Any, constants: dict[str, Any]) -> Array:
