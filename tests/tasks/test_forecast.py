@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import re
 import subprocess
 import sys
 from itertools import pairwise
@@ -180,3 +182,77 @@ def test_the_estimator_and_what_it_exports(quick: None, tmp_path: Path) -> None:
     command = [sys.executable, str(folder / "predict.py"), str(tmp_path / "new.csv"), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     np.testing.assert_allclose(made["sold"], json.loads(done.stdout)["predictions"][0], rtol=1e-4)
+    ahead.drop(index=50).to_csv(tmp_path / "new.csv", index=False)
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    told = "error: after 2021-02-19 comes 2021-02-21: the dates of the series 'sold' are not evenly apart\n"
+    assert (2, "", told) == (refused.returncode, refused.stdout, refused.stderr)
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The script of an exported folder, loaded, on a network of which nothing but the constants is there."""
+    script = Path(forecast.__file__).parents[1] / "export" / "standalone" / "predict.py"
+    spec = importlib.util.spec_from_file_location("shipped_forecast", script)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def month_firsts(count: int = 60) -> pd.DataFrame:
+    """A shop's sales by month."""
+    months = pd.date_range("1990-01-01", periods=count, freq="MS").strftime("%Y-%m-%d")
+    return pd.DataFrame({"day": months, "sold": 10.0 + np.arange(count) % 12})
+
+
+HARD: dict[str, tuple[pd.DataFrame, str | None, Any]] = {
+    "sound": (weeks(), None, lambda text: text),
+    "shuffled": (weeks(), None, lambda text: "\n".join([text.splitlines()[0], *sorted(text.splitlines()[1:])[::-1]])),
+    "a day is missing": (weeks(), "after 2021-02-19 comes 2021-02-21", lambda text: without(text, "2021-02-20")),
+    "an old day is missing": (weeks(), "after 2021-01-01 comes 2021-01-03", lambda text: without(text, "2021-01-02")),
+    "a month is missing": (month_firsts(), "after 1993-02-01 comes 1993-04-01", lambda text: without(text, "1993-03")),
+    "months": (month_firsts(), None, lambda text: text),
+    "an empty date": (weeks(), "row 51", lambda text: text.replace("2021-02-20,", ",")),
+    "a word for a date": (weeks(), "row 51", lambda text: text.replace("2021-02-20,", "soon,")),
+    "a day that is none": (weeks(), "row 59", lambda text: text.replace("2021-02-28,", "2021-02-30,")),
+    "american": (weeks(), None, lambda text: re.sub(r"(\d{4})-(\d\d)-(\d\d)", r"\2/\3/\1", text)),
+    "european": (weeks(), None, lambda text: re.sub(r"(\d{4})-(\d\d)-(\d\d)", r"\3/\2/\1", text)),
+    "american, a gap": (
+        weeks(),
+        "after 2021-02-19 comes 2021-02-21",
+        lambda text: re.sub(r"(\d{4})-(\d\d)-(\d\d)", r"\2/\3/\1", without(text, "2021-02-20")),
+    ),
+    "repeated": (weeks(), None, lambda text: text + text.splitlines()[-1] + "\n"),
+    "with times": (weeks(), None, lambda text: re.sub(r"(\d{4}-\d\d-\d\d)", r"\1 14:30:00+02:00", text)),
+    "a time is odd": (weeks(), "after 2021-02-19", lambda text: text.replace("2021-02-20,", "2021-02-20 01:00,")),
+    "years": (pd.DataFrame({"day": range(1900, 1960), "sold": np.arange(60) % 7.0}), None, lambda text: text),
+    "a year is missing": (
+        pd.DataFrame({"day": range(1900, 1960), "sold": np.arange(60) % 7.0}),
+        "after 1929 comes 1931",
+        lambda text: without(text, "1930"),
+    ),
+}
+"""What a network learns from, what is said of the file (None: it is forecast), and how that differs from the first."""
+
+
+def without(text: str, start: str) -> str:
+    """The lines of a text that do not begin so."""
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(start))
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_the_exported_script_takes_and_refuses_what_netwright_does(name: str, shipped: Any, tmp_path: Path) -> None:
+    """On dates that are sound and that are not: the same inputs of the network, or a refusal that names the place."""
+    frame, message, change = HARD[name]
+    constants = forecast.learn(cut(frame, date="day"))
+    (tmp_path / "new.csv").write_text(change(frame.to_csv(index=False)))
+    data = shipped._csv(tmp_path / "new.csv")
+    if message is None:
+        inputs = forecast.apply(constants, forecast.read_new(tmp_path / "new.csv"))
+        np.testing.assert_allclose(inputs, shipped._windows(data, constants), rtol=1e-6)
+        return
+    with pytest.raises(DataError, match=message):
+        forecast.apply(constants, forecast.read_new(tmp_path / "new.csv"))
+    with pytest.raises(shipped.Refused, match=message):
+        shipped._windows(data, constants)

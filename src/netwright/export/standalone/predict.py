@@ -388,7 +388,7 @@ def _windows(data: Any, constants: dict[str, Any]) -> Array:
     columns = {name: _numbers(name, data[name]) for name in names}
     order = np.arange(len(columns[names[0]]))
     if date is not None:
-        dates = _sortable(data[date])
+        dates = _moments(date, data[date])
         order = np.argsort(dates, kind="stable")
     made = np.zeros((len(constants["series"]), 1 + len(covariates), lookback + horizon), dtype=np.float32)
     for row, about_series in enumerate(constants["series"]):
@@ -397,6 +397,7 @@ def _windows(data: Any, constants: dict[str, Any]) -> Array:
         if date is not None:
             new = np.concatenate([[True], dates[places[1:]] != dates[places[:-1]]])
             places = places[new[: len(places)]]
+            _check_gaps(name, dates[places])
         target = columns[name if by is None else constants["targets"][0]][places]
         there = np.flatnonzero(~np.isnan(target))
         end = int(there[-1]) + 1 if len(there) else 0
@@ -412,18 +413,38 @@ def _windows(data: Any, constants: dict[str, Any]) -> Array:
     return _finite(made)
 
 
-def _sortable(values: Any) -> Array:
-    """Dates as texts that are in order as they stand: 03/31/2021 becomes 2021-03-31; numbers stay numbers."""
+def _moments(name: str, values: Any) -> Array:
+    """Dates as datetime64[s], 03/31/2021 with the month first unless a first number is above 12; whole numbers stay."""
     texts = [str(value).strip() for value in values]
+    if all(re.fullmatch(r"[+-]?\d+", text) for text in texts):
+        return np.array(texts, dtype=np.int64)
     parts = [re.fullmatch(r"(\d{1,2})/(\d{1,2})/(\d{4})", text) for text in texts]
     if all(parts):
         found = np.array([[int(number) for number in part.groups()] for part in parts if part])
         day = 0 if (found[:, 0] > 12).any() else 1
-        return np.array([f"{row[2]:04}-{row[1 - day]:02}-{row[day]:02}" for row in found])
-    try:
-        return np.array([float(text) for text in texts])
-    except ValueError:
-        return np.array(texts)
+        texts = [f"{row[2]:04}-{row[1 - day]:02}-{row[day]:02}" for row in found]
+    made = np.zeros(len(texts), dtype="datetime64[s]")
+    for row, text in enumerate(texts):
+        try:
+            if not re.match(r"\d{4}-\d\d", text):
+                raise ValueError
+            made[row] = np.datetime64(re.sub(r"(?:Z|[+-]\d\d:\d\d)$", "", text), "s")
+        except ValueError:
+            raise Refused(f"column {name!r} holds {text!r} in row {row + 1}, expected a date") from None
+    return made
+
+
+def _check_gaps(name: str, dates: Array) -> None:
+    """Refuses dates that are not evenly apart: what is learnt of steps means nothing across a gap."""
+    if len(dates) < 3:
+        return
+    steps = np.diff(dates.astype(np.int64))
+    if dates.dtype.kind == "M" and steps.min() >= 28 * 86_400:
+        steps = np.diff(dates.astype("datetime64[M]").astype(np.int64))
+    odd = np.flatnonzero(steps != np.median(steps))
+    if len(odd):
+        before, after = (str(dates[odd[0] + place]).removesuffix("T00:00:00") for place in range(2))
+        raise Refused(f"after {before} comes {after}: the dates of the series {name!r} are not evenly apart")
 
 
 def _sounds(data: Any, constants: dict[str, Any]) -> Array:
