@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.exceptions import NotFittedError
@@ -17,7 +18,7 @@ from sklearn.utils import estimator_checks
 from tests.tasks.conftest import hurry
 
 import netwright as nw
-from netwright.errors import InputError
+from netwright.errors import DataError, InputError
 from netwright.testing.toy import blobs, plane
 from netwright.training import split
 
@@ -256,6 +257,32 @@ def test_several_labels(form: str) -> None:
     assert {0, 1} == set(search.predict(X).ravel().tolist())
     assert (120, 2) == search.predict_proba(X).shape
     assert 0.6 < search.score(X, matrix)
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_score_of_several_labels_is_that_of_the_report() -> None:
+    """The accuracy of labels, one by one, of every estimator and of labels in any form; weights count rows."""
+    X, y = plane(120)
+    matrix = np.column_stack([X[:, 0] > 0, y > 0]).astype(int)
+    sets = [{name for name, there in zip(("high", "warm"), row, strict=True) if there} for row in matrix]
+    frame = pd.DataFrame({"warm": matrix[:, 1], "high": matrix[:, 0]})
+    mine, any_task = (
+        made(max_trials=1, n_jobs=1, strategy="random").fit(X[:80], sets[:80], (X[80:], frame[80:]))
+        for made in (
+            nw.TabularClassifier,
+            lambda **options: nw.NeuralArchitectureSearch(task="table-multilabel", **options),
+        )
+    )
+    right = mine.predict(X[80:]) == matrix[80:]
+    assert right.all(1).mean() != right.mean()
+    for search in (mine, any_task):
+        scores = [search.score(X[80:], form) for form in (matrix[80:], sets[80:], frame[80:])]
+        assert [pytest.approx((search.predict(X[80:]) == matrix[80:]).mean())] * 3 == scores
+    weights = np.arange(40)
+    assert (right.mean(1) @ weights) / weights.sum() == pytest.approx(mine.score(X[80:], sets[80:], weights))
+    assert f"{mine.study_.winner.examples[0].mean():.6f}" == f"{right.mean():.6f}"
+    with pytest.raises(DataError, match=r"y\[0\] has 'cold', a label that the training part has not"):
+        mine.score(X[:1], [{"cold"}])
 
 
 def test_regression_has_no_probabilities() -> None:

@@ -133,6 +133,12 @@ def is_frame(X: Any) -> bool:
     return type(X).__module__.partition(".")[0] in ("pandas", "polars") and hasattr(X, "columns")
 
 
+def is_missing(value: object) -> bool:
+    """Whether ``value`` stands for none: None, NaN, NaT, or ``pandas.NA``, which all comparisons with it give, too."""
+    unequal = value != value
+    return value is None or (bool(unequal) if isinstance(unequal, bool | np.bool_) else unequal is value)
+
+
 def numbers(array: np.ndarray, name: str = "X") -> np.ndarray:
     """``array`` with a dtype of real numbers; an array of objects is converted when each of them is a number."""
     if array.dtype.kind in "biuf":

@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from netwright.errors import DataError, InfeasibleError, InputError, NetwrightError
 from netwright.tasks.checks import is_frame
 from netwright.tasks.job import search, so_far
+from netwright.tasks.labels import Labels, code
 from netwright.tasks.outcome import Outcome
 from netwright.tasks.prediction import Predictor
 from netwright.tasks.preprocessing import predictions, probabilities
@@ -244,14 +245,21 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "best_")
         return probabilities(self._predictor.preprocessing, self._predictor.outputs(X))
 
-    def score(self, X: Any, y: Any) -> float:
-        """The accuracy, or R² for regression; of several targets the mean of both."""
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """What the report shows: the accuracy, of several labels that of all of them one by one, or R².
+
+        Of several targets the mean of all of theirs. ``y`` has any of the forms that :meth:`fit` takes.
+        """
         answers = self.predict(X)
         target = self._predictor.preprocessing["target"]
         if "heads" not in target:
-            return _score(answers, y, "classes" in target or "labels" in target)
-        heads = ((head["name"], "classes" in head) for head in target["heads"])
-        return float(np.mean([_score(answers[name], y[name], classes) for name, classes in heads]))
+            return _score(answers, y, target, sample_weight)
+        names = [head["name"] for head in target["heads"]]
+        if not isinstance(y, Mapping) or set(y) != set(names):
+            raise DataError(f"y is no mapping with the targets {', '.join(names)}")
+        return float(
+            np.mean([_score(answers[each["name"]], y[each["name"]], each, sample_weight) for each in target["heads"]])
+        )
 
     def export(self, path: str | Path, to: str | None = None) -> Path:
         """Writes the network: ``to`` is one of ``netwright.export.FORMATS``; None reads it off the name.
@@ -304,13 +312,17 @@ def _collections(y: Any) -> bool:
     )
 
 
-def _score(answers: np.ndarray[Any, Any], y: Any, classes: bool) -> float:
-    """The accuracy, of several labels that of all of them one by one; or R²."""
-    if classes:
-        return float(np.mean(np.asarray(answers) == np.asarray(y)))
-    from sklearn.metrics import r2_score
+def _score(answers: Any, y: Any, target: Mapping[str, Any], weights: Any) -> float:
+    """The accuracy, the accuracy of labels, or R², each example counting as ``weights`` (N,) has it."""
+    from sklearn.metrics import accuracy_score, r2_score
 
-    return float(r2_score(np.asarray(y, dtype=np.float64), answers))
+    if "labels" in target:
+        labels = Labels(answers, np.asarray(target["labels"]), "labels")
+        right = answers == code(y, labels, rows=len(answers), name="y", X="X")
+        return float(np.average(right.mean(1), weights=weights))
+    if "classes" in target:
+        return float(accuracy_score(y, answers, sample_weight=weights))
+    return float(r2_score(np.asarray(y, dtype=np.float64), answers, sample_weight=weights))
 
 
 def _searched(out: Path, X: Any, y: Any, **arguments: Any) -> Outcome:
@@ -330,7 +342,19 @@ def _searched(out: Path, X: Any, y: Any, **arguments: Any) -> Outcome:
         return outcome
 
 
-class ImageClassifier(ClassifierMixin, NeuralArchitectureSearch):  # type: ignore[misc]
+class _Classifier(ClassifierMixin):  # type: ignore[misc]
+    """scikit-learn's mixin, but for its score: of several labels that counts rows where all of them are right."""
+
+    score = NeuralArchitectureSearch.score
+
+
+class _Regressor(RegressorMixin):  # type: ignore[misc]
+    """scikit-learn's mixin with the one score of all searches."""
+
+    score = NeuralArchitectureSearch.score
+
+
+class ImageClassifier(_Classifier, NeuralArchitectureSearch):
     """:class:`NeuralArchitectureSearch` for images and classes; rows of pixels (N, H·W) are taken as square images.
 
     As every classifier here it takes several labels an example, too: a matrix of 0 and 1 (N, labels), or a collection
@@ -341,28 +365,28 @@ class ImageClassifier(ClassifierMixin, NeuralArchitectureSearch):  # type: ignor
         return "image-classification"
 
 
-class ImageRegressor(RegressorMixin, NeuralArchitectureSearch):  # type: ignore[misc]
+class ImageRegressor(_Regressor, NeuralArchitectureSearch):
     """:class:`NeuralArchitectureSearch` for images and numbers."""
 
     def _task(self) -> str:
         return "image-regression"
 
 
-class TabularClassifier(ClassifierMixin, NeuralArchitectureSearch):  # type: ignore[misc]
+class TabularClassifier(_Classifier, NeuralArchitectureSearch):
     """:class:`NeuralArchitectureSearch` for tables and classes."""
 
     def _task(self) -> str:
         return "table-classification"
 
 
-class TabularRegressor(RegressorMixin, NeuralArchitectureSearch):  # type: ignore[misc]
+class TabularRegressor(_Regressor, NeuralArchitectureSearch):
     """:class:`NeuralArchitectureSearch` for tables and numbers."""
 
     def _task(self) -> str:
         return "table-regression"
 
 
-class TimeSeriesClassifier(ClassifierMixin, NeuralArchitectureSearch):  # type: ignore[misc]
+class TimeSeriesClassifier(_Classifier, NeuralArchitectureSearch):
     """:class:`NeuralArchitectureSearch` for time series and classes.
 
     Series are an array (N, length) or (N, channels, length), or a list of arrays (channels, length) or (length,) of
@@ -376,7 +400,7 @@ class TimeSeriesClassifier(ClassifierMixin, NeuralArchitectureSearch):  # type: 
         self.n_features_in_ = int(np.prod(self._predictor.input_shape))
 
 
-class TimeSeriesRegressor(RegressorMixin, NeuralArchitectureSearch):  # type: ignore[misc]
+class TimeSeriesRegressor(_Regressor, NeuralArchitectureSearch):
     """:class:`NeuralArchitectureSearch` for time series and a number each; series are as in TimeSeriesClassifier."""
 
     def _task(self) -> str:
@@ -386,7 +410,7 @@ class TimeSeriesRegressor(RegressorMixin, NeuralArchitectureSearch):  # type: ig
         self.n_features_in_ = int(np.prod(self._predictor.input_shape))
 
 
-class AudioClassifier(ClassifierMixin, NeuralArchitectureSearch):  # type: ignore[misc]
+class AudioClassifier(_Classifier, NeuralArchitectureSearch):
     """:class:`NeuralArchitectureSearch` for recordings and classes.
 
     Recordings are an array (N, samples), or a list of arrays (samples,) of different lengths; ``rate`` says how many
@@ -493,7 +517,7 @@ class _TextSearch(NeuralArchitectureSearch):
         self.n_features_in_ = 1
 
 
-class TextClassifier(ClassifierMixin, _TextSearch):  # type: ignore[misc]
+class TextClassifier(_Classifier, _TextSearch):
     """:class:`NeuralArchitectureSearch` for texts and classes.
 
     Texts are a list, an array or a series of str, or a data frame, whose longest columns of strings are joined.
@@ -504,7 +528,7 @@ class TextClassifier(ClassifierMixin, _TextSearch):  # type: ignore[misc]
         return "text-classification"
 
 
-class TextRegressor(RegressorMixin, _TextSearch):  # type: ignore[misc]
+class TextRegressor(_Regressor, _TextSearch):
     """:class:`NeuralArchitectureSearch` for texts and a number each; texts are as in :class:`TextClassifier`."""
 
     def _task(self) -> str:

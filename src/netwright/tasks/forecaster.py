@@ -111,7 +111,7 @@ class TimeSeriesForecaster(NeuralArchitectureSearch):
         }
         return pandas.DataFrame(columns)
 
-    def score(self, X: Any, y: Any = None) -> float:
+    def score(self, X: Any, y: Any = None) -> float:  # type: ignore[override]
         """Minus the mean absolute scaled error of the last horizon of ``X``, forecast from what is before it.
 
         ``X`` goes on from the data of :meth:`fit` or has them in front; the unit is the naive error of training.

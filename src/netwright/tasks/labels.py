@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from netwright.errors import DataError, InputError
-from netwright.tasks.checks import as_array, check_finite, is_frame, shorten
+from netwright.tasks.checks import as_array, check_finite, is_frame, is_missing, shorten
 
 Goal = Literal["classification", "regression", "labels"]
 
@@ -171,27 +171,13 @@ def balanced(labels: Labels, weights: Mapping[Any, float] | None = None) -> Labe
 
 def _several(y: Any, rows: int, name: str, X: str, weights: Any) -> Labels:
     """Any number of labels a row: a matrix of 0 and 1 (its columns are named by them), or collections."""
-    if is_frame(y):
-        classes = np.array([str(column) for column in y.columns])
-        matrix = y.to_numpy()
-    elif isinstance(y, list | tuple) and all(isinstance(each, set | frozenset | list | tuple) for each in y):
-        binary = {value for each in y for value in each} <= {0, 1} and len({len(each) for each in y}) == 1
-        if binary and not any(isinstance(each, set | frozenset) for each in y):
-            matrix = np.array([list(each) for each in y])
-            classes = np.arange(matrix.shape[1])
-        else:
-            classes = np.array(sorted({value for each in y for value in each}))
-            matrix = np.array([[value in set(each) for value in classes.tolist()] for each in y], dtype=np.int64)
-    else:
-        matrix = as_array(y, name)
+    classes, matrix = _columns(y, name)
+    if classes is None:
         classes = np.arange(matrix.shape[1] if matrix.ndim == 2 else 0)
-    if matrix.ndim != 2 or len(matrix) != rows or not len(classes):
-        raise DataError(
-            f"{name} of shape {matrix.shape} does not give {rows:,} rows their labels",
-            hint="Give a matrix of 0 and 1, a column a label, or a collection of labels for each row",
-        )
-    if not np.isin(matrix, (0, 1)).all():
-        raise DataError(f"{name} holds other values than 0 and 1", hint="Give a column of 0 and 1 for each label")
+    matrix = _binary(matrix, classes, rows, name)
+    twice = [label for label, count in Counter(classes.tolist()).items() if count > 1]
+    if twice:
+        raise DataError(f"{name} has {matrix.shape[1]} columns, two of them called {shorten(twice[0])}")
     same = np.flatnonzero((matrix == matrix[:1]).all(0))
     if len(same):
         raise DataError(
@@ -199,7 +185,44 @@ def _several(y: Any, rows: int, name: str, X: str, weights: Any) -> Labels:
             hint="Leave it out: there is nothing to learn",
         )
     counts = None if weights is None else read_weights(weights, rows)
-    return Labels(matrix.astype(np.float64), classes, "labels", counts)
+    return Labels(matrix, classes, "labels", counts)
+
+
+def _columns(y: Any, name: str) -> tuple[np.ndarray | None, np.ndarray]:
+    """Labels as a matrix with a column each, and what these are called: None where it is by their places alone."""
+    if is_frame(y):
+        return np.array([str(column) for column in y.columns]), y.to_numpy()
+    if not (isinstance(y, list | tuple) and all(isinstance(each, set | frozenset | list | tuple) for each in y)):
+        return None, as_array(y, name)
+    flat = np.empty(sum(map(len, y)), dtype=object)
+    flat[:] = [value for each in y for value in each]
+    absent = next((row for row, each in enumerate(y) if any(map(is_missing, each))), None)
+    if absent is not None:
+        raise DataError(f"Input {name} contains NaN: a label of {name}[{absent}] is missing", hint="Leave it out")
+    classes = np.unique(_settle(flat, f"the labels of {name}")) if len(flat) else np.array([])
+    listed = not any(isinstance(each, set | frozenset) for each in y)
+    if listed and len(flat) and set(classes.tolist()) <= {0, 1} and len(set(map(len, y))) == 1:
+        return None, np.array([list(each) for each in y])
+    return classes, np.array([[value in each for value in classes.tolist()] for each in y], dtype=np.float64)
+
+
+def _binary(matrix: np.ndarray, classes: np.ndarray, rows: int, name: str) -> np.ndarray:
+    """A matrix of labels, checked: float64 (rows, classes) of 0 and 1."""
+    if matrix.shape != (rows, len(classes)) or not len(classes):
+        raise DataError(
+            f"{name} of shape {matrix.shape} does not give {rows:,} rows their labels",
+            hint="Give a matrix of 0 and 1, a column a label, or a collection of labels for each row",
+        )
+    missing = np.argwhere(np.vectorize(is_missing, otypes=[bool])(matrix))
+    if len(missing):
+        row, column = missing[0]
+        raise DataError(
+            f"Input {name} contains NaN: the label {shorten(classes[column])} is missing in row {row + 1}",
+            hint="Give 0 or 1, or leave the row out",
+        )
+    if not np.isin(matrix, (0, 1)).all():
+        raise DataError(f"{name} holds other values than 0 and 1", hint="Give a column of 0 and 1 for each label")
+    return matrix.astype(np.float64)
 
 
 def code(y: Any, labels: Labels, *, rows: int, name: str = "y_test", X: str = "X_test") -> np.ndarray:
@@ -211,10 +234,7 @@ def code(y: Any, labels: Labels, *, rows: int, name: str = "y_test", X: str = "X
             [code(y[key], each, rows=rows, name=f"{name}[{key!r}]", X=X) for key, each in labels.parts]
         )
     if labels.task == "labels":
-        matrix = np.asarray(_several_of(y, labels), dtype=np.float64)
-        if matrix.shape != (rows, len(labels.names or ())) or not np.isin(matrix, (0, 1)).all():
-            raise DataError(f"{name} of shape {matrix.shape} does not give {rows:,} rows their labels, 0 or 1 each")
-        return matrix
+        return _several_again(y, labels, rows, name)
     values = _flat(as_array(_plain(y), name), name)
     if len(values) != rows:
         raise DataError(
@@ -241,14 +261,43 @@ def code(y: Any, labels: Labels, *, rows: int, name: str = "y_test", X: str = "X
     return codes.astype(np.int64)
 
 
-def _several_of(y: Any, labels: Labels) -> Any:
-    """Labels of a test part as a matrix in the columns of ``labels``."""
+def _several_again(y: Any, labels: Labels, rows: int, name: str) -> np.ndarray:
+    """Labels of a test part in the columns of ``labels``; those that have names are taken by them, not by place."""
+    known = labels.names
+    assert known is not None
     assert labels.classes is not None
+    given, matrix = _columns(y, name)
+    if given is None:
+        return _binary(matrix, labels.classes, rows, name)
+    if len(given) or len(matrix) != rows:
+        matrix = _binary(matrix, given, rows, name)
+    names = [str(label) for label in given.tolist()]
+    strange = [place for place, label in enumerate(names) if label not in known]
+    absent = [label for label in known if label not in names]
     if is_frame(y):
-        return y.to_numpy()
-    if isinstance(y, list | tuple) and any(isinstance(each, set | frozenset) for each in y):
-        return [[value in each for value in labels.classes.tolist()] for each in y]
-    return as_array(y, "y_test")
+        problems = [f"has the column {shorten(names[place])}" for place in strange[:1]]
+        problems += [f"has two columns {shorten(label)}" for label in known if names.count(label) > 1][:1]
+        problems += [f"is without the column {shorten(label)}" for label in absent[:1]]
+        if problems:
+            raise DataError(
+                f"{name} {' and '.join(problems)}, and the labels of the training part are {', '.join(known[:8])}"
+                + (", …" if len(known) > 8 else ""),
+                hint="Give a column of 0 and 1 for each of them, or an array with these columns in this order",
+            )
+    elif strange:
+        has = matrix[:, strange].any(1)
+        row = int(has.argmax())
+        label = given[next(place for place in strange if matrix[row, place])]
+        raise DataError(
+            f"{name}[{row}] has {shorten(label)}, a label that the training part has not"
+            f" ({int(has.sum()):,} of {rows:,} rows)",
+            hint="Add examples of it to the training part, or leave it out",
+        )
+    found = np.zeros((rows, len(known)))
+    for place, label in enumerate(known):
+        if label in names:
+            found[:, place] = matrix[:, names.index(label)]
+    return found
 
 
 def _plain(y: Any) -> Any:
@@ -275,7 +324,7 @@ def _flat(values: np.ndarray, name: str) -> np.ndarray:
 
 def _settle(values: np.ndarray, name: str) -> np.ndarray:
     """An array of objects as strings or numbers; raises DataError for missing values and for a mixture."""
-    missing = [i for i, value in enumerate(values) if value is None or value != value]
+    missing = [i for i, value in enumerate(values) if is_missing(value)]
     if missing:
         raise DataError(
             f"Input {name} contains NaN: {len(missing):,} of {len(values):,} targets are missing,"

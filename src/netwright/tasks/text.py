@@ -23,7 +23,7 @@ import numpy as np
 
 from netwright import strict_json
 from netwright.errors import DataError, InputError, MissingExtra
-from netwright.tasks.checks import as_array, check_memory, is_frame, one_line, shorten
+from netwright.tasks.checks import as_array, check_memory, is_frame, is_missing, one_line, shorten
 from netwright.tasks.kinds import Source
 
 WORDS = 20_000
@@ -226,7 +226,7 @@ def read_new(path: Path) -> Any:
     if suffix == ".txt":
         return Texts(_array([_read_text(path)]))
     if suffix in (".csv", ".tsv", ".parquet", ".pq"):
-        return _filled(tables.read_file(path))
+        return _filled(tables.read_file(path, words=None))
     raise DataError(f"{path} holds no texts", hint="Give a CSV or Parquet file, a .txt file or a folder of them")
 
 
@@ -308,7 +308,7 @@ def _lengths(frame: Any, what: str) -> dict[str, float]:
     empty: list[str] = []
     for place, name in enumerate(map(str, frame.columns)):
         values = _values(frame, place)
-        there = [value for value in values if not _is_missing(value)]
+        there = [value for value in values if not is_missing(value)]
         if not there:
             empty.append(name)
         elif any(isinstance(value, str) for value in there) and (len(frame.columns) == 1 or _mostly(there)):
@@ -352,17 +352,13 @@ def _filled(frame: Any) -> Any:
     filled = {}
     for name in frame.columns:
         values = list(frame[name])
-        if any(isinstance(value, str) for value in values) or all(map(_is_missing, values)):
+        if any(isinstance(value, str) for value in values) or all(map(is_missing, values)):
             filled[name] = [_plain(value) for value in values]
     return frame.assign(**{str(name): values for name, values in filled.items()})
 
 
 def _plain(value: Any) -> Any:
-    return "" if _is_missing(value) else value
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or (not isinstance(value, str) and bool(np.ndim(value) == 0 and value != value))
+    return "" if is_missing(value) else value
 
 
 def _strings(values: np.ndarray, name: str) -> np.ndarray:
@@ -372,8 +368,8 @@ def _strings(values: np.ndarray, name: str) -> np.ndarray:
     for row, value in enumerate(values):
         if isinstance(value, str):
             continue
-        if _is_missing(value):
-            count = sum(1 for each in values if _is_missing(each))
+        if is_missing(value):
+            count = sum(1 for each in values if is_missing(each))
             raise DataError(
                 f"Input {name} contains NaN: {count:,} of {len(values):,} texts are missing,"
                 f" the first in row {row + 1}",
