@@ -277,7 +277,10 @@ def _quick(study: Study, train: Train, file: Path) -> tuple[Trial, Path, Fitted]
 
     data, rng = train.data, np.random.default_rng(study.seed)
     starts = [study.space.complete(start, rng) for start in _known_starts(study.strategy)]
-    drawn = [*starts, *(study.space.sample(rng) for _ in range(QUICK_DRAWS))]
+    feasibility = study.check_feasible()
+    limited = feasibility is not None and feasibility.limits
+    space = study.space.restrict(feasibility, excess=feasibility.excess) if feasibility and limited else study.space
+    drawn = [*starts, *(space.sample(rng) for _ in range(QUICK_DRAWS))]
     costs = [measure_costs(study.space, data.input_shape, ("params", "macs"), each) for each in drawn]
     known = [limit for limit in study.limits if limit.metric in ("params", "macs")]
     best = min(range(len(drawn)), key=lambda place: (
