@@ -188,6 +188,39 @@ def test_the_estimator_and_what_it_exports(quick: None, tmp_path: Path) -> None:
     assert (2, "", told) == (refused.returncode, refused.stdout, refused.stderr)
 
 
+@pytest.mark.parametrize(
+    "text", ["%d.%m.%Y", "%d.%m.%y", "%m/%d/%y", "%Y/%m/%d", "%d-%m-%Y", "%d.%m.%Y 14:00", "%m.%Y", "%Y/%m", "%d/%m"]
+)
+def test_dates_that_are_written_otherwise_are_refused(text: str) -> None:
+    """In an order that nobody knows rows would be taken as they stand; whoever wants that can say so."""
+    frame = weeks().sample(frac=1, random_state=0)
+    frame["day"] = pd.to_datetime(frame["day"]).dt.strftime(text)
+    first = re.escape(frame["day"].iloc[0])
+    with pytest.raises(DataError, match=f"'day' of X looks like dates that are written otherwise: '{first}'"):
+        cut(frame)
+    with pytest.raises(DataError, match=f"row 1 of X has no date in 'day': '{first}'"):
+        cut(frame, date="day")
+    X = cut(frame, date="none")
+    assert (None, ()) == (X.columns.date, X.notes)
+    np.testing.assert_array_equal(frame["sold"], X.series[0].values[0])
+
+
+def test_rows_without_dates_are_taken_in_their_order_with_a_note() -> None:
+    """What the columns hold is no date; of an array nobody expects one."""
+    frame = weeks().assign(day="a day", size="1-12", version="1.2.3b", share=[f"{row}.5%" for row in range(210)])
+    told = "no column of dates was found in X: its rows are taken in their order"
+    assert (told,) == cut(frame).notes
+    assert () == forecast.windows(weeks()["sold"].to_numpy(), horizon=7).notes
+
+
+def test_a_date_that_is_missing_in_the_first_row_is_missed() -> None:
+    """It does not make the column one of texts."""
+    frame = weeks()
+    frame.loc[0, "day"] = None
+    with pytest.raises(DataError, match="row 1 of X has no date in 'day'"):
+        cut(frame)
+
+
 @pytest.fixture(scope="module")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The script of an exported folder, loaded, on a network of which nothing but the constants is there."""

@@ -35,6 +35,11 @@ LEAST = 8
 """The fewest windows to train on."""
 CORRELATED = 0.3
 """From so much correlation with itself on, a series without dates has a season."""
+OTHER_DATE = re.compile(
+    r"(\d{1,2}([./-])\d{1,2}\2(\d{2}|\d{4})|\d{4}([./-])\d{1,2}\4\d{1,2})([ T].*)?"
+    r"|\d{1,2}[./-]\d{4}|\d{4}[./]\d{1,2}|\d{1,2}/\d{1,2}|\d{1,2}\.\d{1,2}\."
+)
+"""What somebody takes for a date that is not read as one: 19.01.2021, 1/19/21 14:00, 2021/01/19, 01.2021, 19.01."""
 
 
 @dataclass(frozen=True)
@@ -105,20 +110,25 @@ def windows(
 
     ``target`` names one column or several; ``series`` the column that says which series a row belongs to, where several
     stand below each other. ``known`` are covariates that will be known for the steps to come, ``past`` those that will
-    not. ``date`` is found where it is not named. Without ``lookback`` it is two seasons (four of a long series), and at
-    least two horizons, as far as the series are long enough; without ``season`` it is what the distance of dates
-    suggests, or the step at which the series are most like themselves.
+    not. ``date`` is found where it is not named; "none" takes the rows in their order. Without ``lookback`` it is two
+    seasons (four of a long series), and at least two horizons, as far as the series are long enough; without ``season``
+    it is what the distance of dates suggests, or the step at which the series are most like themselves.
 
-    Rows are sorted by date, and of rows of one date the first is kept, with a note. DataError for a gap between dates,
-    missing values, a target that never changes, and series that are too short.
+    Rows are sorted by date, and of rows of one date the first is kept, with a note; another note where a frame has no
+    dates. DataError for a gap between dates, dates that are written otherwise, missing values, a target that never
+    changes, and series that are too short.
     """
     whole = {"horizon": horizon, "lookback": lookback, "season": season}
     for name, value in whole.items():
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1):
             raise InputError(f"{name} is a whole number of steps from 1 on, found {value!r}")
     frame = _frame(frame, what)
-    columns = _columns(frame, what, _names(target), _names(known), _names(past), date, series)
     notes: list[str] = []
+    if date is None:
+        date = _find_date(frame, what, {*_names(target), *_names(known), *_names(past), series}, notes)
+    elif date == "none" and date not in frame:
+        date = None
+    columns = _columns(frame, what, _names(target), _names(known), _names(past), date, series)
     rows = tuple(_read_series(frame, columns, what, notes))
     for each in rows:
         _check(each, columns, what)
@@ -381,16 +391,13 @@ def _columns(
             raise DataError(
                 f"{what} has no column {shorten(name)}", hint=f"Its columns are {', '.join(list(frame)[:12])}"
             )
-    if date is None:
-        date = next((name for name, values in frame.items() if name not in targets and _is_date(name, values)), None)
     if not targets:
         rest = [
             name
             for name, values in frame.items()
             if name not in (*known, *past, date, series) and values.dtype.kind in "biuf"
         ]
-        array = all(name.startswith("column ") for name in frame)
-        if not rest or (len(rest) > 1 and not array):
+        if not rest or (len(rest) > 1 and not _is_array(frame)):
             raise InputError(
                 f"which column of {what} is to be forecast?",
                 hint=f"Name it with --target (target= in Python): {', '.join(rest[:8]) or 'none holds numbers'}",
@@ -404,12 +411,41 @@ def _columns(
     return Columns(targets, known, past, date, series)
 
 
-def _is_date(name: str, values: Array) -> bool:
+def _find_date(frame: Mapping[str, Array], what: str, others: set[str | None], notes: list[str]) -> str | None:
+    """The first column that looks like dates; without one a note, and DataError where one may be meant."""
+    free = {name: values for name, values in frame.items() if name not in others}
+    for name, values in free.items():
+        if _is_date(values):
+            return name
+    for name, values in free.items():
+        texts = _there(values)
+        if texts and all(OTHER_DATE.fullmatch(text) for text in texts):
+            raise DataError(
+                f"{shorten(name)} of {what} looks like dates that are written otherwise: {shorten(texts[0])}",
+                hint="Write them as 2021-01-19, or take the rows in their order: --option date=none",
+            )
+    if not _is_array(frame):
+        _note(notes, f"no column of dates was found in {what}: its rows are taken in their order")
+    return None
+
+
+def _is_date(values: Array) -> bool:
     if values.dtype.kind == "M":
         return True
-    if values.dtype.kind in "biuf" or not len(values):
-        return False
-    return re.match(r"\s*(\d{4}-\d\d|\d{1,2}/\d{1,2}/\d{4})", str(values[0])) is not None
+    texts = _there(values[:1]) or _there(values)
+    return bool(texts) and re.match(r"\d{4}-\d\d|\d{1,2}/\d{1,2}/\d{4}", texts[0]) is not None
+
+
+def _there(values: Array) -> list[str]:
+    """The texts of a column without those that are missing; none of a column of numbers."""
+    if values.dtype.kind in "biuf":
+        return []
+    return [str(value).strip() for value in values if str(value) not in ("None", "nan", "NaT", "<NA>")]
+
+
+def _is_array(frame: Mapping[str, Array]) -> bool:
+    """Whether the columns are those of an array, which have no names."""
+    return all(name.startswith("column ") for name in frame)
 
 
 def _read_series(frame: Mapping[str, Array], columns: Columns, what: str, notes: list[str]) -> list[OneSeries]:
