@@ -188,6 +188,49 @@ def test_the_estimator_and_what_it_exports(quick: None, tmp_path: Path) -> None:
     assert (2, "", told) == (refused.returncode, refused.stdout, refused.stderr)
 
 
+def two(**other: Any) -> pd.DataFrame:
+    """Two series below each other, told apart by a column."""
+    ((name, values),) = other.items()
+    return pd.concat([weeks().assign(**{name: value}) for value in values])
+
+
+def by_chance(values: Any) -> pd.DataFrame:
+    """A series whose last day stands twice, in rows in which a column has these values."""
+    return pd.concat([weeks(), weeks()[-1:]]).assign(many=values)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        two(shop=["a", "b"]),
+        two(shop=[1, 2]),
+        two(shop=[True, False]),
+        two(shop=["a", "b"])[100:-50],
+        two(shop=["a", None]),
+    ],
+)
+def test_series_that_nobody_named_are_named(frame: pd.DataFrame) -> None:
+    """Half of the rows would be left out."""
+    with pytest.raises(DataError, match=r"rows of X repeat a date, and 'shop' tells them apart.*--option series=shop"):
+        cut(frame)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.concat([weeks(), weeks()]),
+        pd.concat([weeks().assign(said="a"), weeks()[:1].assign(said="b")])[["day", "sold"]],
+        by_chance(np.arange(211)),
+        by_chance(np.arange(211) % 5),
+        by_chance([f"row {row}" for row in range(211)]),
+        two(share=[0.5, 0.25]),
+    ],
+)
+def test_dates_that_are_repeated_otherwise_are_left_out(frame: pd.DataFrame) -> None:
+    """With a note: the rows are alike, or what tells them apart are many values, or numbers that differ by chance."""
+    assert re.fullmatch(r"\d+ rows of X repeat a date and were left out", cut(frame).notes[-1])
+
+
 @pytest.mark.parametrize(
     "text", ["%d.%m.%Y", "%d.%m.%y", "%m/%d/%y", "%Y/%m/%d", "%d-%m-%Y", "%d.%m.%Y 14:00", "%m.%Y", "%Y/%m", "%d/%m"]
 )
@@ -257,6 +300,18 @@ HARD: dict[str, tuple[pd.DataFrame, str | None, Any]] = {
         lambda text: re.sub(r"(\d{4})-(\d\d)-(\d\d)", r"\2/\3/\1", without(text, "2021-02-20")),
     ),
     "repeated": (weeks(), None, lambda text: text + text.splitlines()[-1] + "\n"),
+    "two shops": (
+        weeks(),
+        "210 rows .*repeat a date, and 'shop' tells",
+        lambda text: two(shop="ab").to_csv(index=False),
+    ),
+    "numbered": (weeks(), "repeat a date, and 'shop' tells", lambda text: two(shop=[1, 2]).to_csv(index=False)),
+    "true": (weeks(), "repeat a date, and 'new' tells", lambda text: two(new=[True, False]).to_csv(index=False)),
+    "unnamed": (weeks(), "repeat a date, and 'shop' tells", lambda text: two(shop=["a", None]).to_csv(index=False)),
+    "by chance": (weeks(), None, lambda text: by_chance(np.arange(211) % 5).to_csv(index=False)),
+    "many words": (weeks(), None, lambda text: by_chance([f"row {row}" for row in range(211)]).to_csv(index=False)),
+    "shares": (weeks(), None, lambda text: two(share=[0.5, 0.25]).to_csv(index=False)),
+    "numbers or none": (weeks(), None, lambda text: two(share=[1, None]).to_csv(index=False)),
     "with times": (weeks(), None, lambda text: re.sub(r"(\d{4}-\d\d-\d\d)", r"\1 14:30:00+02:00", text)),
     "a time is odd": (weeks(), "after 2021-02-19", lambda text: text.replace("2021-02-20,", "2021-02-20 01:00,")),
     "years": (pd.DataFrame({"day": range(1900, 1960), "sold": np.arange(60) % 7.0}), None, lambda text: text),

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -451,6 +452,9 @@ def _is_array(frame: Mapping[str, Array]) -> bool:
 def _read_series(frame: Mapping[str, Array], columns: Columns, what: str, notes: list[str]) -> list[OneSeries]:
     """Every series in order of its dates, without repeated ones."""
     dates = None if columns.date is None else read_dates(frame[columns.date], columns.date, what)
+    if dates is not None and columns.series is None:
+        used = {*columns.targets, *columns.covariates, columns.date}
+        _check_repeated(dates, {name: values for name, values in frame.items() if name not in used}, what)
     covariates = [_numbers(frame[name], name, what) for name in columns.covariates]
     made = []
     if columns.series is None:
@@ -475,6 +479,24 @@ def _read_series(frame: Mapping[str, Array], columns: Columns, what: str, notes:
             _check_gaps(when, name, what)
         made.append(OneSeries(name, values, when))
     return made
+
+
+def _check_repeated(dates: Array, others: Mapping[str, Array], what: str) -> None:
+    """DataError where dates are repeated because several series stand below each other, and nobody said so.
+
+    A column tells them apart if no two rows of a date have the same value and its values are few: of words one for so
+    many rows as a series needs; whole numbers, which may differ by chance, where each has nearly all of the dates.
+    """
+    rows, moments = len(dates), len(np.unique(dates))
+    for name, values in others.items() if moments < rows else ():
+        texts = np.array([str(value) for value in values])
+        kinds = len(set(texts.tolist()))
+        few = 4 * rows >= 3 * kinds * moments if values.dtype.kind in "iu" else LEAST * kinds <= rows
+        if few and values.dtype.kind != "f" and len(set(zip(dates.tolist(), texts.tolist(), strict=True))) == rows:
+            raise DataError(
+                f"{rows - moments:,} rows of {what} repeat a date, and {shorten(name)} tells them apart",
+                hint=f"Say so: --option {quote('series=' + name)}; or keep the rows of one of the series alone",
+            )
 
 
 def _note(notes: list[str], text: str) -> None:

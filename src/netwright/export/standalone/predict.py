@@ -390,6 +390,8 @@ def _windows(data: Any, constants: dict[str, Any]) -> Array:
     if date is not None:
         dates = _moments(date, data[date])
         order = np.argsort(dates, kind="stable")
+        if by is None:
+            _check_repeated(dates, {name: data[name] for name in data if name not in (*names, date)})
     made = np.zeros((len(constants["series"]), 1 + len(covariates), lookback + horizon), dtype=np.float32)
     for row, about_series in enumerate(constants["series"]):
         name = about_series["name"]
@@ -432,6 +434,28 @@ def _moments(name: str, values: Any) -> Array:
         except ValueError:
             raise Refused(f"column {name!r} holds {text!r} in row {row + 1}, expected a date") from None
     return made
+
+
+def _check_repeated(dates: Array, others: dict[str, Any]) -> None:
+    """Refuses several series below each other for a network of one: a column of few values tells rows of a date apart.
+
+    Whole numbers, which may differ by chance, have to have nearly all of the dates each.
+    """
+    rows, moments = len(dates), len(np.unique(dates))
+    for name, values in others.items() if moments < rows else ():
+        texts = [str(value) for value in values]
+        kinds = len(set(texts))
+        whole = all(re.fullmatch(r"[+-]?\d+", text.strip()) for text in texts)
+        few = 4 * rows >= 3 * kinds * moments if whole else 8 * kinds <= rows and not _are_numbers(texts)
+        if few and len(set(zip(dates.tolist(), texts, strict=True))) == rows:
+            raise Refused(f"{rows - moments:,} rows repeat a date, and {name!r} tells them apart: keep those of one")
+
+
+def _are_numbers(texts: list[str]) -> bool:
+    try:
+        return bool([float(text) for text in texts if text not in MISSING])
+    except ValueError:
+        return False
 
 
 def _check_gaps(name: str, dates: Array) -> None:
