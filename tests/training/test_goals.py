@@ -61,6 +61,16 @@ def test_no_score_is_more_than_one(name):
     assert 0.7 == read_goal(name).shown_score(0.7)
 
 
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [("classification", 0.0), ("labels", 0.0), ("several(3,2)", 0.0), ("several(3,1)", -0.5), ("regression", -0.5)],
+)
+def test_no_accuracy_is_less_than_nothing(name, least):
+    """R² may be, and so may a mean with it."""
+    assert least == read_goal(name).shown_score(-0.5)
+    assert 0.7 == read_goal(name).shown_score(0.7)
+
+
 def test_labels_are_judged_one_by_one():
     """1 − the Hamming loss, and the log loss of each label."""
     outputs, targets = example("labels")

@@ -17,6 +17,7 @@ absolute error is the scaled error of Hyndman and Koehler (2006).
 
 from __future__ import annotations
 
+import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -50,6 +51,8 @@ class Goal(ABC):
     """Whether training standardises the targets once more."""
     whole: ClassVar[bool] = False
     """Whether targets are whole numbers."""
+    least: float = -math.inf
+    """The score that no answers fall short of."""
 
     @property
     def metric(self) -> str:
@@ -78,9 +81,10 @@ class Goal(ABC):
     def shown_score(self, credit: float) -> float:
         """The score that people read, from the mean of the credits (or a bound of its interval).
 
-        No accuracy and no R² is more than 1, which a bootstrap over examples and seeds does not know.
+        No accuracy and no R² is more than 1, and no accuracy less than 0, which a bootstrap over examples and seeds
+        does not know.
         """
-        return min(1.0, credit)
+        return min(1.0, max(self.least, credit))
 
 
 @final
@@ -88,7 +92,7 @@ class Classification(Goal):
     """One class of several: cross-entropy, accuracy."""
 
     name, metrics, shown, whole = "classification", ("val_accuracy",), "accuracy", True
-    credit = "accuracy"
+    credit, least = "accuracy", 0.0
 
     def losses(self, outputs: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
         return functional.cross_entropy(outputs, targets, label_smoothing=smoothing, reduction="none")
@@ -113,7 +117,7 @@ class Labels(Goal):
     """Any number of labels at once: binary cross-entropy of each; a label is given where its score is above 0."""
 
     name, metrics, shown = "labels", ("val_accuracy",), "accuracy of labels"
-    credit = "accuracy of labels"
+    credit, least = "accuracy of labels", 0.0
 
     def losses(self, outputs: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
         if smoothing:
@@ -233,6 +237,7 @@ class Several(Goal):
         if not heads or min(heads) < 1:
             raise InputError(f"heads have at least one output each, found {heads}")
         self.heads = heads
+        self.least = -math.inf if 1 in heads else 0.0
 
     def losses(self, outputs: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
         parts = zip(torch.split(outputs, list(self.heads), 1), targets.unbind(1), self.heads, strict=True)
