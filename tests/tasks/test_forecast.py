@@ -7,8 +7,10 @@ import json
 import re
 import subprocess
 import sys
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -229,6 +231,36 @@ def test_series_that_nobody_named_are_named(frame: pd.DataFrame) -> None:
 def test_dates_that_are_repeated_otherwise_are_left_out(frame: pd.DataFrame) -> None:
     """With a note: the rows are alike, or what tells them apart are many values, or numbers that differ by chance."""
     assert re.fullmatch(r"\d+ rows of X repeat a date and were left out", cut(frame).notes[-1])
+
+
+class Polars:
+    """What is asked of a data frame of polars, in an installation without pyarrow."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame, self.columns = frame, list(frame)
+
+    def __getitem__(self, name: str) -> Any:
+        values = self.frame[name].tolist()
+        return SimpleNamespace(to_list=lambda: [None if pd.isna(value) else value for value in values])
+
+    def to_pandas(self) -> None:
+        raise ModuleNotFoundError("pa.Table requires 'pyarrow' module to be installed")
+
+
+Polars.__module__ = "polars.dataframe.frame"
+
+
+def test_a_frame_of_polars_needs_no_pyarrow() -> None:
+    """Its days are dates, its missing values None; windows and inputs are those of the same frame of pandas."""
+    frame = weeks()
+    days = frame.assign(day=[date.fromisoformat(day) for day in frame["day"]])
+    X, wanted = cut(Polars(days), known="asked"), cut(frame, known="asked")
+    np.testing.assert_array_equal(wanted.series[0].values, X.series[0].values)
+    np.testing.assert_array_equal(wanted.series[0].dates, X.series[0].dates)
+    ahead, constants = frame["sold"].where(frame.index < 203), forecast.learn(X)
+    np.testing.assert_array_equal(
+        forecast.apply(constants, frame.assign(sold=ahead)), forecast.apply(constants, Polars(days.assign(sold=ahead)))
+    )
 
 
 @pytest.mark.parametrize(

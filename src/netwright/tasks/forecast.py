@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from netwright.errors import DataError, InputError, nearest
+from netwright.tasks import tables
 from netwright.tasks.checks import as_array, check_memory, is_frame, shorten
 from netwright.tasks.kinds import Source
 
@@ -286,8 +287,6 @@ def answers(preprocessing: Mapping[str, Any], outputs: Array) -> dict[str, Any]:
 
 def read(path: Path, target: str | None, **options: Any) -> Source:
     """A CSV or Parquet file; the options are those of :func:`windows`, ``horizon`` is needed."""
-    from netwright.tasks import tables
-
     if "horizon" not in options:
         raise InputError(f"{path} is to be forecast for how many steps?", hint="Say so: --horizon 14")
     known = ("horizon", "lookback", "season", "date", "series", "known", "past")
@@ -299,8 +298,6 @@ def read(path: Path, target: str | None, **options: Any) -> Source:
 
 def read_new(path: Path) -> Any:
     """The rows to go on from, in a CSV or Parquet file."""
-    from netwright.tasks import tables
-
     return tables.read_file(path)
 
 
@@ -360,7 +357,7 @@ def _names(names: str | Sequence[str] | None) -> tuple[str, ...]:
 def _frame(X: Any, what: str) -> dict[str, Array]:
     """Columns by their names."""
     if is_frame(X):
-        frame = X.to_pandas() if hasattr(X, "to_pandas") else X
+        frame = tables._pandas(X) if type(X).__module__.partition(".")[0] == "polars" else X
         columns = {str(name): frame.iloc[:, place].to_numpy() for place, name in enumerate(frame.columns)}
         if str(getattr(frame.index, "dtype", "")).startswith("datetime64"):
             columns = {str(frame.index.name or "date"): frame.index.to_numpy(), **columns}
