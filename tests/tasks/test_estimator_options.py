@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,9 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 import netwright as nw
 from netwright.errors import InputError
+from netwright.tasks.job import resume, so_far
 from netwright.tasks.labels import balanced, read_labels
+from netwright.tasks.prediction import Predictor
 from netwright.tasks.presets import PRESETS, limits
 from netwright.testing.toy import plane
 
@@ -38,6 +42,34 @@ def test_a_metric_by_the_name_of_a_scorer() -> None:
     assert 0.5 < told <= 1
     assert f"roc_auc       {told:.4f} (baseline " in search.study_.text()
     assert roc_auc_score(y[120:] == "warm", search.predict_proba(X[120:])[:, 1]) == pytest.approx(told, abs=0.1)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_scorer_that_the_test_rows_cannot_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where they are of one class the outcome says so and why, also that of a search that was stopped."""
+    X, y = table(160)
+    cold = np.flatnonzero(y == "cold")[:20]
+    search = nw.TabularClassifier(metric="roc_auc", out=tmp_path / "a", **SMALL).fit(X, y, (X[cold], y[cold]))
+    assert {} == search.study_.winner.named
+    expected = r"the test data do not tell it: the metric 'roc_auc' cannot be computed: .*"
+    (warning,) = search.study_.warnings
+    assert re.fullmatch(expected, warning)
+    assert f"warning       {warning}" in search.study_.text().splitlines()
+    assert (warning,) == resume(tmp_path / "a").warnings == so_far(tmp_path / "a").warnings
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_scorer_of_a_search_that_was_stopped(tmp_path: Path) -> None:
+    """It is told of the test rows as that of one that went to its end, of what the network answers now."""
+    X, y = table(160)
+    search = nw.TabularClassifier(metric="roc_auc", out=tmp_path / "a", **SMALL).fit(
+        X[:120], y[:120], (X[120:], y[120:])
+    )
+    outcome = so_far(tmp_path / "a")
+    search._predictor = Predictor.open(tmp_path / "a")
+    assert roc_auc_score(y[120:] == "warm", search.predict_proba(X[120:])[:, 1]) == pytest.approx(
+        outcome.winner.named["roc_auc"]
+    )
 
 
 @pytest.mark.parametrize(

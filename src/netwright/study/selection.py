@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,6 +119,8 @@ class Scored:
     examples: np.ndarray[Any, Any] = field(repr=False)
     named: Mapping[str, float] = field(default_factory=dict)
     """By scikit-learn's scorers that were asked for."""
+    unnamed: Mapping[str, str] = field(default_factory=dict)
+    """Scorers that were asked for and cannot judge these examples, with the reason of each."""
 
 
 @dataclass(frozen=True)
@@ -227,7 +228,7 @@ def so_far(study: Study) -> Selected | None:
     """
     from netwright.evaluators.train import Train
     from netwright.training.goals import read_goal
-    from netwright.training.loop import Fitted, credits, standardisation
+    from netwright.training.loop import Fitted, standardisation
     from netwright.training.weights import load_weights
 
     train: Any = getattr(study.evaluator, "train", study.evaluator)
@@ -245,14 +246,16 @@ def so_far(study: Study) -> Selected | None:
     network = study.space.build(trial.architecture)
     network.load_state_dict(dict(load_weights(weights).state))
     judges = train.test if train.test is not None else data.subset(split.test)
-    examples = credits(network, judges.X, np.asarray(judges.y), task=data.task, fitted=fitted)[None]
+    answers, targets = _answers(network, judges, goal, fitted), np.asarray(judges.y)
+    named, unnamed = _named(train.scorers, answers, targets, data.task)
+    scored = _scored_of("so far", goal.credits(answers, targets)[None], (), trial.metrics, trial.seconds, goal)
     epochs = fitted.epochs
     text = f"Stopped early: the network of trial {trial.number}, {epochs} epochs; no baseline was trained beside it."
     if study.ancestors:
         text += " It may go back to weights of another study, and these to rows that it is judged on here."
     return Selected(
         trial=trial,
-        winner=_scored_of("so far", examples, (), trial.metrics, trial.seconds, goal),
+        winner=dataclasses.replace(scored, named=named, unnamed=unnamed),
         baseline=None,
         difference=None,
         verdict=Verdict("undecided", text),
@@ -535,14 +538,14 @@ class _Selection:
         )
         seeds = tuple(training.seed for _, training, _ in parts)
         scored = _scored_of("ensemble", goal.credits(answers, targets)[None], seeds, costs, seconds, goal)
-        named = _named(train.scorers, answers, targets, train.data.task)
+        named, unnamed = _named(train.scorers, answers, targets, train.data.task)
         difference = paired_bootstrap(scored.examples, winner.examples)
         judged = verdict(difference, margin, metric=goal.credit, ours="the ensemble", theirs="the network found, alone")
         members = tuple(
             Member(trial, training.seed, count, self.folder / f"{training.key}.safetensors")
             for trial, training, count in parts
         )
-        return Together(members, dataclasses.replace(scored, named=named), difference, judged)
+        return Together(members, dataclasses.replace(scored, named=named, unnamed=unnamed), difference, judged)
 
     def _outputs_file(self, training: Training) -> Path:
         return self.folder / f"{training.key}.outputs.npy"
@@ -648,8 +651,9 @@ class _Selection:
         seeds = tuple(training.seed for training in kept)
         scored = _scored_of(name, examples, seeds, costs, seconds, read_goal(self.train.data.task))
         told = [records[training.key].get("named", {}) for training in kept]
-        named = {scorer: float(np.mean([each[scorer] for each in told])) for scorer in told[0]}
-        return dataclasses.replace(scored, named=named)
+        unnamed = {scorer: why for training in kept for scorer, why in records[training.key].get("unnamed", {}).items()}
+        named = {scorer: float(np.mean([each[scorer] for each in told])) for scorer in told[0] if scorer not in unnamed}
+        return dataclasses.replace(scored, named=named, unnamed=unnamed)
 
     def _baseline_costs(self, size: int | None) -> dict[str, float]:
         import torch
@@ -720,7 +724,12 @@ def ranked(study: Study) -> list[Trial]:
 
 
 def _score(record: Mapping[str, Any], scorer: str | None) -> float:
-    """By which a finalist is better: by the scorer that was asked for, if one was."""
+    """By which a finalist is better: by the scorer that was asked for, if one was.
+
+    Raises DataError where that cannot judge what the finalist answered.
+    """
+    if scorer is not None and scorer in record.get("unnamed", {}):
+        raise DataError(record["unnamed"][scorer])
     return float(record["score"] if scorer is None else record["named"][scorer])
 
 
@@ -825,7 +834,7 @@ def train_final(
     import torch
 
     from netwright.training.goals import read_goal
-    from netwright.training.loop import predict, train_network
+    from netwright.training.loop import train_network
     from netwright.training.weights import save_weights
     from netwright.zoo import baselines
 
@@ -850,14 +859,15 @@ def train_final(
     )
     network.to("cpu")
     goal = read_goal(data.task)
-    outputs, targets = predict(network, judges.X), np.asarray(judges.y)
-    if goal.standardised:
-        loss = float(np.mean((outputs.reshape(targets.shape) * fitted.scale + fitted.center - targets) ** 2))
-        outputs = outputs.astype(np.float64).reshape(targets.shape) * fitted.scale + fitted.center
-    else:
-        loss = float(goal.loss(torch.from_numpy(outputs), torch.from_numpy(targets)))
+    outputs, targets = _answers(network, judges, goal, fitted), np.asarray(judges.y)
+    # A copy of the targets: a file that is mapped into memory cannot be written to, of which torch warns.
+    loss = (
+        float(np.mean((outputs - targets) ** 2))
+        if goal.standardised
+        else float(goal.loss(torch.from_numpy(outputs), torch.tensor(targets)))
+    )
     examples = goal.credits(outputs, targets)
-    named = _named(train.scorers, outputs, targets, data.task)
+    named, unnamed = _named(train.scorers, outputs, targets, data.task)
     path = Path(file)
     path.parent.mkdir(parents=True, exist_ok=True)
     digest = save_weights(path, network.state_dict())
@@ -870,23 +880,39 @@ def train_final(
         "score": float(examples.mean()),
         "loss": loss,
         "named": named,
+        **({"unnamed": unnamed} if unnamed else {}),
         "seconds": fitted.seconds,
         "fitted": {"center": fitted.center.tolist(), "scale": fitted.scale.tolist(), "epochs": fitted.epochs},
     }
 
 
+def _answers(network: Any, judges: Any, goal: Goal, fitted: Fitted) -> np.ndarray[Any, Any]:
+    """The outputs for the examples of ``judges``, numbers in the targets' own unit."""
+    from netwright.training.loop import predict
+
+    outputs = predict(network, judges.X)
+    if not goal.standardised:
+        return outputs
+    return np.asarray(outputs.astype(np.float64).reshape(np.shape(judges.y)) * fitted.scale + fitted.center)
+
+
 def _named(
     scorers: Sequence[str], outputs: np.ndarray[Any, Any], targets: np.ndarray[Any, Any], task: str
-) -> dict[str, float]:
-    """The scores by scikit-learn's scorers that were asked for."""
+) -> tuple[dict[str, float], dict[str, str]]:
+    """The scores by scikit-learn's scorers that were asked for, and why others of them have none.
+
+    A test part of its own may lack a class, which is no reason to lose the training.
+    """
     from netwright.training.scorers import score_by
 
-    named = {}
+    named: dict[str, float] = {}
+    unnamed: dict[str, str] = {}
     for name in scorers:
-        # A test part of its own may lack a class, which is no reason to lose the training.
-        with suppress(DataError):
+        try:
             named[name] = score_by(name, outputs, targets, task)
-    return named
+        except DataError as error:
+            unnamed[name] = error.message
+    return named, unnamed
 
 
 def _known_starts(strategy: object) -> tuple[Mapping[str, Any], ...]:

@@ -48,6 +48,11 @@ class Outcome:
     """What came of comparing it with the single network, in a sentence."""
     verdict_together: str | None = None
 
+    def __post_init__(self) -> None:
+        """What the test part cannot tell is among the warnings."""
+        untold = (f"the test data do not tell it: {why}" for why in self.winner.unnamed.values())
+        object.__setattr__(self, "warnings", tuple(dict.fromkeys((*self.warnings, *untold))))
+
     def to_value(self) -> dict[str, Any]:
         """The JSON object of the command line."""
         winner, rival = self.winner, self.baseline
