@@ -495,6 +495,7 @@ class Clock(nn.Module):
         (lambda step: 1.0, 3.0, 1),  # the least
         (lambda step: 1.0 if step < 25 else 4.0, 100.0, 8),  # from the 6th epoch on four times as slow
         (lambda step: 40.0 if step == 0 else 1.0, 140.0, 20),  # one slow step says nothing about the others
+        (lambda step: 40.0 if step == 0 else 1.0, 100.0, 2),  # it was the first: two were planned, and they are done
     ],
 )
 def test_training_ends_with_its_seconds(monkeypatch, a_step, seconds, epochs):

@@ -279,7 +279,8 @@ def _epochs(
         if not math.isfinite(loss):
             raise FloatingPointError(f"the training loss is {loss} in epoch {epoch} of {epochs} (lr={recipe.lr:g})")
         durations.append(time.perf_counter() - began)
-        if ends is not None:
+        # Where the schedule has come to its end nothing is added, even if there were time by now.
+        if ends is not None and epoch < epochs:
             # Medians: one slow epoch says nothing; three in a row say that the machine has become slower.
             usual = max(statistics.median(durations), statistics.median(durations[-3:]))
             fitting = epoch + max(0, int((ends - time.perf_counter()) / usual))
