@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 
 import netwright as nw
+from netwright.cli.errors import WIDTH, line
 from netwright.cli.search import read_options
 from netwright.errors import DataError, InputError
 from netwright.tasks import forecast, readers
@@ -108,8 +109,10 @@ def test_several_series_below_each_other() -> None:
 @pytest.mark.parametrize(
     ("change", "options", "message"),
     [
-        (lambda frame: frame.drop(index=50), {}, "not evenly apart: after 2021-02-19 comes 2021-02-21"),
-        (lambda frame: frame[:30], {}, "has 30 steps; windows of . steps and the 7 after them need"),
+        (lambda frame: frame.drop(index=50), {}, "after 2021-02-19 comes 2021-02-21: the dates of 'sold' in X"),
+        (lambda frame: frame[:30], {}, "'sold' has 30 steps; a horizon of 7 needs 36, to train.* smaller horizon$"),
+        (lambda frame: frame[:30], {"lookback": 9}, "horizon of 7 and a lookback of 9 need 44, .* smaller lookback$"),
+        (lambda frame: frame[:30], {"season": 4}, "a horizon of 7 and a season of 4 need 39, .* smaller season$"),
         (lambda frame: frame.assign(sold=1.0), {}, "'sold' of X has the same value, 1, in all 210 steps"),
         (lambda frame: frame.assign(sold=frame["sold"].where(frame.index != 7)), {}, "no finite number at 2021-01-08"),
         (lambda frame: frame.assign(day="soon"), {"date": "day"}, "row 1 of X has no date in 'day': 'soon'"),
@@ -121,6 +124,27 @@ def test_what_cannot_be_forecast(change: Any, options: dict[str, Any], message: 
     """Is told in one line."""
     with pytest.raises(DataError, match=message):
         cut(change(weeks()), **options)
+
+
+def test_the_place_stands_in_a_line_that_is_cut() -> None:
+    """The command line leaves out the middle of a long message: the place is in front of the name of the file."""
+    hours = weeks().assign(day=pd.date_range("2021-03-01", periods=210, freq="h").astype(str)).drop(index=50)
+    holes = weeks().assign(sold=lambda rows: rows["sold"].where(rows.index != 7))
+    for frame, place in (
+        (weeks().drop(index=50), "after 2021-02-19 comes 2021-02-21"),
+        (hours, "after 2021-03-03 01:00 comes 2021-03-03 03:00"),
+        (weeks()[:30], "has 30 steps; a horizon of 7 needs 36"),
+        (holes, "no finite number at 2021-01-08"),
+    ):
+        with pytest.raises(DataError) as raised:
+            cut(frame, what=f"/home/{'somebody/' * 20}sold.csv")
+        assert place in line(raised.value.message, raised.value.hint, WIDTH)
+
+
+def test_a_series_that_is_long_enough_for_its_horizon_runs() -> None:
+    """A season that does not fit is not taken: the steps that a refusal asks for are enough."""
+    X = cut(weeks()[:36])
+    assert (1, 1) == (X.season, X.lookback)
 
 
 def test_arguments_that_make_no_sense() -> None:

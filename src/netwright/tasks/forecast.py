@@ -136,6 +136,7 @@ def windows(
         _check(each, columns, what)
     shortest = min(rows, key=lambda each: each.values.shape[1])
     steps = shortest.values.shape[1]
+    given = {"lookback": lookback, "season": None if lookback else season}
     season = season or _season(rows, horizon)
     lookback = lookback or _lookback(steps, horizon, season)
     if season > lookback:
@@ -144,11 +145,11 @@ def windows(
     for number, each in enumerate(rows):
         starts, part = _cut(each.values.shape[1], lookback, horizon)
         if not _enough(part):
-            needed = _needed(lookback, horizon)
+            asked = [f"a {name} of {value}" for name, value in {"horizon": horizon, **given}.items() if value]
             raise DataError(
-                f"the series {shorten(each.name)} of {what} has {each.values.shape[1]:,} steps; windows of {lookback}"
-                f" steps and the {horizon} after them need {needed:,}, to train, choose and test on",
-                hint="Give a longer series, or a smaller horizon or lookback",
+                f"the series {shorten(each.name)} has {each.values.shape[1]:,} steps; {' and '.join(asked)}"
+                f" need{'s' * (len(asked) == 1)} {_needed(lookback, horizon):,}, to train, choose and test on ({what})",
+                hint=f"Give a longer series, or a smaller {asked[-1].split()[1]}",
             )
         places.append(np.stack([np.full(len(starts), number), starts], 1))
         parts.append(part)
@@ -522,14 +523,14 @@ def _check_gaps(dates: Array, name: str, what: str) -> None:
     odd = np.flatnonzero(steps != usual)
     if len(odd):
         raise DataError(
-            f"the dates of {shorten(name)} in {what} are not evenly apart: after {_day(dates[odd[0]])} comes"
-            f" {_day(dates[odd[0] + 1])} ({len(odd):,} such places)",
+            f"after {_day(dates[odd[0]])} comes {_day(dates[odd[0] + 1])}: the dates of {shorten(name)} in {what}"
+            f" are not evenly apart ({len(odd):,} such places)",
             hint="Add the rows that are missing, or sum the data up by days, weeks or months",
         )
 
 
 def _day(date: Any) -> str:
-    return str(date).removesuffix("T00:00:00")
+    return str(date).removesuffix("T00:00:00").replace("T", " ").removesuffix(":00")
 
 
 def _check(one: OneSeries, columns: Columns, what: str) -> None:
@@ -540,7 +541,7 @@ def _check(one: OneSeries, columns: Columns, what: str) -> None:
         if len(bad):
             where = f"step {bad[0] + 1}" if one.dates is None else _day(one.dates[bad[0]])
             raise DataError(
-                f"{shorten(name)} of {what} has no finite number at {where} ({len(bad):,} of {len(values):,} steps)",
+                f"{shorten(name)} has no finite number at {where} ({len(bad):,} of {len(values):,} steps of {what})",
                 hint="Fill them in, or leave out the series",
             )
     if np.ptp(one.values[0]) == 0:
@@ -554,7 +555,7 @@ def _check(one: OneSeries, columns: Columns, what: str) -> None:
 def _season(series: Sequence[OneSeries], horizon: int) -> int:
     """What the dates suggest, where there are three of it; else by the first series' correlation with itself."""
     steps = min(each.values.shape[1] for each in series)
-    most = max(1, (steps - horizon) // 4)
+    most = max(1, min((steps - horizon) // 4, steps - _needed(0, horizon)))
     dates = series[0].dates
     if dates is not None and dates.dtype.kind == "M" and len(dates) > 2:
         distance = float(np.median(np.diff(dates).astype(np.int64)))

@@ -467,7 +467,10 @@ def _check_gaps(name: str, dates: Array) -> None:
         steps = np.diff(dates.astype("datetime64[M]").astype(np.int64))
     odd = np.flatnonzero(steps != np.median(steps))
     if len(odd):
-        before, after = (str(dates[odd[0] + place]).removesuffix("T00:00:00") for place in range(2))
+        before, after = (
+            str(dates[odd[0] + place]).removesuffix("T00:00:00").replace("T", " ").removesuffix(":00")
+            for place in range(2)
+        )
         raise Refused(f"after {before} comes {after}: the dates of the series {name!r} are not evenly apart")
 
 
