@@ -167,6 +167,20 @@ def test_folder_with_train_and_test(tmp_path: Path) -> None:
     assert (loaded.data.X.shape, loaded.test.X.shape) == ((10, 1, 4, 6), (3, 1, 4, 6))
 
 
+@pytest.mark.parametrize(("name", "task"), [("a.wav", "audio"), ("a.txt", "text")])
+def test_a_folder_of_other_things(tmp_path: Path, name: str, task: str) -> None:
+    """What reads it is named; of new files nothing is left out, so that is not offered."""
+    folder = save_images(tmp_path / "pets", {"dog": 5, "cat": 4})
+    loaded = read(folder)
+    (folder / "cat" / name).write_bytes(b"what is no image")
+    with pytest.raises(DataError, match=f"{name} is no image") as found:
+        read(folder)
+    assert f"--task {task}" in (found.value.hint or "")
+    with pytest.raises(DataError, match=f"{name} is no image") as new:
+        read_new(folder, loaded.preprocessing)
+    assert "--skip-bad" not in (new.value.hint or "")
+
+
 def test_turned_photographs_stand_upright(tmp_path: Path) -> None:
     """The orientation that a camera notes is obeyed."""
     from PIL import Image

@@ -13,9 +13,10 @@ from netwright import tasks
 from netwright.errors import InputError, StoreError
 from netwright.space import SearchSpace
 from netwright.stores import open_readonly
+from netwright.strategies import Auto
 from netwright.study.history import History
 from netwright.tasks.spaces import find_space
-from netwright.tasks.transfer import _read_weights, ancestors, keep, read_ranking
+from netwright.tasks.transfer import _read_weights, ancestors, begin, keep, read_ranking
 from netwright.testing.toy import blobs
 from netwright.training import load_weights
 from netwright.zoo.compact import CompactTables
@@ -177,3 +178,12 @@ def test_where_no_trial_kept_weights_the_winner_s_are_taken(searched, tmp_path):
     assert (only.trial, only.architecture, only.sha256) == (chosen.number, chosen.architecture, refit["sha256"])
     assert set(load_weights(only.weights, only.sha256)) == set(loaded)
     assert _read_weights(searched.folder, history, [chosen], []) == []
+
+
+def test_the_strategy_that_was_handed_in_stays_as_it_is() -> None:
+    """So that a second fit begins as the first did."""
+    strategy = Auto(starts=({"op": "a"},))
+    ranking = {"known": [({"op": "b"}, 0.5)], "starts": [{"op": "b"}]}
+    for _ in range(2):
+        assert begin(strategy, ranking).starts == ({"op": "a"}, {"op": "b"})
+    assert strategy.starts == ({"op": "a"},)

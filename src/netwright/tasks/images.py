@@ -15,6 +15,9 @@ from netwright.tasks.checks import as_array, batch, check_finite, check_memory, 
 CHANNELS = (1, 2, 3, 4)
 """A dimension of this length at the second or last place of an array is taken for the channels of images."""
 
+OTHERS = {".wav": ("recordings", "audio"), ".txt": ("texts", "text")}
+"""What a file is that is no image, and the task that reads a folder of such."""
+
 
 def channels_first(X: np.ndarray, name: str = "X") -> np.ndarray:
     """(N, H, W), (N, H, W, C) or (N, C, H, W) as (N, C, H, W), without a copy."""
@@ -163,7 +166,7 @@ def read_files(files: Sequence[Path], shape: Sequence[int] | None = None) -> np.
     for path in files:
         if path.is_dir():
             raise DataError(f"{path} is a folder inside a class folder, expected images", hint="Move its images up")
-        mode, extent = _header(path)
+        mode, extent = _header(path, new=shape is not None)
         modes.add(mode)
         if shape is not None and extent != (shape[2], shape[1]):
             raise DataError(
@@ -207,8 +210,8 @@ def visible(folder: Path, *, folders: bool) -> list[Path]:
     return sorted(path for path in folder.iterdir() if not path.name.startswith(".") and path.is_dir() == folders)
 
 
-def _header(path: Path) -> tuple[str, tuple[int, int]]:
-    """Mode and (width, height) of an image as it is to be seen, from its header alone."""
+def _header(path: Path, new: bool) -> tuple[str, tuple[int, int]]:
+    """Mode and (width, height) of an image as it is to be seen, from its header alone; ``new`` ones are to predict."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -220,10 +223,13 @@ def _header(path: Path) -> tuple[str, tuple[int, int]]:
                 return image.mode, (height, width) if turned else (width, height)
     except UnidentifiedImageError:
         empty = path.stat().st_size == 0
-        raise DataError(
-            f"{path} is {'empty' if empty else 'no image'}",
-            hint="Remove it or replace it by an image, or leave all such files out by --skip-bad",
-        ) from None
+        other = OTHERS.get(path.suffix.lower())
+        if other is not None and not new:
+            hint = f"For a folder of {other[0]} say --task {other[1]}; or leave such files out by --skip-bad"
+        else:
+            left_out = "" if new else ", or leave all such files out by --skip-bad"
+            hint = f"Remove it or replace it by an image{left_out}"
+        raise DataError(f"{path} is {'empty' if empty else 'no image'}", hint=hint) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise DataError(f"{path} is an image of too many pixels", hint="Resize it") from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,6 +135,8 @@ def begin(strategy: Strategy, ranking: Mapping[str, Any]) -> Strategy:
     """``strategy`` with the starts of a ranking before it and, where it predicts scores, with what was learnt there."""
     from netwright.strategies import Auto, Bananas, Bayesian, StartingFrom
 
+    # The user's own stays as it was handed in.
+    strategy = copy.copy(strategy)
     known = [(answers, score) for answers, score in ranking["known"]]
     if isinstance(strategy, Auto | Bananas | Bayesian):
         strategy.known = tuple(known)
