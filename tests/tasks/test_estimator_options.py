@@ -86,6 +86,22 @@ def test_metrics_are_refused_by_name(metric: str, message: str) -> None:
 
 
 @pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"callbacks": [len, 3]}, r"callbacks\[1\] is a function f\(study, trial\), found 3"),
+        ({"callbacks": print}, r"callbacks are a list of functions f\(study, trial\), found <built-in function print>"),
+        ({"out": 3}, "out is the path of a folder or None, found 3"),
+        ({"out": b"a"}, "out is the path of a folder or None, found b'a'"),
+    ],
+)
+def test_callbacks_and_folders_that_are_none(options: dict[str, Any], message: str) -> None:
+    """Nothing is begun."""
+    with pytest.raises(InputError, match=message):
+        nw.TabularClassifier(**SMALL, **options).fit(*table())
+
+
+@pytest.mark.usefixtures("quick")
 def test_weights_reach_the_training() -> None:
     """Rows that count nothing say nothing: with those of one class alone weighing, that class is the answer."""
     X, y = table()

@@ -18,7 +18,8 @@ from tests.tasks.conftest import hurry
 from torch.nn import functional
 
 from netwright import tasks
-from netwright.errors import DataError, InputError
+from netwright.errors import DataError, InputError, Interrupted
+from netwright.study import selection
 from netwright.tasks import language, pacing
 from netwright.tasks.language import Text
 from netwright.tasks.language_model import LanguageModel
@@ -267,6 +268,53 @@ def test_generating(model: LanguageModel) -> None:
     assert model.predict(["the cat "])[0] == model.generate("the cat ", 1, temperature=0)
     with pytest.raises(InputError, match="a temperature from 0 on"):
         model.generate("a", 3, temperature=-1.0)
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ([], "predict takes a list of texts, and there is none in it"),
+        (5, "predict takes a list of texts, found 5"),
+        ("the cat ", "predict takes a list of texts, found 'the cat '. Put the text into a list"),
+        (["the", 5], r"predict takes a list of texts, and X\[1\] is 5"),
+    ],
+)
+def test_what_is_no_list_of_texts(model: LanguageModel, texts: Any, message: str) -> None:
+    """Is refused in one line."""
+    for ask in (model.predict, model.predict_proba):
+        with pytest.raises(InputError, match=message):
+            ask(texts)
+
+
+def test_a_model_whose_search_is_stopped_is_the_best_so_far(
+    quick: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It predicts and says how good it is, and has no LSTM beside it."""
+
+    def stopped(*arguments: object, **options: object) -> None:
+        raise Interrupted("Stopped by SIGINT while retraining: 0 of 3 trainings kept")
+
+    monkeypatch.setattr(selection, "select", stopped)
+    search = LanguageModel(window=16, max_trials=2, n_jobs=1, out=tmp_path / "study")
+    with pytest.warns(UserWarning, match="Stopped by SIGINT.*the best network so far is kept"):
+        search.fit(story(1500))
+    assert search.study_.baseline is None
+    assert "Stopped early: the network of trial" in search.study_.text_of_verdict
+    assert search.perplexity(story(100, seed=5)) < len(search.tokens_)
+    assert 3 == len("".join(search.predict(["the cat", "a", "on the "])))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"out": 3}, "out is the path of a folder or None, found 3"),
+        ({"random_state": -1}, "random_state is a whole number from 0 on or None, found -1"),
+    ],
+)
+def test_options_of_a_model_are_refused(options: dict[str, Any], message: str) -> None:
+    """As those of the other estimators."""
+    with pytest.raises(InputError, match=message):
+        LanguageModel(**options).fit(story(1500))
 
 
 def test_an_estimator_says_what_it_is(model: LanguageModel) -> None:

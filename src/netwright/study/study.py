@@ -143,7 +143,7 @@ class Study:
         self.trial_time_limit = trial_time_limit
         self.memory_limit = memory_limit
         self.max_consecutive_failures = as_whole("max_consecutive_failures", max_consecutive_failures, 1)
-        self.callbacks = tuple(callbacks)
+        self.callbacks = _functions(callbacks)
         self.clock = clock
         self.folder = None if store is None else Path(store)
         self.name = name or (self.folder.name if self.folder is not None else space.name)
@@ -567,6 +567,17 @@ class _Entered:
 
     def close(self) -> None:
         self.stack.close()
+
+
+def _functions(callbacks: Iterable[Any]) -> tuple[Any, ...]:
+    """Callbacks, each something that can be called."""
+    if not isinstance(callbacks, Iterable):
+        raise InputError(f"callbacks are a list of functions f(study, trial), found {_short(callbacks)}")
+    functions = tuple(callbacks)
+    for place, each in enumerate(functions):
+        if not (callable(each) or hasattr(each, "on_trial_end")):
+            raise InputError(f"callbacks[{place}] is a function f(study, trial), found {_short(each)}")
+    return functions
 
 
 def _latency_description(latency: Any) -> dict[str, Any] | None:

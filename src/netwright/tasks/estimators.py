@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import numbers
-import shutil
-import tempfile
 import warnings
-import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +13,9 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from netwright.errors import DataError, InfeasibleError, InputError, NetwrightError
+from netwright.errors import DataError, InputError
+from netwright.tasks import fitting
 from netwright.tasks.checks import is_frame
-from netwright.tasks.job import search, so_far
 from netwright.tasks.labels import Labels, code
 from netwright.tasks.outcome import Outcome
 from netwright.tasks.prediction import Predictor
@@ -156,18 +152,10 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         wrong = next((way for way in objectives.values() if way not in ("maximize", "minimize")), None)
         if wrong is not None:
             raise InputError(f"an objective is 'maximize' or 'minimize', found {wrong!r}")
-        state: Any = self.random_state
-        whole = isinstance(state, numbers.Integral) and not isinstance(state, bool)
-        if state is not None and not (whole and state >= 0):
-            raise InputError(f"random_state is a whole number from 0 on or None, found {state!r}")
-        if self.out is None:
-            temporary = tempfile.mkdtemp(prefix="netwright-")
-            weakref.finalize(self, shutil.rmtree, temporary, ignore_errors=True)
-            out = Path(temporary) / "study"
-        else:
-            out = Path(self.out)
+        seed = fitting.seed_of(self.random_state)
+        out = fitting.folder_of(self, self.out)
         X_test, y_test = eval_set if eval_set is not None else (None, None)
-        self.study_: Outcome = _searched(
+        self.study_: Outcome = fitting.searched(
             out,
             X,
             y,
@@ -182,7 +170,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
             max_trials=self.max_trials,
             preset=self.preset,
             n_jobs=self.n_jobs,
-            seed=0 if state is None else int(state),
+            seed=seed,
             device=self.device,
             on=self.on,
             X_test=X_test,
@@ -323,23 +311,6 @@ def _score(answers: Any, y: Any, target: Mapping[str, Any], weights: Any) -> flo
     if "classes" in target:
         return float(accuracy_score(y, answers, sample_weight=weights))
     return float(r2_score(np.asarray(y, dtype=np.float64), answers, sample_weight=weights))
-
-
-def _searched(out: Path, X: Any, y: Any, **arguments: Any) -> Outcome:
-    """The outcome of a search; of one that was stopped, or whose retraining failed, that of its best network so far."""
-    try:
-        return search(X, y, out=out, **arguments)
-    except NetwrightError as error:
-        if isinstance(error, InputError | DataError | InfeasibleError) or not (out / "study.db").exists():
-            raise
-        try:
-            outcome = so_far(out)
-        except Exception as other:
-            raise error from other
-        if outcome is None:
-            raise
-        warnings.warn(f"{error.message}: the best network so far is kept, trained on a part of the data", stacklevel=3)
-        return outcome
 
 
 class _Classifier(ClassifierMixin):  # type: ignore[misc]

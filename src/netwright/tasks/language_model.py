@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, final
 
@@ -14,8 +11,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from netwright.errors import DataError, InputError
-from netwright.tasks import language
-from netwright.tasks.job import search
+from netwright.tasks import fitting, language
+from netwright.tasks.checks import shorten
 from netwright.tasks.outcome import Outcome
 from netwright.tasks.prediction import Predictor
 
@@ -74,13 +71,10 @@ class LanguageModel(BaseEstimator):  # type: ignore[misc]
         to be predicted is the text itself.
         """
         text = self._text(X)
-        if self.out is None:
-            temporary = tempfile.mkdtemp(prefix="netwright-")
-            weakref.finalize(self, shutil.rmtree, temporary, ignore_errors=True)
-            out = Path(temporary) / "study"
-        else:
-            out = Path(self.out)
-        self.study_: Outcome = search(
+        seed = fitting.seed_of(self.random_state)
+        out = fitting.folder_of(self, self.out)
+        self.study_: Outcome = fitting.searched(
+            out,
             language.Text.of(text, tokens=self.tokens, window=self.window),
             task="language",
             space=self.space,
@@ -89,9 +83,8 @@ class LanguageModel(BaseEstimator):  # type: ignore[misc]
             time_limit=self.time_limit,
             max_trials=self.max_trials,
             n_jobs=self.n_jobs,
-            seed=0 if self.random_state is None else self.random_state,
+            seed=seed,
             device=self.device,
-            out=out,
         )
         self._predictor = Predictor.open(out, space=self.space)
         self.out_ = out
@@ -133,9 +126,7 @@ class LanguageModel(BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: Any) -> np.ndarray[Any, Any]:
         """The probabilities of what comes after each of these texts: (N, tokens), columns as ``tokens_``."""
         check_is_fitted(self, "best_")
-        if isinstance(X, str):
-            raise InputError("predict takes a list of texts", hint="Put the text into a list, or use generate")
-        return np.stack([_probabilities(self._after(language.encode(self._constants, text))) for text in X])
+        return np.stack([_probabilities(self._after(language.encode(self._constants, text))) for text in _texts(X)])
 
     def generate(
         self, prompt: str = "\n", tokens: int = 200, *, temperature: float = 1.0, random_state: int | None = 0
@@ -146,6 +137,8 @@ class LanguageModel(BaseEstimator):  # type: ignore[misc]
         token. The unknown token is never drawn. What is generated comes without the prompt.
         """
         check_is_fitted(self, "best_")
+        if not isinstance(prompt, str):
+            raise InputError(f"generate continues a text, found {shorten(prompt)}")
         if tokens < 1 or not (temperature >= 0 and np.isfinite(temperature)):
             raise InputError(
                 f"generate takes at least 1 token and a temperature from 0 on, found {tokens} and {temperature}"
@@ -195,6 +188,21 @@ class LanguageModel(BaseEstimator):  # type: ignore[misc]
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "best_")
+
+
+def _texts(X: Any) -> list[str]:
+    """Texts of which each is to be continued; InputError for what is no list of them."""
+    if isinstance(X, str) or not isinstance(X, Iterable):
+        raise InputError(
+            f"predict takes a list of texts, found {shorten(X)}", hint="Put the text into a list, or use generate"
+        )
+    texts = list(X)
+    if not texts:
+        raise InputError("predict takes a list of texts, and there is none in it", hint="Give at least one text")
+    for place, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise InputError(f"predict takes a list of texts, and X[{place}] is {shorten(text)}")
+    return texts
 
 
 def _probabilities(scores: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
