@@ -805,6 +805,7 @@ def test_an_empty_class_folder_and_a_nested_one(tmp_path: Path) -> None:
         ("a\n" + "1\n2\n" * 10, "a", "has no column beside the target"),
         ("a,b\n1,x\n2,\n" * 5, "b", r"the target 'b' of \S+ is missing in 5 of 14 rows, the first is row 2"),
         ("a,b\n" + "1e999,x\n2,y\n" * 5, "b", "contains infinity: 5 values in column 'a', the first in row 1"),
+        ("a,b\n" + "2,y\n-1e300,x\n" * 5, "b", "too large for float32: 5 values in column 'a', the first in row 2"),
         ("a,b\n" + "".join(f"w{i},{i % 2}\n" for i in range(10)), "b", "no column of the table tells anything"),
         ("a,b\n" + "1,x\n" * 10, "b", "the target 'b' has one class, 'x', in all 10 rows"),
         ("a,b\n1,x\n2,y\n", "b", r"t\.csv has 2 sample\(s\)"),

@@ -261,3 +261,14 @@ def _has_pyarrow() -> bool:
     except ImportError:
         return False
     return True
+
+
+def test_numbers_are_those_that_float32_holds() -> None:
+    """Up to its largest; rows as mappings, too, are refused by the name of the column and the row."""
+    largest = float(np.finfo(np.float32).max)
+    rows = [{"a": 1.0, "b": None}, {"a": -largest, "b": 2.0 * largest}, {"a": None, "b": 1.0}]
+    assert -largest == tables.from_records([{"a": row["a"]} for row in rows]).numbers[1, 0]
+    with pytest.raises(DataError, match="numbers too large for float32: 1 values in column 'b', the first in row 2"):
+        tables.from_records(rows)
+    with pytest.raises(DataError, match="contains infinity: 1 values in column 'a', the first in row 1"):
+        tables.from_records([{"a": np.inf}])

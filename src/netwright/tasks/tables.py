@@ -104,15 +104,27 @@ def from_frame(frame: Any, what: str = "X", words: Collection[str] = ()) -> Tabl
     columns = []
     for position, name in enumerate(names):
         column = _column(frame.iloc[:, position], name, what)
-        if column.dtype.kind == "f" and np.isinf(column).any():
-            places = np.flatnonzero(np.isinf(column))
-            raise DataError(
-                f"Input {what} contains infinity: {len(places):,} values in column {shorten(name)},"
-                f" the first in row {places[0] + 1}",
-                hint="Replace or leave out these values",
-            )
+        _check_range(column, name, what)
         columns.append(column)
     return _assemble(names, columns, words=words)
+
+
+def _check_range(column: np.ndarray, name: str, what: str) -> None:
+    """Raises DataError for infinity in a column of numbers and for what float32 cannot hold, with the first row."""
+    if column.dtype.kind != "f":
+        return
+    limit = float(np.finfo(np.float32).max)
+    for kind, beyond, hint in (
+        ("infinity", np.isinf(column), "Replace or leave out these values"),
+        ("numbers too large for float32", np.abs(column) > limit, "Rescale the column, or leave out these values"),
+    ):
+        places = np.flatnonzero(beyond)
+        if len(places):
+            raise DataError(
+                f"Input {what} contains {kind}: {len(places):,} values in column {shorten(name)},"
+                f" the first in row {places[0] + 1}",
+                hint=hint,
+            )
 
 
 def _pandas(frame: Any) -> Any:
@@ -133,9 +145,7 @@ def from_records(records: Sequence[Mapping[str, Any]], what: str = "X") -> Table
         kinds = {type(value) for value in values if value is not None}
         if kinds <= {int, float, bool}:
             column = np.array([np.nan if value is None else float(value) for value in values])
-            if np.isinf(column).any():
-                row = int(np.flatnonzero(np.isinf(column))[0]) + 1
-                raise DataError(f"Input {what} contains infinity in column {shorten(name)}, row {row}")
+            _check_range(column, name, what)
             columns.append(column)
             continue
         if not kinds <= {int, float, bool, str}:
