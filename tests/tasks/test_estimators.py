@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import r2_score
@@ -16,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
 from tests.tasks.conftest import hurry
+from torch.utils.data import Dataset, IterableDataset, Subset, TensorDataset
 
 import netwright as nw
 from netwright.errors import DataError, InputError
@@ -294,3 +296,48 @@ def test_regression_has_no_probabilities() -> None:
     with pytest.raises(AttributeError, match="predict_proba") as caught:
         nw.TabularRegressor().predict_proba([[1.0]])
     assert "this network predicts numbers" in str(caught.value.__cause__)
+
+
+@pytest.mark.usefixtures("quick")
+def test_data_in_a_file(tmp_path: Path) -> None:
+    """A path and the name of a column are as good as arrays, for fit and for predict."""
+    pandas = pytest.importorskip("pandas")
+    X, y = plane(80)
+    frame = pandas.DataFrame(X, columns=["a", "b", "c", "d"][: X.shape[1]]).assign(kind=np.where(y > 0, "yes", "no"))
+    frame.to_csv(tmp_path / "rows.csv.gz", index=False)
+    search = nw.TabularClassifier(max_trials=1, n_jobs=1).fit(tmp_path / "rows.csv.gz", "kind")
+    assert list(search.classes_) == ["no", "yes"]
+    rows = frame.drop(columns="kind")
+    np.testing.assert_array_equal(search.predict(str(tmp_path / "rows.csv.gz")), search.predict(rows))
+    with pytest.raises(InputError, match="of a file or folder y is the name of a column, found ndarray"):
+        nw.TabularClassifier().fit(tmp_path / "rows.csv.gz", y)
+    with pytest.raises(DataError, match="has no column 'knd'"):
+        nw.TabularClassifier().fit(tmp_path / "rows.csv.gz", "knd")
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_data_set_of_torch() -> None:
+    """Pairs of an example and its class; to predict, with or without their classes."""
+    X, y = blobs(64)
+    pairs = TensorDataset(torch.from_numpy(X), torch.from_numpy(y))
+    search = nw.ImageClassifier(max_trials=1, n_jobs=1).fit(pairs, eval_set=Subset(pairs, range(20)))
+    assert search.study_.winner.examples.shape[1] == 20
+    np.testing.assert_array_equal(search.predict(pairs), search.predict(X))
+
+    class Bare(Dataset):
+        def __len__(self):
+            return 5
+
+        def __getitem__(self, place):
+            return X[place]
+
+    np.testing.assert_array_equal(search.predict(Bare()), search.predict(X[:5]))
+    with pytest.raises(InputError, match="the targets are those of the data set"):
+        nw.ImageClassifier().fit(pairs, y)
+
+    class Endless(IterableDataset):
+        def __iter__(self):
+            yield from ()
+
+    with pytest.raises(InputError, match="a data set that cannot be counted"):
+        nw.ImageClassifier().fit(Endless())

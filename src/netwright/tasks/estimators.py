@@ -135,15 +135,30 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         self.start_weights = start_weights
 
     def fit(
-        self, X: Any, y: Any, eval_set: tuple[Any, Any] | None = None, *, sample_weight: Any = None
+        self, X: Any, y: Any = None, eval_set: Any = None, *, sample_weight: Any = None
     ) -> NeuralArchitectureSearch:
         """Searches, and returns itself.
 
         ``X``: images (N, H, W), (N, C, H, W) or (N, H, W, C), or a table (N, F), array or data frame. ``y``: N labels
         or numbers. ``eval_set`` is a held-out test part ``(X, y)`` to judge on; else a fifth of the data is held out.
         ``sample_weight`` says how much each row counts in training; scores count all alike.
+
+        ``X`` may also be the path of a file or a folder, as the command line takes it; ``y`` is then the name of the
+        column to predict, where there are columns. Or it is a ``torch.utils.data.Dataset`` of pairs, without ``y``, and
+        so may ``eval_set`` be.
         """
-        if y is None and self._needs_y:
+        path = fitting.is_path(X)
+        if path and not (y is None or isinstance(y, str)):
+            raise InputError(f"of a file or folder y is the name of a column, found {type(y).__name__}")
+        if path and eval_set is not None:
+            raise InputError("an eval_set is for arrays", hint="A folder may have its own: train and test inside")
+        if fitting.is_dataset(X):
+            if y is not None:
+                raise InputError("the targets are those of the data set", hint="Leave y out")
+            X, y = fitting.items_of(X)
+        if fitting.is_dataset(eval_set):
+            eval_set = fitting.items_of(eval_set, "eval_set")
+        if y is None and self._needs_y and not path:
             raise DataError("requires y to be passed, but the target y is None", hint="Pass y, one value a row")
         if getattr(y, "ndim", 1) == 2 and y.shape[1] == 1:
             text = "A column-vector y was passed when a 1d array was expected: its only column is taken"
@@ -158,8 +173,10 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         self.study_: Outcome = fitting.searched(
             out,
             X,
-            y,
-            task=_task_for(self._task(), y),
+            None if path else y,
+            target=y if path else None,
+            options=self._options() if path else None,
+            task=self._task() if path else _task_for(self._task(), y),
             space=self.space,
             strategy=self.strategy,
             metric=self.metric,
@@ -187,7 +204,8 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         self.out_ = out
         self.best_ = self.study_.best
         self.network_ = self._predictor.network
-        self._learn_columns(X)
+        if not path:
+            self._learn_columns(X)
         classes = self._predictor.preprocessing["target"].get("classes")
         if classes is not None:
             self.classes_ = np.asarray(classes)
@@ -221,7 +239,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         Of several labels at once 0 and 1, (N, labels); of several targets a mapping from their names.
         """
         check_is_fitted(self, "best_")
-        return predictions(self._predictor.preprocessing, self._predictor.outputs(X))
+        return predictions(self._predictor.preprocessing, self._outputs(X))
 
     @available_if(_tells_classes)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> Any:
@@ -231,7 +249,13 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         that are classes.
         """
         check_is_fitted(self, "best_")
-        return probabilities(self._predictor.preprocessing, self._predictor.outputs(X))
+        return probabilities(self._predictor.preprocessing, self._outputs(X))
+
+    def _outputs(self, X: Any) -> np.ndarray[Any, Any]:
+        """The network's outputs for raw rows, for those in a file or a folder, or for the examples of a data set."""
+        if fitting.is_path(X):
+            return self._predictor.outputs_of(X)
+        return self._predictor.outputs(fitting.items_of(X)[0] if fitting.is_dataset(X) else X)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """What the report shows: the accuracy, of several labels that of all of them one by one, or R².
@@ -280,6 +304,10 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
 
     def _task(self) -> str:
         return self.task
+
+    def _options(self) -> dict[str, Any] | None:
+        """Those of reading a file or a folder."""
+        return None
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "best_")
@@ -414,11 +442,13 @@ class AudioClassifier(_Classifier, NeuralArchitectureSearch):
         self.rate = rate
 
     def fit(
-        self, X: Any, y: Any, eval_set: tuple[Any, Any] | None = None, *, sample_weight: Any = None
+        self, X: Any, y: Any = None, eval_set: Any = None, *, sample_weight: Any = None
     ) -> NeuralArchitectureSearch:
         """Searches, and returns itself; see :class:`NeuralArchitectureSearch`."""
         from netwright.tasks import audio
 
+        if fitting.is_path(X) or fitting.is_dataset(X):
+            return super().fit(X, y, eval_set, sample_weight=sample_weight)
         if eval_set is not None:
             eval_set = (audio.take(eval_set[0], "eval_set[0]", self.rate), eval_set[1])
         return super().fit(audio.take(X, "X", self.rate), y, eval_set, sample_weight=sample_weight)
@@ -466,17 +496,23 @@ class _TextSearch(NeuralArchitectureSearch):
         self.tokens = tokens
 
     def fit(
-        self, X: Any, y: Any, eval_set: tuple[Any, Any] | None = None, *, sample_weight: Any = None
+        self, X: Any, y: Any = None, eval_set: Any = None, *, sample_weight: Any = None
     ) -> NeuralArchitectureSearch:
         """Searches, and returns itself; see :class:`NeuralArchitectureSearch`."""
         from netwright.tasks import text
 
+        if fitting.is_path(X):
+            super().fit(X, y, eval_set, sample_weight=sample_weight)
+            return self
         texts = text.take(X, "X").cut_into(self.tokens)
         if eval_set is not None:
             eval_set = (text.take(eval_set[0], "eval_set[0]").cut_into(self.tokens), eval_set[1])
         super().fit(texts, y, eval_set, sample_weight=sample_weight)
         self._learn_columns(X)
         return self
+
+    def _options(self) -> dict[str, Any]:
+        return {"tokens": self.tokens}
 
     def _learn_columns(self, X: Any) -> None:
         """A text is one feature; of a data frame all columns are named."""

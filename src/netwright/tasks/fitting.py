@@ -11,6 +11,8 @@ import weakref
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from netwright.errors import DataError, InfeasibleError, InputError, NetwrightError
 from netwright.tasks.checks import shorten
 from netwright.tasks.job import search, so_far
@@ -53,3 +55,31 @@ def searched(out: Path, X: Any, y: Any = None, **arguments: Any) -> Outcome:
             raise
         warnings.warn(f"{error.message}: the best network so far is kept, trained on a part of the data", stacklevel=3)
         return outcome
+
+
+def is_path(X: Any) -> bool:
+    """Whether the data are in a file or a folder."""
+    return isinstance(X, str | os.PathLike)
+
+
+def is_dataset(X: Any) -> bool:
+    """Whether ``X`` is a data set of torch, whose items are pairs of an example and its target."""
+    kinds = {f"{kind.__module__}.{kind.__name__}" for kind in type(X).__mro__}
+    return "torch.utils.data.dataset.Dataset" in kinds
+
+
+def items_of(data: Any, name: str = "X") -> tuple[np.ndarray, np.ndarray | None]:
+    """The examples (N, …) of a data set of torch and their targets (N,), None where its items are no pairs.
+
+    InputError for one that cannot be counted, and for items of different shapes.
+    """
+    if not hasattr(data, "__len__"):
+        raise InputError(f"{name} is a data set that cannot be counted", hint="Give one with __len__ and __getitem__")
+    items = [data[place] for place in range(len(data))]
+    paired = bool(items) and all(isinstance(item, tuple | list) and len(item) == 2 for item in items)
+    examples = [np.asarray(item[0] if paired else item) for item in items]
+    shapes = sorted({each.shape for each in examples})
+    if len(shapes) > 1:
+        said = f"the items of {name} have different shapes: {shapes[0]} and {shapes[1]}"
+        raise InputError(said, hint="Transform them to one size")
+    return np.array(examples), np.array([np.asarray(item[1]) for item in items]) if paired else None
