@@ -157,6 +157,19 @@ def test_arguments_that_make_no_sense() -> None:
         cut(season=30, lookback=14)
 
 
+def test_weekdays_follow_weekdays() -> None:
+    """Days from Monday to Friday alone are regular, a season is five of them, and the next ones are weekdays, too."""
+    frame = workdays().assign(day=lambda rows: rows["day"] + " 14:00")
+    X = cut(frame)
+    assert 5 == X.season
+    wanted = pd.bdate_range("2021-01-01", periods=217)[-7:].strftime("%Y-%m-%dT14:00:00").tolist()
+    assert wanted == forecast.dates_after(X.series[0].dates, 7, 0).astype(str).tolist()
+    weekly = np.array(["2021-01-01", "2021-01-08", "2021-01-15"], dtype="datetime64[s]")
+    assert ["2021-01-22"] == forecast.dates_after(weekly, 1, 0).astype("datetime64[D]").astype(str).tolist()
+    days = np.arange("2021-01-04", "2021-01-09", dtype="datetime64[D]").astype("datetime64[s]")
+    assert ["2021-01-09"] == forecast.dates_after(days, 1, 0).astype("datetime64[D]").astype(str).tolist()
+
+
 def test_months_after_months() -> None:
     """Dates go on as they did: months by months, days by days, years by numbers."""
     months = np.array(["2020-11-15", "2020-12-15"], dtype="datetime64[s]")
@@ -338,6 +351,17 @@ def month_firsts(count: int = 60) -> pd.DataFrame:
     return pd.DataFrame({"day": months, "sold": 10.0 + np.arange(count) % 12})
 
 
+def workdays(count: int = 210) -> pd.DataFrame:
+    """The series of weeks on days from Monday to Friday alone."""
+    days = pd.bdate_range("2021-01-01", periods=count).strftime("%Y-%m-%d")
+    return weeks(count).assign(day=days)
+
+
+def fridays() -> pd.DataFrame:
+    """The series of weeks on every Friday."""
+    return weeks().assign(day=pd.date_range("2021-01-01", periods=210, freq="W-FRI").strftime("%Y-%m-%d"))
+
+
 HARD: dict[str, tuple[pd.DataFrame, str | None, Any]] = {
     "sound": (weeks(), None, lambda text: text),
     "shuffled": (weeks(), None, lambda text: "\n".join([text.splitlines()[0], *sorted(text.splitlines()[1:])[::-1]])),
@@ -370,6 +394,17 @@ HARD: dict[str, tuple[pd.DataFrame, str | None, Any]] = {
     "numbers or none": (weeks(), None, lambda text: two(share=[1, None]).to_csv(index=False)),
     "with times": (weeks(), None, lambda text: re.sub(r"(\d{4}-\d\d-\d\d)", r"\1 14:30:00+02:00", text)),
     "a time is odd": (weeks(), "after 2021-02-19", lambda text: text.replace("2021-02-20,", "2021-02-20 01:00,")),
+    "weekdays": (workdays(), None, lambda text: text),
+    "weekdays at two": (workdays(), None, lambda text: re.sub(r"(\d{4}-\d\d-\d\d)", r"\1 14:00", text)),
+    "a weekday is missing": (workdays(), "after 2021-02-19 comes 2021-02-23", lambda text: without(text, "2021-02-22")),
+    "Fridays": (fridays(), None, lambda text: text),
+    "a Friday is missing": (fridays(), "after 2021-02-12 comes 2021-02-26", lambda text: without(text, "2021-02-19")),
+    "a Saturday": (workdays(), "after 2021-01-01 comes 2021-01-04", lambda text: text + "2021-02-20,50,50\n"),
+    "two weekdays' times": (
+        workdays(),
+        "after 2021-01-01 comes 2021-01-04",
+        lambda text: text.replace("2021-02-19", "2021-02-19 01:00"),
+    ),
     "years": (pd.DataFrame({"day": range(1900, 1960), "sold": np.arange(60) % 7.0}), None, lambda text: text),
     "a year is missing": (
         pd.DataFrame({"day": range(1900, 1960), "sold": np.arange(60) % 7.0}),

@@ -30,7 +30,7 @@ Array = np.ndarray[Any, Any]
 
 TEST, SELECTION, VALIDATION = 0.2, 0.15, 0.2
 """Parts of the steps, each of what is left by those before it; the later ones in time are the test."""
-SEASONS = {"hour": 24, "day": 7, "week": 52, "month": 12, "quarter": 4}
+SEASONS = {"hour": 24, "day": 7, "weekday": 5, "week": 52, "month": 12, "quarter": 4}
 """The steps after which a series is taken to be alike, by how far apart its dates are."""
 SECONDS = {"hour": 3600, "day": 86_400, "week": 604_800}
 LEAST = 8
@@ -308,6 +308,9 @@ def dates_after(dates: Array | None, steps: int, count: int) -> Array:
         return np.arange(count, count + steps)
     if dates.dtype.kind in "iu":
         return np.asarray(dates[-1] + (dates[-1] - dates[-2]) * np.arange(1, steps + 1))
+    if _are_weekdays(dates):
+        days = dates[-1].astype("datetime64[D]")
+        return np.asarray(np.busday_offset(days, np.arange(1, steps + 1)) + (dates[-1] - days))
     months = np.diff(dates.astype("datetime64[M]").astype(int))
     if (np.diff(dates) >= np.timedelta64(28, "D")).all():
         next_months = dates[-1].astype("datetime64[M]") + np.median(months).astype(int) * np.arange(1, steps + 1)
@@ -516,17 +519,28 @@ def _numbers(values: Array, name: str, what: str) -> Array:
 def _check_gaps(dates: Array, name: str, what: str) -> None:
     if len(dates) < 3:
         return
-    steps = np.diff(dates.astype(np.int64))
+    steps: Array = np.diff(dates.astype(np.int64))
     if dates.dtype.kind == "M" and steps.min() >= 28 * 86_400:
         steps = np.diff(dates.astype("datetime64[M]").astype(np.int64))
-    usual = np.median(steps)
-    odd = np.flatnonzero(steps != usual)
+    if _are_weekdays(dates):
+        days = dates.astype("datetime64[D]")
+        steps = np.busday_count(days[:-1], days[1:])
+    odd = np.flatnonzero(steps != np.median(steps))
     if len(odd):
         raise DataError(
             f"after {_day(dates[odd[0]])} comes {_day(dates[odd[0] + 1])}: the dates of {shorten(name)} in {what}"
             f" are not evenly apart ({len(odd):,} such places)",
-            hint="Add the rows that are missing, or sum the data up by days, weeks or months",
+            hint="Add the missing rows, sum up by weeks or months, or take the rows as they stand: --option date=none",
         )
+
+
+def _are_weekdays(dates: Array) -> bool:
+    """Whether these are days from Monday to Friday alone, over a weekend or more, at the same time each."""
+    if dates.dtype.kind != "M" or len(dates) < 3:
+        return False
+    days = dates.astype("datetime64[D]")
+    steps = set(np.diff(days.astype(np.int64)).tolist())
+    return {1, 3} <= steps and bool(np.is_busday(days).all() and (dates - days == dates[0] - days[0]).all())
 
 
 def _day(date: Any) -> str:
@@ -561,6 +575,7 @@ def _season(series: Sequence[OneSeries], horizon: int) -> int:
         distance = float(np.median(np.diff(dates).astype(np.int64)))
         months = float(np.median(np.diff(dates.astype("datetime64[M]").astype(int))))
         near = {name for name, seconds in SECONDS.items() if distance == seconds}
+        near = {"weekday"} if _are_weekdays(dates) else near
         near |= {"month"} if months == 1 and distance > SECONDS["week"] else {"quarter"} if months == 3 else set()
         for name in near:
             return SEASONS[name] if SEASONS[name] <= most else 1

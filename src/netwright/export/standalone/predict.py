@@ -462,9 +462,12 @@ def _check_gaps(name: str, dates: Array) -> None:
     """Refuses dates that are not evenly apart: what is learnt of steps means nothing across a gap."""
     if len(dates) < 3:
         return
-    steps = np.diff(dates.astype(np.int64))
+    steps: Array = np.diff(dates.astype(np.int64))
     if dates.dtype.kind == "M" and steps.min() >= 28 * 86_400:
         steps = np.diff(dates.astype("datetime64[M]").astype(np.int64))
+    if _are_weekdays(dates):
+        days = dates.astype("datetime64[D]")
+        steps = np.busday_count(days[:-1], days[1:])
     odd = np.flatnonzero(steps != np.median(steps))
     if len(odd):
         before, after = (
@@ -472,6 +475,15 @@ def _check_gaps(name: str, dates: Array) -> None:
             for place in range(2)
         )
         raise Refused(f"after {before} comes {after}: the dates of the series {name!r} are not evenly apart")
+
+
+def _are_weekdays(dates: Array) -> bool:
+    """Whether these are days from Monday to Friday alone, over a weekend or more, at the same time each."""
+    if dates.dtype.kind != "M":
+        return False
+    days = dates.astype("datetime64[D]")
+    steps = set(np.diff(days.astype(np.int64)).tolist())
+    return {1, 3} <= steps and bool(np.is_busday(days).all() and (dates - days == dates[0] - days[0]).all())
 
 
 def _sounds(data: Any, constants: dict[str, Any]) -> Array:
