@@ -87,7 +87,7 @@ def test_a_search_that_stops_in_its_supernet_goes_on_from_there(tmp_path):
         search(tmp_path, "spos", watch=stop)
     epochs = []
     tasks.resume(tmp_path / "run", watch=lambda p: epochs.append(p.message) if p.phase == "supernet" else None)
-    assert epochs == [] or epochs[0].startswith("epoch 3 ")
+    assert ["epoch 3"] == [message.partition(" of ")[0] for message in epochs[:1]]
     assert len(notes(tmp_path / "run", "verdict")) == 1
 
 
