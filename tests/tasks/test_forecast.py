@@ -435,3 +435,20 @@ def test_the_exported_script_takes_and_refuses_what_netwright_does(name: str, sh
         forecast.apply(constants, forecast.read_new(tmp_path / "new.csv"))
     with pytest.raises(shipped.Refused, match=message):
         shipped._windows(data, constants)
+
+
+def test_a_gap_counts_in_the_series_that_are_forecast_alone(shipped: Any, tmp_path: Path) -> None:
+    """One in a series that the network does not know is passed over, here and in the exported script."""
+    frame = two(shop=["a", "b"])
+    constants = forecast.learn(cut(frame, series="shop"))
+    more = pd.concat([frame, weeks().assign(shop="c").drop(index=50)])
+    more.to_csv(tmp_path / "new.csv", index=False)
+    inputs, data = forecast.apply(constants, more), shipped._csv(tmp_path / "new.csv")
+    np.testing.assert_array_equal(forecast.apply(constants, frame), inputs)
+    np.testing.assert_allclose(inputs, shipped._windows(data, constants), rtol=1e-6)
+    gap = more.drop(index=60)
+    gap.to_csv(tmp_path / "new.csv", index=False)
+    with pytest.raises(DataError, match="after 2021-03-01 comes 2021-03-03: the dates of 'a'"):
+        forecast.apply(constants, gap)
+    with pytest.raises(shipped.Refused, match="after 2021-03-01 comes 2021-03-03: the dates of the series 'a'"):
+        shipped._windows(shipped._csv(tmp_path / "new.csv"), constants)

@@ -450,8 +450,10 @@ def _is_array(frame: Mapping[str, Array]) -> bool:
     return all(name.startswith("column ") for name in frame)
 
 
-def _read_series(frame: Mapping[str, Array], columns: Columns, what: str, notes: list[str]) -> list[OneSeries]:
-    """Every series in order of its dates, without repeated ones."""
+def _read_series(
+    frame: Mapping[str, Array], columns: Columns, what: str, notes: list[str], only: Sequence[str] | None = None
+) -> list[OneSeries]:
+    """Every series (or ``only`` those) in order of its dates, without repeated ones."""
     dates = None if columns.date is None else read_dates(frame[columns.date], columns.date, what)
     if dates is not None and columns.series is None:
         used = {*columns.targets, *columns.covariates, columns.date}
@@ -466,6 +468,8 @@ def _read_series(frame: Mapping[str, Array], columns: Columns, what: str, notes:
         numbers = _numbers(frame[columns.targets[0]], columns.targets[0], what)
         groups = [(str(name), numbers, np.flatnonzero(ids == name)) for name in dict.fromkeys(ids.tolist())]
     for name, target, rows in groups:
+        if only is not None and name not in only:
+            continue
         values = np.stack([target[rows], *(each[rows] for each in covariates)])
         when = None
         if dates is not None:
@@ -644,8 +648,8 @@ def found(constants: Mapping[str, Any], X: Any) -> list[OneSeries]:
         raise DataError(f"X has no column {shorten(date)}, by which its rows are sorted")
     targets = tuple(constants["targets"])
     columns = _columns(frame, "X", targets, tuple(names[:known]), tuple(names[known:]), date, constants["by"])
-    rows = {each.name: each for each in _read_series(frame, replace(columns, date=date), "X", [])}
     wanted = [each["name"] for each in constants["series"]]
+    rows = {each.name: each for each in _read_series(frame, replace(columns, date=date), "X", [], wanted)}
     absent = [name for name in wanted if name not in rows]
     if absent:
         raise DataError(f"X has no rows of the series {shorten(absent[0])}, which the network was trained on")
