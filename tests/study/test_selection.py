@@ -144,12 +144,13 @@ def test_what_does_not_fit_into_the_time_trains_shorter(monkeypatch: pytest.Monk
     ends = time.monotonic() + 2.0
     selected = select(study, baseline="digits", epochs=400, deadline=lambda: ends - time.monotonic())
     trained = study.noted("trained")
-    (ours,) = [note for note in trained if note["part"] == "refit" and "baseline" not in note["key"]]
-    (theirs,) = [note for note in trained if "baseline" in note["key"]]
+    # One seed or two, as fast as the trials were.
+    spans = [note["fitted"]["epochs"] for note in trained if note["part"] == "refit" and "baseline" not in note["key"]]
+    assert spans == [note["fitted"]["epochs"] for note in trained if "baseline" in note["key"]]
     # At least as long as the trial, whose first one may wait for torch to be loaded.
     longest = max(2.0, *(trial.seconds for trial in study.trials))
-    assert 1 < ours["fitted"]["epochs"] == theirs["fitted"]["epochs"] <= longest / 0.1 < 400
-    assert selected.fitted["epochs"] == ours["fitted"]["epochs"]
+    assert 1 < min(spans) <= max(spans) <= longest / 0.1 < 400
+    assert selected.fitted["epochs"] == spans[0]
     # Asked again, nothing is trained anew.
     again = select(study, baseline="digits", epochs=400, deadline=lambda: 0.0)
     assert again.winner.score == selected.winner.score
