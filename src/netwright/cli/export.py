@@ -25,7 +25,9 @@ def export(
     ],
     out: Annotated[
         str | None,
-        typer.Option(metavar="PATH", help="A new folder, or a file such as net.onnx. Default: DIR/export/FORMAT, of a pick FORMAT-PICK."),
+        typer.Option(
+            metavar="PATH", help="A new folder, or a file such as net.onnx. Default: DIR/export/FORMAT[-PICK]."
+        ),
     ] = None,
     pick: Annotated[
         str,
