@@ -92,8 +92,8 @@ def test_search_with_all_options(netwright: Any, called: Any) -> None:
     """Every option reaches the search."""
     text = (
         "search t.csv --task tables --target y --space a.py:Net --strategy random --evaluate spos --metric accuracy"
-        " --maximize val_r2 --minimize macs --minimize params --constraint params=1e5 --constraint macs=2000000 --time-limit 1.5h"
-        " --max-trials 7 --jobs 2 --parallel 3 --asynchronous --seed 5 --device cpu --out o --quiet"
+        " --maximize val_r2 --minimize macs --minimize params --constraint params=1e5 --constraint macs=2000000"
+        " --time-limit 1.5h --max-trials 7 --jobs 2 --parallel 3 --asynchronous --seed 5 --device cpu --out o --quiet"
         " --horizon 3 --option season=7 --option date=day --skip-bad --ensemble 4 --start-from runs/a"
         " --fresh-weights --preset tiny --dry-run --class-weight a=2 --class-weight b=c=0.5"
     )
