@@ -341,3 +341,38 @@ def test_a_data_set_of_torch() -> None:
 
     with pytest.raises(InputError, match="a data set that cannot be counted"):
         nw.ImageClassifier().fit(Endless())
+
+
+@pytest.mark.parametrize(
+    ("kind", "own"),
+    [
+        (nw.AudioClassifier, {"rate": 8000}),
+        (nw.TextClassifier, {"tokens": "bpe"}),
+        (nw.TextRegressor, {"tokens": "bpe"}),
+        (nw.TimeSeriesForecaster, {"horizon": 3, "season": 7}),
+    ],
+)
+def test_parameters_of_all_and_of_its_own(kind: Any, own: dict[str, Any]) -> None:
+    """Who has some of its own has those of every search, too, and keeps both when it is copied."""
+    common = {"ensemble": 3, "dry_run": True, "class_weight": "balanced", "preset": "tiny"}
+    search = kind(**own, **common)
+    copy = clone(search)
+    assert copy.get_params().keys() >= nw.TabularClassifier().get_params().keys() | own.keys()
+    assert {name: getattr(copy, name) for name in (*own, *common)} == {**own, **common}
+    assert "ensemble=3" in repr(copy)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'ensembel'"):
+        kind(ensembel=3)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_second_fit_forgets_the_names_of_the_first(tmp_path: Path) -> None:
+    """Of a file, too."""
+    X, y = plane(60)
+    names = [f"f{place}" for place in range(X.shape[1])]
+    frame = pd.DataFrame(X, columns=names).assign(kind=np.where(y > 0, "yes", "no"))
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    search = nw.TabularClassifier(max_trials=1, n_jobs=1).fit(frame[names], frame["kind"])
+    assert list(search.feature_names_in_) == names
+    search.fit(tmp_path / "rows.csv", "kind")
+    assert not hasattr(search, "feature_names_in_")
+    assert not hasattr(search, "n_features_in_")

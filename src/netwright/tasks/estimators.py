@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -88,6 +89,8 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
 
     feature_names_in_: np.ndarray
     _needs_y = True
+    _by_shape = False
+    """Whether a row has as many features as an input of the network has numbers: series, sounds."""
 
     def __init__(
         self,
@@ -169,10 +172,10 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
             raise InputError(f"an objective is 'maximize' or 'minimize', found {wrong!r}")
         seed = fitting.seed_of(self.random_state)
         out = fitting.folder_of(self, self.out)
-        X_test, y_test = eval_set if eval_set is not None else (None, None)
+        X_test, y_test = (None, None) if eval_set is None else (self._taken(eval_set[0], "eval_set[0]"), eval_set[1])
         self.study_: Outcome = fitting.searched(
             out,
-            X,
+            X if path else self._taken(X, "X"),
             None if path else y,
             target=y if path else None,
             options=self._options() if path else None,
@@ -204,8 +207,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         self.out_ = out
         self.best_ = self.study_.best
         self.network_ = self._predictor.network
-        if not path:
-            self._learn_columns(X)
+        self._learn_columns(X)
         classes = self._predictor.preprocessing["target"].get("classes")
         if classes is not None:
             self.classes_ = np.asarray(classes)
@@ -294,8 +296,13 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         return export(self.out_, to, Path(path))
 
     def _learn_columns(self, X: Any) -> None:
-        if hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
+        for known in {"feature_names_in_", "n_features_in_"} & vars(self).keys():
+            delattr(self, known)
+        if self._by_shape:
+            self.n_features_in_ = int(np.prod(self._predictor.input_shape))
+            return
+        if fitting.is_path(X):
+            return
         names = list(X.columns) if is_frame(X) else []
         if names and all(isinstance(name, str) for name in names):
             self.feature_names_in_ = np.asarray(names, dtype=object)
@@ -308,6 +315,21 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
     def _options(self) -> dict[str, Any] | None:
         """Those of reading a file or a folder."""
         return None
+
+    def _taken(self, X: Any, name: str) -> Any:
+        """Examples as the search takes them."""
+        return X
+
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        """Those of the constructor; of one that hands others on (``**others``) those of the class before it, too."""
+        names: set[str] = set()
+        for constructor in (vars(kind)["__init__"] for kind in cls.__mro__ if "__init__" in vars(kind)):
+            parameters = list(inspect.signature(constructor).parameters.values())[1:]
+            names |= {each.name for each in parameters if each.kind is not each.VAR_KEYWORD}
+            if all(each.kind is not each.VAR_KEYWORD for each in parameters):
+                break
+        return sorted(names)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "best_")
@@ -392,21 +414,19 @@ class TimeSeriesClassifier(_Classifier, NeuralArchitectureSearch):
     different lengths. ``n_features_in_`` is the number of values of the longest one.
     """
 
+    _by_shape = True
+
     def _task(self) -> str:
         return "series-classification"
-
-    def _learn_columns(self, X: Any) -> None:
-        self.n_features_in_ = int(np.prod(self._predictor.input_shape))
 
 
 class TimeSeriesRegressor(_Regressor, NeuralArchitectureSearch):
     """:class:`NeuralArchitectureSearch` for time series and a number each; series are as in TimeSeriesClassifier."""
 
+    _by_shape = True
+
     def _task(self) -> str:
         return "series-regression"
-
-    def _learn_columns(self, X: Any) -> None:
-        self.n_features_in_ = int(np.prod(self._predictor.input_shape))
 
 
 class AudioClassifier(_Classifier, NeuralArchitectureSearch):
@@ -416,112 +436,40 @@ class AudioClassifier(_Classifier, NeuralArchitectureSearch):
     samples they have a second.
     """
 
-    def __init__(
-        self,
-        *,
-        rate: int = 16_000,
-        time_limit: float | str | None = None,
-        max_trials: int | None = None,
-        space: Any = None,
-        strategy: Any = "auto",
-        metric: str | None = None,
-        objectives: Mapping[str, str] | None = None,
-        constraints: Mapping[str, float] | None = None,
-        n_jobs: int | None = None,
-        random_state: int | None = 0,
-        device: str = "auto",
-        on: str | Latency | Profile | None = None,
-        out: str | Path | None = None,
-        preset: str | None = None,
-    ) -> None:
-        super().__init__(
-            time_limit=time_limit, max_trials=max_trials, space=space, strategy=strategy, metric=metric,
-            objectives=objectives, constraints=constraints, n_jobs=n_jobs, random_state=random_state, device=device,
-            on=on, out=out, preset=preset,
-        )  # fmt: skip
+    _by_shape = True
+
+    def __init__(self, *, rate: int = 16_000, **others: Any) -> None:
+        super().__init__(**others)
         self.rate = rate
 
-    def fit(
-        self, X: Any, y: Any = None, eval_set: Any = None, *, sample_weight: Any = None
-    ) -> NeuralArchitectureSearch:
-        """Searches, and returns itself; see :class:`NeuralArchitectureSearch`."""
+    def _taken(self, X: Any, name: str) -> Any:
         from netwright.tasks import audio
 
-        if fitting.is_path(X) or fitting.is_dataset(X):
-            return super().fit(X, y, eval_set, sample_weight=sample_weight)
-        if eval_set is not None:
-            eval_set = (audio.take(eval_set[0], "eval_set[0]", self.rate), eval_set[1])
-        return super().fit(audio.take(X, "X", self.rate), y, eval_set, sample_weight=sample_weight)
+        return audio.take(X, name, self.rate)
 
     def _task(self) -> str:
         return "audio-classification"
-
-    def _learn_columns(self, X: Any) -> None:
-        self.n_features_in_ = int(np.prod(self._predictor.input_shape))
 
 
 class _TextSearch(NeuralArchitectureSearch):
     """What the estimators of texts have in common: ``tokens`` is how texts are cut, into "words" or pieces, "bpe"."""
 
-    def __init__(
-        self,
-        *,
-        tokens: str = "words",
-        time_limit: float | str | None = None,
-        max_trials: int | None = None,
-        space: Any = None,
-        strategy: Any = "auto",
-        metric: str | None = None,
-        objectives: Mapping[str, str] | None = None,
-        constraints: Mapping[str, float] | None = None,
-        n_jobs: int | None = None,
-        random_state: int | None = 0,
-        device: str = "auto",
-        on: str | Latency | Profile | None = None,
-        out: str | Path | None = None,
-        preset: str | None = None,
-        class_weight: Any = None,
-        callbacks: Sequence[Any] | None = None,
-        dry_run: bool = False,
-        ensemble: int = 0,
-        start_from: str | Path | None = None,
-        start_weights: bool = True,
-    ) -> None:
-        super().__init__(
-            time_limit=time_limit, max_trials=max_trials, space=space, strategy=strategy, metric=metric,
-            objectives=objectives, constraints=constraints, n_jobs=n_jobs, random_state=random_state, device=device,
-            on=on, out=out, preset=preset, class_weight=class_weight, callbacks=callbacks, dry_run=dry_run,
-            ensemble=ensemble, start_from=start_from, start_weights=start_weights,
-        )  # fmt: skip
+    def __init__(self, *, tokens: str = "words", **others: Any) -> None:
+        super().__init__(**others)
         self.tokens = tokens
 
-    def fit(
-        self, X: Any, y: Any = None, eval_set: Any = None, *, sample_weight: Any = None
-    ) -> NeuralArchitectureSearch:
-        """Searches, and returns itself; see :class:`NeuralArchitectureSearch`."""
+    def _taken(self, X: Any, name: str) -> Any:
         from netwright.tasks import text
 
-        if fitting.is_path(X):
-            super().fit(X, y, eval_set, sample_weight=sample_weight)
-            return self
-        texts = text.take(X, "X").cut_into(self.tokens)
-        if eval_set is not None:
-            eval_set = (text.take(eval_set[0], "eval_set[0]").cut_into(self.tokens), eval_set[1])
-        super().fit(texts, y, eval_set, sample_weight=sample_weight)
-        self._learn_columns(X)
-        return self
+        return text.take(X, name).cut_into(self.tokens)
 
     def _options(self) -> dict[str, Any]:
         return {"tokens": self.tokens}
 
     def _learn_columns(self, X: Any) -> None:
         """A text is one feature; of a data frame all columns are named."""
-        if is_frame(X):
-            super()._learn_columns(X)
-            return
-        if hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
-        self.n_features_in_ = 1
+        # One column stands for texts that are no frame.
+        super()._learn_columns(X if is_frame(X) or fitting.is_path(X) else np.empty((0, 1)))
 
 
 class TextClassifier(_Classifier, _TextSearch):

@@ -23,6 +23,7 @@ class TimeSeriesForecaster(NeuralArchitectureSearch):
     """
 
     _needs_y = False
+    _by_shape = True
 
     def __init__(
         self,
@@ -34,24 +35,9 @@ class TimeSeriesForecaster(NeuralArchitectureSearch):
         past: str | Sequence[str] = (),
         date: str | None = None,
         series: str | None = None,
-        time_limit: float | str | None = None,
-        max_trials: int | None = None,
-        space: Any = None,
-        strategy: Any = "auto",
-        metric: str | None = None,
-        objectives: Any = None,
-        constraints: Any = None,
-        n_jobs: int | None = None,
-        random_state: int | None = 0,
-        device: str = "auto",
-        on: Any = None,
-        out: Any = None,
+        **others: Any,
     ) -> None:
-        super().__init__(
-            time_limit=time_limit, max_trials=max_trials, space=space, strategy=strategy, metric=metric,
-            objectives=objectives, constraints=constraints, n_jobs=n_jobs, random_state=random_state, device=device,
-            on=on, out=out,
-        )  # fmt: skip
+        super().__init__(**others)
         self.horizon = horizon
         self.lookback = lookback
         self.season = season
@@ -131,9 +117,6 @@ class TimeSeriesForecaster(NeuralArchitectureSearch):
         for about, ours, theirs in zip(constants["series"], made, truth, strict=True):
             errors.append(np.abs(ours - theirs).mean() / about["scale"])
         return -float(np.mean(errors))
-
-    def _learn_columns(self, X: Any) -> None:
-        self.n_features_in_ = int(np.prod(self._predictor.input_shape))
 
     def _task(self) -> str:
         return "forecast"
