@@ -244,11 +244,11 @@ def test_where_everything_failed_the_causes_are_told() -> None:
         select(study)
 
 
-def test_a_known_good_start_is_always_a_finalist() -> None:
+def test_a_known_good_start_is_always_a_finalist(monkeypatch: pytest.MonkeyPatch) -> None:
     """Short trainings may rank it last; the last place among the finalists is its own."""
     study = study_of(Shades, Boastful, trials=4)
     assert [0.0, 0.3, 0.6, 1.0] == sorted(trial.architecture["sight"] for trial in ranked(study))
     last = ranked(study)[-1]
-    study.strategy.starts = ({"sight": last.architecture["sight"]},)  # type: ignore[attr-defined]
+    monkeypatch.setattr(study.strategy, "known_good", lambda: ({"sight": last.architecture["sight"]},))
     selected = select(study, plan=Plan(2, 1, 1, 2), baseline="digits")
     assert {ranked(study)[0].number, last.number} == {number for number, _ in selected.ranking}

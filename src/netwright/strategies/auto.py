@@ -107,6 +107,9 @@ class Auto(Strategy):
         self.proxies = proxies
         self.known = tuple(known)
 
+    def known_good(self) -> Sequence[Mapping[str, Any]]:
+        return self.starts
+
     def start(self, space: SearchSpace, objectives: Sequence[Objective]) -> None:
         super().start(space, objectives)
         self._unseen = Unseen(space)

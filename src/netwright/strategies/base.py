@@ -42,6 +42,10 @@ class Strategy(ABC):
         A trial without a score (failed, infeasible) is told too, so that its proposal is no longer pending.
         """
 
+    def known_good(self) -> Sequence[Mapping[str, Any]]:
+        """Answers to all or some decisions that it begins with because they are known to be good."""
+        return ()
+
     def heirs(self) -> Collection[int] | None:
         """The numbers of the told trials that a later proposal may still inherit from; None for all of them.
 

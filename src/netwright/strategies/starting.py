@@ -33,6 +33,9 @@ class StartingFrom(Strategy):
         self.inner = inner
         self.starts = tuple(starts)
 
+    def known_good(self) -> Sequence[Mapping[str, Any]]:
+        return self.starts
+
     def start(self, space: SearchSpace, objectives: Sequence[Objective]) -> None:
         super().start(space, objectives)
         self.inner.start(space, objectives)

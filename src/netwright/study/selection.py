@@ -279,10 +279,11 @@ def _quick(study: Study, train: Train, file: Path) -> tuple[Trial, Path, Fitted]
     from netwright.training.weights import save_weights
 
     data, rng = train.data, np.random.default_rng(study.seed)
-    starts = [study.space.complete(start, rng) for start in _known_starts(study.strategy)]
+    starts = [study.space.complete(start, rng) for start in study.strategy.known_good()]
     feasibility = study.check_feasible()
-    limited = feasibility is not None and feasibility.limits
-    space = study.space.restrict(feasibility, excess=feasibility.excess) if feasibility and limited else study.space
+    space = study.space
+    if feasibility is not None and feasibility.limits:
+        space = space.restrict(feasibility, excess=feasibility.excess)
     drawn = [*starts, *(space.sample(rng) for _ in range(QUICK_DRAWS))]
     costs = [measure_costs(study.space, data.input_shape, ("params", "macs"), each) for each in drawn]
     known = [limit for limit in study.limits if limit.metric in ("params", "macs")]
@@ -456,7 +457,7 @@ class _Selection:
         A start is known to be good when it is trained whole, which the short training of a trial cannot tell.
         """
         first = self.candidates[:count]
-        starts = _known_starts(self.study.strategy)
+        starts = self.study.strategy.known_good()
         known = [trial for trial in self.candidates if any(_begins(trial.architecture, start) for start in starts)]
         if count < 2 or not known or known[0] in first:
             return first
@@ -913,12 +914,6 @@ def _named(
         except DataError as error:
             unnamed[name] = error.message
     return named, unnamed
-
-
-def _known_starts(strategy: object) -> tuple[Mapping[str, Any], ...]:
-    """The known-good starts that a strategy begins with; of other strategies ``starts`` may be a number."""
-    starts = getattr(strategy, "starts", ())
-    return starts if isinstance(starts, tuple) else ()
 
 
 def _begins(architecture: Architecture, start: Mapping[str, Any]) -> bool:
