@@ -280,10 +280,7 @@ def _quick(study: Study, train: Train, file: Path) -> tuple[Trial, Path, Fitted]
 
     data, rng = train.data, np.random.default_rng(study.seed)
     starts = [study.space.complete(start, rng) for start in study.strategy.known_good()]
-    feasibility = study.check_feasible()
-    space = study.space
-    if feasibility is not None and feasibility.limits:
-        space = space.restrict(feasibility, excess=feasibility.excess)
+    space = study.feasible_space(study.check_feasible())
     drawn = [*starts, *(space.sample(rng) for _ in range(QUICK_DRAWS))]
     costs = [measure_costs(study.space, data.input_shape, ("params", "macs"), each) for each in drawn]
     known = [limit for limit in study.limits if limit.metric in ("params", "macs")]

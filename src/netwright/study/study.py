@@ -227,12 +227,7 @@ class Study:
                 return math.inf if limit is None else limit - spent - (self.clock() - began)
 
             feasibility = self.check_feasible(settings, left=left)
-            space = (
-                self.space
-                if feasibility is None or not feasibility.limits
-                else self.space.restrict(feasibility, excess=feasibility.excess)
-            )
-            self.strategy.start(space, self.objectives)
+            self.strategy.start(self.feasible_space(feasibility), self.objectives)
             driver = Driver(
                 strategy=self.strategy,
                 evaluation=self._evaluation(),
@@ -268,6 +263,12 @@ class Study:
         if feasibility is not None and feasibility.limits and not self._history.claims:
             feasibility.require(self.seed, left=left)
         return feasibility
+
+    def feasible_space(self, feasibility: Feasibility | None) -> SearchSpace:
+        """The space in which strategies draw: what breaks a limit on costs is not in it."""
+        if feasibility is None or not feasibility.limits:
+            return self.space
+        return self.space.restrict(feasibility, excess=feasibility.excess)
 
     @property
     def trials(self) -> list[Trial]:
