@@ -160,7 +160,12 @@ def test_scoring_what_is_sampled_keeps_to_the_time(tmp_path):
         ("ofa", {}, SpaceError, "there is nothing to shrink"),
         ("fairnas", {"space": None}, SpaceError, "strict fairness"),
         ("evolution", {"evaluate": "darts"}, InputError, "darts ranks the networks of its supernet itself"),
-        ("evolution", {"evaluate": "tran"}, InputError, "nothing evaluates by 'tran'. Give one of train, spos"),
+        (
+            "evolution",
+            {"evaluate": "tran"},
+            InputError,
+            "nothing evaluates by 'tran'. Give one of train, fairnas, ofa, sandwich, spos",
+        ),
         ("evolution", {"evaluate": "spos(rate=1)"}, InputError, "has no argument 'rate'"),
         ("gdas", {"evaluate": "spos"}, InputError, "gdas cannot search the supernet of spos"),
         ("hyperband", {"evaluate": "spos"}, InputError, "shared weights know none"),

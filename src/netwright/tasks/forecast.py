@@ -361,7 +361,7 @@ def _names(names: str | Sequence[str] | None) -> tuple[str, ...]:
 def _frame(X: Any, what: str) -> dict[str, Array]:
     """Columns by their names."""
     if is_frame(X):
-        frame = tables._pandas(X) if type(X).__module__.partition(".")[0] == "polars" else X
+        frame = tables.as_pandas(X) if type(X).__module__.partition(".")[0] == "polars" else X
         columns = {str(name): frame.iloc[:, place].to_numpy() for place, name in enumerate(frame.columns)}
         if str(getattr(frame.index, "dtype", "")).startswith("datetime64"):
             columns = {str(frame.index.name or "date"): frame.index.to_numpy(), **columns}

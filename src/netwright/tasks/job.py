@@ -49,8 +49,6 @@ DEFAULT_TIME_LIMIT = 600.0
 """Seconds of a search that was given no limit at all."""
 SEARCH_SHARE = 0.5
 """At least this part of a time limit is search."""
-SHARED = ("spos", "fairnas", "ofa", "sandwich")
-"""One-shot methods whose supernet any strategy can search."""
 TARGET_TRIALS = 20
 """As many full trials a search plans for; inherited weights make it about twice as many."""
 KEPT_BACK = 0.2
@@ -143,8 +141,8 @@ def search(
     here, tensors of the same name and shape alone (see :mod:`netwright.tasks.transfer`); they train as long as from
     scratch, and finalists begin from scratch. ``start_weights=False`` takes no weights.
 
-    ``evaluate`` is what candidates are evaluated by: ``train``, each is trained; or one of :data:`SHARED`, a method
-    that trains a supernet, whose shared weights ``strategy`` then searches.
+    ``evaluate`` is what candidates are evaluated by: ``train``, each is trained; or a one-shot method that does not
+    rank itself (``spos``, ``fairnas``, ``ofa``, ``sandwich``), whose supernet ``strategy`` then searches.
 
     ``dry_run`` is one trial of one epoch and all that follows it, to see
     that everything works.
@@ -707,19 +705,20 @@ def _searcher(strategy: Any, evaluate: str) -> str | None:
     """
     from netwright.strategies import STRATEGIES
     from netwright.strategies.making import read as read_strategy
+    from netwright.strategies.oneshot.making import METHODS
+    from netwright.strategies.oneshot.making import make as make_method
 
     if evaluate == "train":
         return None
     name = evaluate.partition("(")[0].strip()
-    if name not in SHARED:
-        known = ", ".join(("train", *SHARED))
+    if not _is_one_shot(evaluate) or make_method(evaluate).ranks:
+        known = ", ".join(("train", *(each for each in METHODS if not make_method(each).ranks)))
         if _is_one_shot(evaluate):
             raise InputError(
                 f"{name} ranks the networks of its supernet itself and evaluates none for others",
                 hint=f"Search with --strategy {name}, or evaluate by one of {known}",
             )
         raise InputError(f"nothing evaluates by '{evaluate}'", hint=f"Give one of {known}")
-    _check_strategy(evaluate)
     if not isinstance(strategy, str) or _is_one_shot(strategy):
         said = _strategy_name(strategy)
         raise InputError(

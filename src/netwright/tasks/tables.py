@@ -93,7 +93,7 @@ def from_frame(frame: Any, what: str = "X", words: Collection[str] = ()) -> Tabl
     were categories or texts there.
     """
     if type(frame).__module__.partition(".")[0] == "polars":
-        frame = _pandas(frame)
+        frame = as_pandas(frame)
     names = [str(name) for name in frame.columns]
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
@@ -127,7 +127,7 @@ def _check_range(column: np.ndarray, name: str, what: str) -> None:
             )
 
 
-def _pandas(frame: Any) -> Any:
+def as_pandas(frame: Any) -> Any:
     """A polars data frame as one of pandas, column by column."""
     try:
         import pandas
