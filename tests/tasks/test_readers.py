@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import pickle
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -849,8 +850,30 @@ def test_missing_columns_of_new_rows(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(CSV)
     loaded = read(tmp_path / "t.csv", target="kind")
     (tmp_path / "new.csv").write_text("colour\nred\n")
-    with pytest.raises(DataError, match="the table has no column 'age' and 1 more"):
+    with pytest.raises(DataError, match=r"new\.csv has no column 'age' and 1 more"):
         read_new(tmp_path / "new.csv", loaded.preprocessing)
     (tmp_path / "new.csv").write_text("colour,age,height\nred,old,1\n")
-    with pytest.raises(DataError, match="column 'age' holds 'old' in row 1, expected numbers as in training"):
+    with pytest.raises(DataError, match=r"column 'age' of .*new\.csv holds 'old' in row 1, expected numbers as"):
         read_new(tmp_path / "new.csv", loaded.preprocessing)
+
+
+@pytest.mark.parametrize(
+    ("kind", "constants", "X", "message"),
+    [
+        ("tables", {"numbers": [], "categories": [], "edges": []}, np.ones((2, 2)), " has 2 features"),
+        ("images", {"shape": [1, 3, 3], "mean": [0.0], "std": [1.0]}, np.ones((2, 4, 4)), " has images of shape"),
+        ("images", {"shape": [1, 2, 2], "mean": [0.0], "std": [1.0]}, np.full((2, 2, 2), np.nan), " contains NaN"),
+        ("series", {"channels": 1, "length": 3, "mean": [0.0], "std": [1.0]}, np.ones((2, 4)), " has series of 4"),
+        ("series", {"channels": 2, "length": 3}, np.ones((2, 3)), " has series of 1 channels"),
+        ("audio", {"rate": 16_000}, np.ones((2, 2, 2)), r" of shape \(2, 2, 2\) holds no recordings"),
+        ("tables", {"numbers": [], "categories": []}, np.ones(3), r" has shape \(3,\)"),
+    ],
+)
+def test_messages_about_new_rows_name_their_file(
+    tmp_path: Path, kind: str, constants: dict[str, Any], X: np.ndarray, message: str
+) -> None:
+    """Whoever gave a file knows of no X."""
+    path = tmp_path / "new.npz"
+    np.savez(path, X=X)
+    with pytest.raises(DataError, match=f"{re.escape(str(path))}{message}"):
+        read_new(path, {"format": 1, "kind": kind, "inputs": constants, "target": {}})

@@ -145,10 +145,10 @@ def test_columns_that_tell_nothing_are_named() -> None:
 def test_a_date_that_is_none() -> None:
     """It is named with its row; an empty column of dates is missing throughout."""
     constants = tables.learn(tables.from_frame(frame()))
-    with pytest.raises(DataError, match=r"column 'when' holds 'soon' in row 2, expected dates as in training\. Write"):
+    with pytest.raises(DataError, match=r"column 'when' of X holds 'soon' in row 2, expected dates as in training"):
         tables.apply(constants, frame(3).astype({"when": object}).assign(when=["2024-01-01", "soon", None]))
     with pytest.raises(
-        DataError, match=r"the table has no column 'when'\. The network was trained with 5 columns: size"
+        DataError, match=r"X has no column 'when'\. The network was trained with 5 columns: size"
     ):
         tables.apply(constants, frame(3).drop(columns="when"))
     holes = tables.apply(constants, frame(3).assign(when=None))
@@ -209,7 +209,7 @@ def test_numbers_that_are_texts_and_texts_that_are_numbers() -> None:
     one = tables.apply(inputs, pandas.DataFrame({"x": [1.0, 4.0], "c": ["1", "1"]}))
     other = tables.apply(inputs, pandas.DataFrame({"x": ["1", "4.0"], "c": [1, 1]}))
     np.testing.assert_array_equal(one, other)
-    with pytest.raises(DataError, match="column 'x' holds 'z' in row 3, expected numbers as in training"):
+    with pytest.raises(DataError, match="column 'x' of X holds 'z' in row 3, expected numbers as in training"):
         tables.apply(inputs, pandas.DataFrame({"x": ["3", None, "z"], "c": ["1", "1", "b"]}))
 
 

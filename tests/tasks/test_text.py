@@ -216,7 +216,7 @@ def test_the_columns_of_training_are_found_again() -> None:
     constants = text.learn(text.take(frame))
     other = pd.DataFrame({"note": ["quite a long note about nothing"], "review": ["good"]})
     np.testing.assert_array_equal(text.apply(constants, other), text.apply(constants, ["good"]))
-    with pytest.raises(DataError, match="the data have no column 'review'"):
+    with pytest.raises(DataError, match="X has no column 'review'"):
         text.apply(constants, pd.DataFrame({"a": ["x"], "b": ["y"]}))
 
 

@@ -84,16 +84,16 @@ def learn(X: Clips, places: Array | None = None) -> dict[str, Any]:
     return {**constants, "mean": made.mean(1).tolist(), "std": np.where(std > 1e-6, std, 1.0).tolist()}
 
 
-def apply(constants: Mapping[str, Any], X: Any) -> Array:
+def apply(constants: Mapping[str, Any], X: Any, name: str = "X") -> Array:
     """Recordings as pictures, float32 (N, 1, bands, frames), low bands first; DataError for another rate."""
-    clips = take(X, rate=constants["rate"])
+    clips = take(X, name, constants["rate"])
     if clips.rate != constants["rate"]:
         raise DataError(
-            f"X has {clips.rate:,} samples a second, the network was trained on {constants['rate']:,}",
+            f"{name} has {clips.rate:,} samples a second, the network was trained on {constants['rate']:,}",
             hint="Resample the recordings",
         )
     bands, frames = constants["bands"], constants["frames"]
-    check_memory(len(clips), bands * frames)
+    check_memory(len(clips), bands * frames, name)
     mean, std = (np.array(constants[name])[:, None] for name in ("mean", "std"))
     inputs = np.zeros((len(clips), 1, bands, frames), dtype=np.float32)
     inputs[:, 0] = (np.log(FLOOR) - mean) / std

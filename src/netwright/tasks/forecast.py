@@ -206,7 +206,7 @@ def naive_error(values: Array, season: int) -> float:
     return float(np.abs(values[season:] - values[:-season]).mean()) or 1.0
 
 
-def apply(constants: Mapping[str, Any], X: Any) -> Array:
+def apply(constants: Mapping[str, Any], X: Any, name: str = "X") -> Array:
     """Inputs of a network, float32 (N, 1 + covariates, lookback + horizon), the target first, then known covariates.
 
     What will not be known is 0 from the end of the lookback on. Of a frame (or an array of one column a series) the
@@ -216,7 +216,7 @@ def apply(constants: Mapping[str, Any], X: Any) -> Array:
     if isinstance(X, Windows):
         pairs = [(number, X.series[number].values[:, start:]) for number, start in X.places]
     else:
-        rows = X if isinstance(X, list) and all(isinstance(one, OneSeries) for one in X) else found(constants, X)
+        rows = X if isinstance(X, list) and all(isinstance(one, OneSeries) for one in X) else found(constants, X, name)
         pairs = [(number, _last(constants, one)) for number, one in enumerate(rows)]
     lookback, horizon, known = constants["lookback"], constants["horizon"], constants["known"]
     width = lookback + horizon
@@ -639,20 +639,20 @@ def _cut(steps: int, lookback: int, horizon: int) -> tuple[Array, Array]:
     return starts[part >= 0], part[part >= 0]
 
 
-def found(constants: Mapping[str, Any], X: Any) -> list[OneSeries]:
+def found(constants: Mapping[str, Any], X: Any, what: str = "X") -> list[OneSeries]:
     """The series of new rows, in the order of training; DataError where one is not there."""
-    frame = _frame(X, "X")
+    frame = _frame(X, what)
     names = [each["name"] for each in constants["covariates"]]
     known, date = constants["known"], constants["date"]
     if date is not None and date not in frame:
-        raise DataError(f"X has no column {shorten(date)}, by which its rows are sorted")
+        raise DataError(f"{what} has no column {shorten(date)}, by which its rows are sorted")
     targets = tuple(constants["targets"])
-    columns = _columns(frame, "X", targets, tuple(names[:known]), tuple(names[known:]), date, constants["by"])
+    columns = _columns(frame, what, targets, tuple(names[:known]), tuple(names[known:]), date, constants["by"])
     wanted = [each["name"] for each in constants["series"]]
-    rows = {each.name: each for each in _read_series(frame, replace(columns, date=date), "X", [], wanted)}
+    rows = {each.name: each for each in _read_series(frame, replace(columns, date=date), what, [], wanted)}
     absent = [name for name in wanted if name not in rows]
     if absent:
-        raise DataError(f"X has no rows of the series {shorten(absent[0])}, which the network was trained on")
+        raise DataError(f"{what} has no rows of the series {shorten(absent[0])}, which the network was trained on")
     return [rows[name] for name in wanted]
 
 

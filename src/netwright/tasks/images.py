@@ -104,13 +104,13 @@ def describe(constants: Mapping[str, Any]) -> str:
     return f"images (N, {shape}) standardised: (x - mean) / std with mean {mean}, std {std} per channel"
 
 
-def apply(constants: Mapping[str, Any], X: Any) -> np.ndarray:
+def apply(constants: Mapping[str, Any], X: Any, name: str = "X") -> np.ndarray:
     """Images as inputs of a network: float32 (N, C, H, W), each channel with mean 0 and deviation 1 in training."""
-    X = as_array(X)
-    check_finite(X)
-    X = fit_shape(X, constants["shape"])
+    X = as_array(X, name)
+    check_finite(X, name)
+    X = fit_shape(X, constants["shape"], name)
     width = int(np.prod(X.shape[1:], dtype=np.int64))
-    check_memory(len(X), width)
+    check_memory(len(X), width, name)
     mean = np.array(constants["mean"])[:, None, None]
     std = np.array(constants["std"])[:, None, None]
     result = np.empty(X.shape, dtype=np.float32)

@@ -22,7 +22,7 @@ class Kind:
 
     =================================== ================================================================================
     ``learn(X, places) -> constants``   what preprocessing has to know, JSON, learned at these places alone (None: all)
-    ``apply(constants, X) -> inputs``   rows in any form that users have them as inputs of a network, float32 (N, …)
+    ``apply(constants, X, name)``       rows in any form that users have them as inputs of a network, float32 (N, …)
     ``describe(constants) -> str``      how raw rows become inputs, for a card
     ``take(X, name) -> container``      rows that a user gives in memory, checked
     ``facts(constants) -> dict``        arguments of a network beside the shape of its input, by their names
@@ -50,8 +50,8 @@ class Kind:
         made: Constants = self._module.learn(X, places)
         return made
 
-    def apply(self, constants: Mapping[str, Any], X: Any) -> np.ndarray:
-        inputs: np.ndarray = self._module.apply(constants, X)
+    def apply(self, constants: Mapping[str, Any], X: Any, name: str = "X") -> np.ndarray:
+        inputs: np.ndarray = self._module.apply(constants, X, name)
         return inputs
 
     def describe(self, constants: Mapping[str, Any]) -> str:

@@ -98,7 +98,7 @@ def learn(X: Text, places: np.ndarray | None = None) -> dict[str, Any]:
     return {"way": X.way, "window": X.window, "tokens": [UNKNOWN, *names]}
 
 
-def apply(constants: Mapping[str, Any], X: Any) -> np.ndarray:
+def apply(constants: Mapping[str, Any], X: Any, name: str = "X") -> np.ndarray:
     """Numbers of tokens as inputs of a network, float32 (N, window).
 
     Of a :class:`Text` its windows. Of a string all of it, in windows of which the last ends where the string does; of
@@ -110,12 +110,12 @@ def apply(constants: Mapping[str, Any], X: Any) -> np.ndarray:
         return np.asarray(rows.reshape(len(X), window), dtype=np.float32)
     whole = isinstance(X, str)
     if not whole and not (isinstance(X, Sequence | np.ndarray) and all(isinstance(each, str) for each in X)):
-        raise DataError("X holds no text", hint="Give a string, or a list of strings")
+        raise DataError(f"{name} holds no text", hint="Give a string, or a list of strings")
     made = []
     for text in [X] if whole else X:
         row = encode(constants, text)
         count = max(1, -(-len(row) // window)) if whole else 1
-        check_memory(count, window * len(constants["tokens"]), "what the network answers for X")
+        check_memory(count, window * len(constants["tokens"]), f"what the network answers for {name}")
         row = row[-count * window :]
         filled = np.full(count * window, filler(constants), dtype=np.float32)
         filled[len(filled) - len(row) :] = row

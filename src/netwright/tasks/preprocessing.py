@@ -66,13 +66,15 @@ def fit_preprocessing(raw: Raw, indices: np.ndarray | None = None, *, target: st
     }
 
 
-def apply(preprocessing: Mapping[str, Any], X: Any) -> np.ndarray:
+def apply(preprocessing: Mapping[str, Any], X: Any, name: str = "X") -> np.ndarray:
     """New rows as inputs of the network, float32: in any form that users have them, or a Raw's ``X``.
+
+    ``name`` is what messages call them, such as the file that they are from.
 
     Raises DataError for NaN and infinity in an array, another number of features, another size of images, a column
     that is not there, …
     """
-    return kind(preprocessing).apply(preprocessing["inputs"], X)
+    return kind(preprocessing).apply(preprocessing["inputs"], X, name)
 
 
 def kind(preprocessing: Mapping[str, Any]) -> Kind:

@@ -207,14 +207,14 @@ def read_new(source: str | os.PathLike[str], preprocessing: dict[str, Any]) -> n
         try:
             if own is not None:
                 _check_exists(path)
-                return apply(preprocessing, own(path))
+                return apply(preprocessing, own(path), text)
             X = _read_inputs(path, preprocessing)
         except OSError as error:
             raise DataError(f"cannot read {error.filename or path}: {error.strerror or one_line(error)}") from None
     if isinstance(X, Table) != (preprocessing["kind"] == "tables") and (isinstance(X, Table) or X.ndim > 2):
         found = "a table" if isinstance(X, Table) else "images"
         raise DataError(f"{text} holds {found}, the network was trained on {preprocessing['kind']}")
-    return apply(preprocessing, X)
+    return apply(preprocessing, X, text)
 
 
 def parse_task(task: str) -> tuple[str | None, Goal | None]:
@@ -416,9 +416,9 @@ def _read_inputs(path: Path, preprocessing: dict[str, Any]) -> np.ndarray | Tabl
         words = tables.words_of(preprocessing["inputs"]) if preprocessing["kind"] == "tables" else ()
         return tables.from_frame(tables.read_file(path, words), str(path), words)
     if suffix == ".npz":
-        return _plain_inputs(read_rows(path))
+        return _plain_inputs(read_rows(path), path)
     if suffix == ".npy":
-        return _plain_inputs(read_array(path))
+        return _plain_inputs(read_array(path), path)
     if is_idx(path):
         return read_idx(path)
     if preprocessing["kind"] == "images" and suffix in (
@@ -435,10 +435,10 @@ def _read_inputs(path: Path, preprocessing: dict[str, Any]) -> np.ndarray | Tabl
     raise InputError(_unsupported(path), hint=f"Supported: {SUPPORTED}, an image, or .npy")
 
 
-def _plain_inputs(X: np.ndarray) -> np.ndarray:
-    array = as_array(X)
+def _plain_inputs(X: np.ndarray, path: Path) -> np.ndarray:
+    array = as_array(X, str(path))
     if array.ndim < 2:
-        raise DataError(f"Expected 2D array, got {array.ndim}D array instead: X has shape {array.shape}")
+        raise DataError(f"Expected 2D array, got {array.ndim}D array instead: {path} has shape {array.shape}")
     return array
 
 

@@ -75,23 +75,24 @@ def learn(X: Series, places: np.ndarray | None = None) -> dict[str, Any]:
     }
 
 
-def apply(constants: Mapping[str, Any], X: Any) -> np.ndarray:
+def apply(constants: Mapping[str, Any], X: Any, name: str = "X") -> np.ndarray:
     """Series as inputs of a network: float32 (N, channels, length), standardised by channel, 0 after a series' end.
 
     Shorter ones are filled up to the length of training. Of longer ones the first steps are taken where the lengths in
     training differed; where all were of one length, DataError, as for other channels.
     """
-    values = take(X).values
+    values = take(X, name).values
     while values.shape[2] > constants["length"] and np.isnan(values[:, :, -1]).all():
         values = values[:, :, :-1]
     channels, length = constants["channels"], constants["length"]
     if values.shape[1] != channels:
-        raise DataError(f"X has series of {values.shape[1]} channels, the network was trained on {channels}")
+        raise DataError(f"{name} has series of {values.shape[1]} channels, the network was trained on {channels}")
     if constants.get("varied"):
         values = values[:, :, :length]
     if values.shape[2] > length:
         raise DataError(
-            f"X has series of {values.shape[2]} steps, the network was trained on {length}", hint="Cut or resample them"
+            f"{name} has series of {values.shape[2]} steps, the network was trained on {length}",
+            hint="Cut or resample them",
         )
     mean, std = (np.array(constants[name])[:, None] for name in ("mean", "std"))
     inputs = np.zeros((len(values), channels, length), dtype=np.float32)

@@ -30,6 +30,8 @@ MAX_BYTES = 32 * 2**20
 """The largest request that is read."""
 MAX_ROWS = 4096
 """The most rows of one request."""
+NAME = "'inputs'"
+"""What the rows of a request are called in messages."""
 
 
 @final
@@ -77,11 +79,11 @@ class Served:
         if all(isinstance(row, dict) for row in rows):
             if self.preprocessing["kind"] != "tables":
                 raise DataError(f"rows are {self.about['input']}, found objects")
-            inputs = apply(self.preprocessing, from_records(rows))
+            inputs = apply(self.preprocessing, from_records(rows, NAME), NAME)
         elif self.preprocessing["kind"] in ("text", "language"):
-            inputs = apply(self.preprocessing, rows)
+            inputs = apply(self.preprocessing, rows, NAME)
         else:
-            inputs = apply(self.preprocessing, _array(rows))
+            inputs = apply(self.preprocessing, _array(rows), NAME)
         (outputs,) = self.run(inputs)
         return answers(self.preprocessing, np.asarray(outputs))
 

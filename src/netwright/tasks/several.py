@@ -55,22 +55,22 @@ def learn(X: Several, places: np.ndarray | None = None) -> dict[str, Any]:
     return {"parts": parts}
 
 
-def apply(constants: Mapping[str, Any], X: Any) -> np.ndarray:
+def apply(constants: Mapping[str, Any], X: Any, name: str = "X") -> np.ndarray:
     """All inputs one beside the other: float32 (N, numbers). DataError for one that is missing or unknown."""
     known = [part["name"] for part in constants["parts"]]
     given = X.parts if isinstance(X, Several) else X
     if not isinstance(given, Mapping) or set(given) != set(known):
         found = f"inputs {', '.join(map(str, given))}" if isinstance(given, Mapping) else f"a {type(X).__name__}"
-        raise DataError(f"X has {found}, the network was trained on inputs {', '.join(known)}")
+        raise DataError(f"{name} has {found}, the network was trained on inputs {', '.join(known)}")
     arrays = []
     for part in constants["parts"]:
         value = given[part["name"]]
         value = value[1] if _is_said(value) else value
-        inputs = _kinds()[part["kind"]].apply(part["inputs"], value)
+        inputs = _kinds()[part["kind"]].apply(part["inputs"], value, f"{name}[{part['name']!r}]")
         arrays.append(inputs.reshape(len(inputs), -1))
     lengths = {len(array) for array in arrays}
     if len(lengths) != 1:
-        raise DataError(f"the inputs have different numbers of rows: {sorted(lengths)}")
+        raise DataError(f"the inputs of {name} have different numbers of rows: {sorted(lengths)}")
     return np.concatenate(arrays, axis=1)
 
 

@@ -345,11 +345,11 @@ def describe(constants: Mapping[str, Any]) -> str:
     return text + ")"
 
 
-def apply(constants: Mapping[str, Any], X: Any) -> np.ndarray:
+def apply(constants: Mapping[str, Any], X: Any, name: str = "X") -> np.ndarray:
     """A table as inputs of a network: float32 (N, width); columns are found by name, or by place in a plain array."""
-    table = _arrange(constants, _new(X, words_of(constants)))
+    table = _arrange(constants, _new(X, words_of(constants), name), name)
     rows = len(table)
-    check_memory(rows, width(constants))
+    check_memory(rows, width(constants), name)
     result = np.empty((rows, width(constants)), dtype=np.float32)
     entries = constants["numbers"]
     count = len(entries)
@@ -419,19 +419,19 @@ def words_of(constants: Mapping[str, Any]) -> list[str]:
     return [entry["name"] for entry in constants["categories"]]
 
 
-def _new(X: Any, words: Collection[str]) -> Table:
+def _new(X: Any, words: Collection[str], what: str) -> Table:
     """Rows to predict as a table."""
     if isinstance(X, Table):
         return X
     if is_frame(X):
-        return from_frame(X, words=words)
-    array = as_array(X)
+        return from_frame(X, what, words)
+    array = as_array(X, what)
     if array.ndim == 1:
         raise DataError(
-            f"Expected 2D array, got 1D array instead: X has shape {array.shape}",
+            f"Expected 2D array, got 1D array instead: {what} has shape {array.shape}",
             hint="Reshape your data: X.reshape(1, -1) for one row, X.reshape(-1, 1) for one column",
         )
-    return from_matrix(array.reshape(len(array), -1))
+    return from_matrix(array.reshape(len(array), -1), what)
 
 
 def _numeric(column: np.ndarray) -> bool:
@@ -540,7 +540,7 @@ def _moments(X: np.ndarray, rows: np.ndarray | None) -> tuple[np.ndarray, np.nda
     return mean, std, count < len(chosen)
 
 
-def _arrange(constants: Mapping[str, Any], table: Table) -> Table:
+def _arrange(constants: Mapping[str, Any], table: Table, what: str) -> Table:
     """The columns of ``table`` in the order of ``constants``."""
     expected_numbers = [entry["name"] for entry in constants["numbers"]]
     expected_categories = [entry["name"] for entry in constants["categories"]]
@@ -550,7 +550,7 @@ def _arrange(constants: Mapping[str, Any], table: Table) -> Table:
     unnamed = all(name == f"column {i}" for i, name in enumerate(sorted(table.names, key=_place)))
     if unnamed and len(table.names) != len(expected):
         raise DataError(
-            f"X has {len(table.names)} features, but Netwright is expecting {len(expected)} features as input"
+            f"{what} has {len(table.names)} features, but Netwright is expecting {len(expected)} features as input"
         )
     columns: dict[str, np.ndarray] = {name: table.numbers[:, i] for i, name in enumerate(table.number_names)}
     columns.update(zip(table.category_names, table.categories, strict=True))
@@ -558,20 +558,20 @@ def _arrange(constants: Mapping[str, Any], table: Table) -> Table:
         columns = {name: columns[f"column {i}"] for i, name in enumerate(expected)}
     for entry in constants["numbers"]:
         if "date" in entry and entry["name"] not in columns and entry["date"] in columns:
-            columns[entry["name"]] = _date(columns[entry["date"]], entry)
+            columns[entry["name"]] = _date(columns[entry["date"]], entry, what)
     absent = [name for name in expected if name not in columns]
     if absent:
         sources = {entry["name"]: entry["date"] for entry in constants["numbers"] if "date" in entry}
         absent = list(dict.fromkeys(sources.get(name, name) for name in absent))
         known = list(dict.fromkeys(sources.get(name, name) for name in expected))
         raise DataError(
-            f"the table has no column {shorten(absent[0])}"
+            f"{what} has no column {shorten(absent[0])}"
             + (f" and {len(absent) - 1} more" if len(absent) > 1 else ""),
             hint=f"The network was trained with {_listed(known)}",
         )
     for name in expected_numbers:
         if columns[name].dtype.kind == "O":
-            columns[name] = _written_numbers(columns[name], name)
+            columns[name] = _written_numbers(columns[name], name, what)
     rows = len(table)
     matrix = np.column_stack([columns[name] for name in expected_numbers]) if expected_numbers else np.empty((rows, 0))
     return Table(
@@ -582,14 +582,15 @@ def _arrange(constants: Mapping[str, Any], table: Table) -> Table:
     )
 
 
-def _date(column: np.ndarray, entry: Mapping[str, Any]) -> np.ndarray:
+def _date(column: np.ndarray, entry: Mapping[str, Any], what: str) -> np.ndarray:
     """The part of a date, of a column that is no date throughout: all of it may be missing."""
     if column.dtype.kind != "O" and np.isnan(column).all():
         return column
     wrong = ((i, value) for i, value in enumerate(column) if value is not None and dates([value]) is None)
     row, value = next(wrong, (0, column[0]))
     raise DataError(
-        f"column {shorten(entry['date'])} holds {shorten(value)} in row {row + 1}, expected dates as in training",
+        f"column {shorten(entry['date'])} of {what} holds {shorten(value)} in row {row + 1},"
+        " expected dates as in training",
         hint="Write them as 2026-11-26 or 2026-11-26 14:30",
     )
 
@@ -599,7 +600,7 @@ def _place(name: str) -> int:
     return int(digits) if digits.isdigit() else -1
 
 
-def _written_numbers(column: np.ndarray, name: str) -> np.ndarray:
+def _written_numbers(column: np.ndarray, name: str, what: str) -> np.ndarray:
     """Numbers that are written as texts, NaN where one is missing; DataError for the first that is none."""
     truth = {"true": 1.0, "false": 0.0}
     made = np.full(len(column), np.nan)
@@ -610,10 +611,11 @@ def _written_numbers(column: np.ndarray, name: str) -> np.ndarray:
             made[row] = truth[value.lower()] if value.lower() in truth else float(value)
         except ValueError:
             raise DataError(
-                f"column {shorten(name)} holds {shorten(value)} in row {row + 1}, expected numbers as in training"
+                f"column {shorten(name)} of {what} holds {shorten(value)} in row {row + 1},"
+                " expected numbers as in training"
             ) from None
         if np.isinf(made[row]):
-            raise DataError(f"column {shorten(name)} holds {shorten(value)} in row {row + 1}, which is infinite")
+            raise DataError(f"column {shorten(name)} of {what} holds {shorten(value)} in row {row + 1}, infinity")
     return made
 
 

@@ -129,13 +129,13 @@ def learn(X: Texts, places: np.ndarray | None = None) -> dict[str, Any]:
     return {"words": words, "buckets": max(1, min(BUCKETS, -(-len(words) // 8))), **shape}
 
 
-def apply(constants: Mapping[str, Any], X: Any) -> np.ndarray:
+def apply(constants: Mapping[str, Any], X: Any, name: str = "X") -> np.ndarray:
     """Texts as inputs of a network: float32 (N, length), the numbers of their first words (pieces), 0 after the end.
 
     Of a frame the columns of training; where it has a single column, that; the longest column of strings where training
     had no frame.
     """
-    texts = _again(constants, X)
+    texts = _again(constants, X, name)
     words, length = constants["words"], constants["length"]
     check_memory(len(texts), length, "the texts")
     numbers = {word: place for place, word in enumerate(words, 1)}
@@ -275,22 +275,22 @@ def _sound(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-def _again(constants: Mapping[str, Any], X: Any) -> Texts:
+def _again(constants: Mapping[str, Any], X: Any, name: str) -> Texts:
     """New rows, of a frame by the columns that the network was trained on; the longest where it was on no frame."""
     columns = constants["columns"]
     if not is_frame(X):
-        return take(X)
+        return take(X, name)
     if not columns:
-        lengths = _lengths(X, "X")
-        columns = [max(lengths, key=lambda name: lengths[name])]
-    names = [str(name) for name in X.columns]
+        lengths = _lengths(X, name)
+        columns = [max(lengths, key=lambda column: lengths[column])]
+    names = [str(column) for column in X.columns]
     absent = [column for column in columns if column not in names]
     if not absent:
-        return _joined({column: _column(X, column, "X") for column in columns})
+        return _joined({column: _column(X, column, name) for column in columns})
     if len(names) == len(columns) == 1:
-        return take(X)
+        return take(X, name)
     raise DataError(
-        f"the data have no column {shorten(absent[0])}, from which the network reads texts",
+        f"{name} has no column {shorten(absent[0])}, from which the network reads texts",
         hint=f"It was trained on {', '.join(map(shorten, columns))}",
     )
 
