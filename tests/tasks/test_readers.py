@@ -820,6 +820,31 @@ def test_bad_csv(tmp_path: Path, text: str, target: str | None, message: str) ->
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv.gz"])
+def test_a_class_that_is_called_na(tmp_path: Path, name: str) -> None:
+    """Of a target it is missing or a class; the message says so and how to say which."""
+    text = "x,region\n" + "1,EU\n2,NA\n3,None\n" * 4
+    (tmp_path / name).write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    message = r"missing in 8 of 12 rows, the first is row 2 \(NA, None\)\. If NA is a class: --option na=class; else fill"
+    with pytest.raises(DataError, match=message):
+        read(tmp_path / name, target="region")
+    taken = read(tmp_path / name, target="region", options={"na": "class"})
+    assert ["EU", "NA", "None"] == taken.raw.labels.classes.tolist()
+    assert [0, 1, 2] * 4 == taken.raw.y.tolist()
+    with pytest.raises(InputError, match="na says what words such as NA are in a target, missing or class, found 'x'"):
+        read(tmp_path / name, target="region", options={"na": "x"})
+
+
+def test_an_empty_cell_is_never_a_class(tmp_path: Path) -> None:
+    """Nor is there a hint at classes where the target holds numbers."""
+    (tmp_path / "t.csv").write_text("x,y\n" + "1,EU\n2,\n3,NA\n" * 4)
+    with pytest.raises(DataError, match=r"missing in 4 of 12 rows, the first is row 2\. Fill in or leave out"):
+        read(tmp_path / "t.csv", target="y", options={"na": "class"})
+    (tmp_path / "t.csv").write_text("x,y\n" + "1,1\n2,2.5\n3,NA\n" * 4)
+    with pytest.raises(DataError, match=r"the first is row 3 \(NA\)\. Fill in or leave out these"):
+        read(tmp_path / "t.csv", target="y")
+
+
 def test_a_csv_that_is_no_text(tmp_path: Path) -> None:
     """Another encoding is named as such."""
     (tmp_path / "t.csv").write_bytes("größe,b\n1,2\n".encode("latin-1"))

@@ -147,9 +147,7 @@ def test_a_date_that_is_none() -> None:
     constants = tables.learn(tables.from_frame(frame()))
     with pytest.raises(DataError, match=r"column 'when' of X holds 'soon' in row 2, expected dates as in training"):
         tables.apply(constants, frame(3).astype({"when": object}).assign(when=["2024-01-01", "soon", None]))
-    with pytest.raises(
-        DataError, match=r"X has no column 'when'\. The network was trained with 5 columns: size"
-    ):
+    with pytest.raises(DataError, match=r"X has no column 'when'\. The network was trained with 5 columns: size"):
         tables.apply(constants, frame(3).drop(columns="when"))
     holes = tables.apply(constants, frame(3).assign(when=None))
     np.testing.assert_array_equal(holes[:, 2:6], np.zeros((3, 4)))

@@ -107,9 +107,7 @@ def read_labels(
     return Labels(codes.astype(np.int64), classes, weights=counts)
 
 
-def _together(
-    y: Mapping[str, Any], rows: int, few: int | None, name: str, X: str, weights: Any
-) -> Labels:
+def _together(y: Mapping[str, Any], rows: int, few: int | None, name: str, X: str, weights: Any) -> Labels:
     """Several targets by their names: each classes, or a number."""
     if not y:
         raise DataError(f"{name} is an empty mapping", hint="Give a target, or several by their names")
@@ -329,7 +327,8 @@ def _settle(values: np.ndarray, name: str) -> np.ndarray:
         raise DataError(
             f"Input {name} contains NaN: {len(missing):,} of {len(values):,} targets are missing,"
             f" the first at {name}[{missing[0]}]",
-            hint="Leave these rows out",
+            hint="Leave these rows out"
+            + ("; if a class is called NA: pandas.read_csv(…, keep_default_na=False)" if _words_in(values) else ""),
         )
     kinds = Counter(
         "text" if isinstance(value, str) else "number" if _is_number(value) else type(value).__name__
@@ -348,6 +347,11 @@ def _settle(values: np.ndarray, name: str) -> np.ndarray:
         )
     other = next(kind for kind in kinds if kind not in ("text", "number"))
     raise DataError(f"Unknown label type: {name} holds a {other}", hint="Labels are whole numbers, booleans or strings")
+
+
+def _words_in(values: np.ndarray) -> bool:
+    """Whether words stand among objects, as where pandas has read a class as missing."""
+    return any(isinstance(value, str) for value in values)
 
 
 def _is_number(value: object) -> bool:

@@ -365,15 +365,15 @@ def _read_path(
         _no_tables(kind, path)
         _no_options({key: value for key, value in options.items() if key != "skip_bad"}, kind)
         return _read_image_folder(path, goal, name=name, skip_bad=bool(options.get("skip_bad")))
-    _no_options(options, kind)
+    suffix = tables.ending(path)
+    _no_options({key: value for key, value in options.items() if key != "na" or suffix not in TABLES}, kind)
     if path.is_dir():
         _no_target(target, path)
         return _read_idx_folder(path, kind, goal, name=name)
-    suffix = tables.ending(path)
     if suffix in TABLES:
         if kind == "images":
             raise DataError(f"{path} is a table, not images", hint="Use task='auto'")
-        frame, column = tables.take_target(tables.read_file(path), target, str(path))
+        frame, column = tables.read_pair(path, target, **options)
         names = (str(path), f"the target {shorten(target)}", "", "")
         return _from_arrays(
             tables.from_frame(frame, str(path)),

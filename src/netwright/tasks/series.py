@@ -109,7 +109,7 @@ def describe(constants: Mapping[str, Any]) -> str:
     )
 
 
-def read(path: Path, target: str | None) -> Source:
+def read(path: Path, target: str | None, na: str = "missing") -> Source:
     """An .npz file (X, y or X_train, y_train; perhaps X_test, y_test), or a CSV file with a series a row."""
     from netwright.tasks import tables
     from netwright.tasks.readers import read_pairs
@@ -117,7 +117,7 @@ def read(path: Path, target: str | None) -> Source:
     if path.suffix.lower() == ".npz":
         return Source(*read_pairs(path))
     if tables.ending(path) in (".csv", ".tsv"):
-        frame, column = tables.take_target(tables.read_csv(path), target, str(path))
+        frame, column = tables.read_pair(path, target, na)
         return Source(_matrix(frame, str(path)), column)
     raise DataError(f"{path} holds no series", hint="Give an .npz file with X and y, or a CSV file with a series a row")
 

@@ -224,8 +224,15 @@ def read_csv(path: Path, words: Collection[str] | None = ()) -> Any:
     return frame
 
 
-def take_target(frame: Any, target: str | None, what: str) -> tuple[Any, Any]:
-    """The frame without its target column, and that column; raises DataError for a column that is not there."""
+def read_pair(path: Path, target: str | None, na: str = "missing") -> tuple[Any, Any]:
+    """The frame in a file without its target column, and that column.
+
+    Words such as ``NA`` and ``None``, which pandas reads as missing, are classes of the target where ``na`` is
+    "class". DataError for a column that is not there, and for rows without a target.
+    """
+    if na not in ("missing", "class"):
+        raise InputError(f"na says what words such as NA are in a target, missing or class, found {shorten(na)}")
+    frame, what = read_file(path), str(path)
     names = [str(name) for name in frame.columns]
     if target is None:
         raise DataError(
@@ -241,14 +248,40 @@ def take_target(frame: Any, target: str | None, what: str) -> tuple[Any, Any]:
             f"{what} has no column beside the target {shorten(target)}", hint="Nothing is left to predict it from"
         )
     column = frame.iloc[:, names.index(target)]
-    missing = np.flatnonzero(column.isna().to_numpy())
-    if len(missing):
-        raise DataError(
-            f"the target {shorten(target)} of {what} is missing in {len(missing):,} of {len(column):,} rows,"
-            f" the first is row {missing[0] + 1}",
-            hint="Fill in or leave out these rows",
-        )
+    if column.isna().any() and ending(path) in PACKED:
+        written = _as_written(path, names.index(target))
+        column = written.mask(written == "") if na == "class" else column
+        _check_there(column, target, what, written)
+    else:
+        _check_there(column, target, what)
     return frame.drop(columns=frame.columns[names.index(target)]), column
+
+
+def _as_written(path: Path, place: int) -> Any:
+    """A column of a CSV file as it stands there, an empty cell as an empty text."""
+    import pandas
+
+    column = pandas.read_csv(
+        path, sep=_check_header(path), encoding="utf-8-sig", index_col=False, usecols=[place], dtype=str,
+        keep_default_na=False,
+    )  # fmt: skip
+    return column.iloc[:, 0]
+
+
+def _check_there(column: Any, target: str, what: str, written: Any = None) -> None:
+    """DataError with the first row that has no target, and the words that count as none."""
+    missing = np.flatnonzero(column.isna().to_numpy())
+    if not len(missing):
+        return
+    words = [] if written is None else sorted(set(written.iloc[missing]) - {""})
+    classes = bool(words) and column.dtype.kind not in "biuf"
+    said = f" ({', '.join(words[:3])})" if words else ""
+    hint = "Fill in or leave out these rows"
+    raise DataError(
+        f"the target {shorten(target)} of {what} is missing in {len(missing):,} of {len(column):,} rows,"
+        f" the first is row {missing[0] + 1}{said}",
+        hint=f"If {words[0]} is a class: --option na=class; else f{hint[1:]}" if classes else hint,
+    )
 
 
 def learn(table: Table, rows: np.ndarray | None = None) -> dict[str, Any]:
@@ -565,8 +598,7 @@ def _arrange(constants: Mapping[str, Any], table: Table, what: str) -> Table:
         absent = list(dict.fromkeys(sources.get(name, name) for name in absent))
         known = list(dict.fromkeys(sources.get(name, name) for name in expected))
         raise DataError(
-            f"{what} has no column {shorten(absent[0])}"
-            + (f" and {len(absent) - 1} more" if len(absent) > 1 else ""),
+            f"{what} has no column {shorten(absent[0])}" + (f" and {len(absent) - 1} more" if len(absent) > 1 else ""),
             hint=f"The network was trained with {_listed(known)}",
         )
     for name in expected_numbers:

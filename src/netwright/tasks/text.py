@@ -181,17 +181,17 @@ def words_of(text: str, most: int | None = None) -> list[str]:
     return words
 
 
-def read(path: Path, target: str | None, tokens: str = "words") -> Source:
+def read(path: Path, target: str | None, tokens: str = "words", na: str = "missing") -> Source:
     """A CSV or Parquet file with a column of texts, or a folder with one sub-folder of .txt files a class.
 
     A folder may have ``train`` and ``test`` with such sub-folders each. ``tokens`` is how they are cut: see
-    :class:`Texts`.
+    :class:`Texts`; ``na`` is as of :func:`netwright.tasks.tables.read_pair`.
     """
-    source = _read(path, target)
+    source = _read(path, target, na)
     return replace(source, X=source.X.cut_into(tokens))
 
 
-def _read(path: Path, target: str | None) -> Source:
+def _read(path: Path, target: str | None, na: str) -> Source:
     from netwright.tasks import tables
 
     if path.is_dir():
@@ -205,7 +205,7 @@ def _read(path: Path, target: str | None) -> Source:
         X, y = _read_classes(path)
         return Source(Texts(X), y)
     if tables.ending(path) in (".csv", ".tsv", ".parquet", ".pq"):
-        frame, column = tables.take_target(tables.read_file(path), target, str(path))
+        frame, column = tables.read_pair(path, target, na)
         return Source(take(_filled(frame), str(path)), column)
     raise DataError(
         f"{path} holds no texts and answers",
