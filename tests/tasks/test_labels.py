@@ -102,6 +102,28 @@ def test_labels_that_cannot_be_learnt(y: Any, message: str) -> None:
         learnt(y)
 
 
+@pytest.mark.parametrize("goal", [None, "classification", "regression"])
+@pytest.mark.parametrize(
+    "days",
+    [
+        [f"2021-01-{day:02}" for day in range(1, 21)],
+        [f"{day}.01.2021" for day in range(1, 21)],
+        [f"01/{day}/2021 14:30" for day in range(1, 21)],
+        pd.Series(pd.date_range("2021-01-01", periods=20)),
+        pd.Series(pd.date_range("2021-01-01", periods=20, tz="UTC")),
+        pd.Series([day.date() for day in pd.date_range("2021-01-01", periods=20)]),
+    ],
+)
+def test_dates_are_no_target(days: Any, goal: Any) -> None:
+    """Neither classes nor numbers; the message names one of them."""
+    with pytest.raises(DataError, match=r"y holds dates, such as '.*2021.*', expected classes or numbers\. Choose"):
+        read_labels(days, rows=20, goal=goal)
+    some = [*days[:18], "soon", "late"]
+    if isinstance(days, list):
+        with pytest.raises(DataError, match=r"20 classes .*single|regression predicts numbers"):
+            read_labels(some, rows=20, goal=goal)
+
+
 @pytest.mark.parametrize("value", [None, np.nan, float("nan"), np.float32("nan"), pd.NA, pd.NaT, np.datetime64("NaT")])
 def test_what_is_missing(value: Any) -> None:
     """Whatever a library has for it."""

@@ -21,6 +21,9 @@ WORDS = 32
 """How many columns a text becomes."""
 
 _DATE = re.compile(r"(\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?)?)(?:\.\d+)?(?:Z|[+-]\d{2}:?\d{2})?", re.ASCII)
+OTHER_DAY = r"(?:\d{1,2}([./-])\d{1,2}\1(?:\d{2}|\d{4})|\d{4}([./-])\d{1,2}\2\d{1,2})(?:[ T].*)?"
+"""The day of a year as somebody may write it, ISO 8601 or otherwise: 2021-01-19, 19.01.2021, 1/19/21 14:00."""
+_DAY = re.compile(OTHER_DAY, re.ASCII)
 _WORD = re.compile(r"\w+")
 
 
@@ -60,6 +63,11 @@ def dates(column: Sequence[Any] | np.ndarray) -> dict[str, np.ndarray] | None:
         "hour": seconds % 86400 / 3600,
     }
     return {name: np.where(holes, np.nan, values) for name, values in parts.items()}
+
+
+def are_days(values: Sequence[Any] | np.ndarray) -> bool:
+    """Whether all of these, none of them missing, are days of a year, in whatever way they are written."""
+    return len(values) > 0 and all(_DAY.fullmatch(str(value).strip()) is not None for value in values)
 
 
 def is_text(values: Sequence[Any]) -> bool:

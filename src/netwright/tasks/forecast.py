@@ -21,6 +21,7 @@ import numpy as np
 from netwright.errors import DataError, InputError, nearest
 from netwright.tasks import tables
 from netwright.tasks.checks import as_array, check_memory, is_frame, shorten
+from netwright.tasks.columns import OTHER_DAY
 from netwright.tasks.kinds import Source
 
 if TYPE_CHECKING:
@@ -38,8 +39,7 @@ LEAST = 8
 CORRELATED = 0.3
 """From so much correlation with itself on, a series without dates has a season."""
 OTHER_DATE = re.compile(
-    r"(\d{1,2}([./-])\d{1,2}\2(\d{2}|\d{4})|\d{4}([./-])\d{1,2}\4\d{1,2})([ T].*)?"
-    r"|\d{1,2}[./-]\d{4}|\d{4}[./]\d{1,2}|\d{1,2}/\d{1,2}|\d{1,2}\.\d{1,2}\."
+    rf"{OTHER_DAY}|\d{{1,2}}[./-]\d{{4}}|\d{{4}}[./]\d{{1,2}}|\d{{1,2}}/\d{{1,2}}|\d{{1,2}}\.\d{{1,2}}\."
 )
 """What somebody takes for a date that is not read as one: 19.01.2021, 1/19/21 14:00, 2021/01/19, 01.2021, 19.01."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 
 from netwright.errors import DataError, InputError
 from netwright.tasks.checks import as_array, check_finite, is_frame, is_missing, shorten
+from netwright.tasks.columns import are_days
 
 Goal = Literal["classification", "regression", "labels"]
 
@@ -70,7 +72,9 @@ def read_labels(
         return _together(y, rows, few, name, X, weights)
     if goal == "labels":
         return _several(y, rows, name, X, weights)
-    values = _flat(as_array(_plain(y), name), name)
+    plain = _plain(y)
+    _check_no_dates(plain, name)
+    values = _flat(as_array(plain, name), name)
     if len(values) != rows:
         raise DataError(
             f"{X} has {rows:,} rows and {name} has {len(values):,} values", hint="Give one target to every row"
@@ -105,6 +109,19 @@ def read_labels(
     classes, codes = np.unique(values, return_inverse=True)
     _check_members(classes, np.bincount(codes), rows, name)
     return Labels(codes.astype(np.int64), classes, weights=counts)
+
+
+def _check_no_dates(y: Any, name: str) -> None:
+    """DataError for a target that is a date in every row: there would be hardly a class with two members."""
+    if not isinstance(y, np.ndarray) or y.ndim != 1 or not len(y):
+        return
+    dated = y.dtype.kind == "M" or all(isinstance(value, datetime.date) for value in y)
+    if dated or (all(isinstance(value, str) for value in y) and are_days(y)):
+        raise DataError(
+            f"{name} holds dates, such as {str(y[0]).removesuffix('T00:00:00.000000000')!r},"
+            " expected classes or numbers",
+            hint="Choose another target; or give days as numbers, or classes such as the month",
+        )
 
 
 def _together(y: Mapping[str, Any], rows: int, few: int | None, name: str, X: str, weights: Any) -> Labels:
