@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -12,8 +14,20 @@ from torch import Tensor, nn
 import netwright as nw
 from netwright.errors import InfeasibleError, InputError, NetwrightError, TooManyFailures
 from netwright.evaluators import Candidate, Train
+from netwright.study import selection as selection_module
 from netwright.study.candidates import make_limits
-from netwright.study.selection import MAX_REFITS, PLANS, Plan, choose_plan, ranked, select
+from netwright.study.selection import (
+    FEW,
+    FOLDS,
+    MAX_REFITS,
+    PLANS,
+    Plan,
+    choose_plan,
+    cross_parts,
+    few_to_judge,
+    ranked,
+    select,
+)
 from netwright.testing.toy import blobs
 from netwright.training import Data, split
 from netwright.training.recipes import Recipe
@@ -252,3 +266,109 @@ def test_a_known_good_start_is_always_a_finalist(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(study.strategy, "known_good", lambda: ({"sight": last.architecture["sight"]},))
     selected = select(study, plan=Plan(2, 1, 1, 2), baseline="digits")
     assert {ranked(study)[0].number, last.number} == {number for number, _ in selected.ranking}
+
+
+class Seer(Train):
+    """Keeps no trial's true score: all are praised alike."""
+
+    def __call__(self, candidate: Candidate) -> dict[str, float]:
+        return {**super().__call__(candidate), "val_accuracy": 0.9, "val_loss": 0.1}
+
+
+def test_few_examples_are_judged_by_cross_validation() -> None:
+    """Every example but the test's judges each finalist once, by a network that did not train on it."""
+    study = study_of(Shades, Seer, trials=8)
+    selected = select(study, epochs=12, baseline="digits", n_jobs=1)
+    assert selected.plan.crossed
+    assert selected.plan.judged_seeds == FOLDS
+    train = study.evaluator
+    assert isinstance(train, Train)
+    parts = cross_parts(train)
+    assert sorted(np.concatenate(parts)) == train.split.development.tolist()
+    judged = [note for note in study.noted("trained") if note["part"] == "judge"]
+    assert len(judged) == FOLDS * len(selected.ranking)
+    assert {note["key"].split("-")[0] for note in judged} == {f"judge{part}of{FOLDS}" for part in range(FOLDS)}
+    best = selected.ranking[0]
+    assert best[1] * len(train.split.development) == pytest.approx(round(best[1] * len(train.split.development)))
+    blind = [score for number, score in selected.ranking if study.trials[number].architecture["sight"] == 0.0]
+    assert selected.trial.architecture["sight"] > 0.0
+    assert all(score < best[1] for score in blind)
+
+
+def test_no_part_of_a_cross_validation_trains_on_what_judges_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is trained on and what judges are disjoint, and together all but the test data."""
+    from netwright.training import loop
+
+    trained: list[list[int]] = []
+    judges: list[int] = []
+    train_network, answers = loop.train_network, selection_module._answers
+
+    def train_on(network: nn.Module, data: Data, indices: Any, *args: Any, **kwargs: Any) -> Any:
+        trained.append(list(indices))
+        return train_network(network, data, indices, *args, **kwargs)
+
+    def answer(network: Any, data: Data, *args: Any) -> Any:
+        judges.append(len(data))
+        return answers(network, data, *args)
+
+    monkeypatch.setattr(loop, "train_network", train_on)
+    monkeypatch.setattr(selection_module, "_answers", answer)
+    study = study_of(Sight)
+    select(study, epochs=2, baseline="digits")
+    train = study.evaluator
+    assert isinstance(train, Train)
+    development = set(train.split.development.tolist())
+    crossed = [set(rows) for rows in trained if set(rows) < development]
+    assert len(crossed) == 2 * FOLDS
+    for rows, count in zip(crossed, judges, strict=False):
+        assert len(development - rows) == count
+    left_out = [tuple(sorted(development - rows)) for rows in crossed[:FOLDS]]
+    assert sorted(place for part in left_out for place in part) == sorted(development)
+
+
+def test_many_or_ordered_examples_are_judged_by_the_selection_data() -> None:
+    """What follows in time is never judged by a network that saw later examples."""
+    X, y = blobs(160)
+    data = Data(X, y, ("left", "right"))
+    assert few_to_judge(Train(data, RECIPE, split=split(y, 0)))
+    X, y = blobs(FEW * 8)
+    many = Data(X, y, ("left", "right"))
+    assert len(split(y, 0).selection) < FEW < len(split(y, 0, selection=0.2).selection)
+    assert few_to_judge(Train(many, RECIPE, split=split(y, 0)))
+    assert not few_to_judge(Train(many, RECIPE, split=split(y, 0, selection=0.2)))
+    steps = np.zeros((160, 4), dtype=np.float32)
+    ahead = Data(steps, steps[:, :2], goal="forecast")
+    assert not few_to_judge(Train(ahead, Recipe.regression(), split=split(np.arange(160.0), 0)))
+
+
+class Tints(Sight):
+    """Sees one of ten shares of its input."""
+
+    def __init__(self, input_shape: tuple[int, ...], classes: int) -> None:
+        nn.Module.__init__(self)
+        self.sight = nw.choose("sight", *(tenth / 10 for tenth in range(1, 11)))
+        self.head = nn.Linear(36, classes)
+
+
+def test_known_good_starts_have_half_of_the_places_for_few_examples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many examples one."""
+    study = study_of(Tints, Seer, trials=10)
+    run = selection_module._Selection(study, "digits", None, 4, 1, None, None, None, 0)
+    order = [trial.architecture for trial in run.candidates]
+    assert len(order) == 10
+    monkeypatch.setattr(study.strategy, "known_good", lambda: [dict(each) for each in order[-4:]])
+    for crossed, chosen in ((True, [0, 1, 2, 6, 7, 8]), (False, [0, 1, 2, 3, 4, 6])):
+        finalists = run._finalists(Plan(6, FOLDS, 1, 4, crossed=crossed))
+        assert [order.index(trial.architecture) for trial in finalists] == chosen
+
+
+def test_a_plan_of_few_examples_gives_way_where_time_is_short() -> None:
+    """Cross-validation first, with ever fewer finalists; then the selection data."""
+    plans = [
+        choose_plan(seconds, 1.0, 10, 1, 20, few=True) for seconds in (1e6, 8 * 25 + 20, 4 * 25 + 20, 2 * 25 + 19, 25)
+    ]
+    assert [(plan.finalists, plan.judged_seeds, plan.crossed) for plan in plans] == [
+        (8, FOLDS, True), (8, FOLDS, True), (4, FOLDS, True), (4, 2, False), (1, 0, False),
+    ]  # fmt: skip
+    assert not choose_plan(None, 1.0, 10, 1, 20).crossed
+    assert not choose_plan(None, 1.0, 10, 1, 1, few=True).crossed

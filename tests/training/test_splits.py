@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from netwright.errors import DataError, InputError
 from netwright.training import split
+from netwright.training.splits import folds
 
 
 def parts(it):
@@ -102,3 +103,27 @@ def test_a_fraction_is_a_fraction():
     """A fraction of 1 or more is refused by its name."""
     with pytest.raises(InputError, match=r"selection is a fraction .* found 1\.5"):
         split(np.arange(50) % 2, 0, selection=1.5)
+
+
+@pytest.mark.parametrize("classes", [1, 2, 7])
+def test_folds_are_disjoint_whole_and_even(classes: int) -> None:
+    """Each place is in one part; parts and the shares of each class in them differ by one at most."""
+    y = np.random.default_rng(0).integers(classes, size=103)
+    places = np.sort(np.random.default_rng(1).permutation(103)[:83])
+    parts = folds(y, places, 5, 3)
+    assert sorted(np.concatenate(parts).tolist()) == places.tolist()
+    sizes = [len(part) for part in parts]
+    assert max(sizes) - min(sizes) <= 1
+    for name in range(classes):
+        counts = [int((y[part] == name).sum()) for part in parts]
+        assert max(counts) - min(counts) <= 1
+    assert all(np.array_equal(a, b) for a, b in zip(parts, folds(y, places, 5, 3), strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(parts, folds(y, places, 5, 4), strict=True))
+
+
+def test_folds_need_an_example_each() -> None:
+    """And at least two parts."""
+    with pytest.raises(DataError, match="4 examples cannot be dealt into 5 parts"):
+        folds(np.arange(9.0), np.arange(4), 5, 0)
+    with pytest.raises(DataError, match="into 1 parts"):
+        folds(np.arange(9.0), np.arange(4), 1, 0)

@@ -27,9 +27,10 @@ def test_the_suite_of_spaces(space: SearchSpace) -> None:
 
 
 def test_the_number_of_networks(space: SearchSpace) -> None:
-    """Residual networks of two to four blocks, causal, recurrent and inception networks, at three learning rates."""
+    """Residual, causal, recurrent and inception networks and random kernels, at three learning rates."""
     residual, causal, recurrent, inception = 4 * (3**2 + 3**3 + 3**4), 4 * 3 * 3 * 8, 4 * 3 * 3, 4 * 3 * 3 * 3 * 2
-    assert 3 * (residual + causal + recurrent + inception) == int(space.size)
+    kernels = 4 * 2
+    assert 3 * (residual + causal + recurrent + inception + kernels) == int(space.size)
 
 
 def test_parameters_of_the_published_network_by_hand() -> None:
@@ -72,11 +73,12 @@ def test_a_causal_block_sees_the_past_alone() -> None:
 
 @pytest.mark.parametrize("start", series.SERIES_STARTS, ids=lambda one: one["network"])
 def test_starts_learn_and_are_written_out(space: SearchSpace, start: Mapping[str, Any]) -> None:
-    """One of each kind: every parameter has a gradient, and the network is plain source."""
+    """One of each kind: every parameter that is trained has a gradient, and the network is plain source."""
     assert start in space
     network = space.build(start)
     network(torch.randn(4, 2, 12)).sum().backward()
-    assert all(parameter.grad is not None for parameter in network.parameters())
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    assert trained and all(parameter.grad is not None for parameter in trained)
     assert "class Network" in write_source(network.eval(), torch.zeros(2, 2, 12))
 
 
@@ -86,3 +88,21 @@ def test_a_supernet_shares_the_space(space: SearchSpace) -> None:
     x = torch.randn(4, 2, 12)
     for start in series.SERIES_STARTS:
         assert torch.equal(supernet.at(start)(x), supernet.extract(start)(x))
+
+
+def test_random_kernels_say_the_maximum_and_the_share_of_positive_values() -> None:
+    """By hand on one series; the kernels stay as drawn, each channel of a kernel has mean 0, few channels are seen."""
+    torch.manual_seed(0)
+    kernels = series.RandomKernels(3, 64, 9, 2)
+    x = torch.randn(1, 3, 40)
+    weight, bias = kernels.conv.weight, kernels.conv.bias
+    assert bias is not None
+    padded = torch.nn.functional.pad(x[0], (8, 8))
+    for kernel in (0, 17, 63):
+        answers = torch.stack([(padded[:, t : t + 17 : 2] * weight[kernel]).sum() + bias[kernel] for t in range(40)])
+        said = kernels(x)[0]
+        assert said[kernel].item() == pytest.approx(answers.max().item(), abs=1e-5)
+        assert said[64 + kernel].item() == pytest.approx((answers > 0).float().mean().item(), abs=1e-6)
+    assert weight.mean(2).abs().max() < 1e-6 and not any(each.requires_grad for each in kernels.parameters())
+    seen = (weight.abs().sum(2) > 0).sum(1)
+    assert set(seen.tolist()) == {1, 2, 3} and (seen == 1).sum() > (seen == 3).sum()

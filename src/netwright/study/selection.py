@@ -3,7 +3,8 @@
 The search's own score is biased upwards by having been chosen. So the best of the search train again on the search
 data with several seeds and are judged on the selection data; the winner is refitted on search and selection data
 together, and so is the pinned baseline, with the same recipe, seeds and split; both are compared on the test data.
-Each training is journaled when it ends, so an interrupted selection goes on where it stopped.
+Where the selection data are few, finalists are judged by cross-validation over all but the test data instead. Each
+training is journaled when it ends, so an interrupted selection goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ class Training:
     params: int | None = None
     outputs: bool = False
     """Whether the outputs for the examples that judge it are kept, too, for an ensemble."""
+    fold: int | None = None
+    """Which part of a cross-validation judges it; it trains on the others. None: the selection data judge it."""
     least: float = field(default=0.0, compare=False)
     """Seconds that it may train even where they do not fit into the time: as long as the trial did."""
 
@@ -62,14 +65,16 @@ class Training:
     def key(self) -> str:
         """Its name in the journal."""
         name = f"baseline{self.params or ''}" if self.architecture is None else self.architecture.key
-        return f"{self.part}-{name}-{self.seed}-{self.epochs}"
+        part = self.part if self.fold is None else f"{self.part}{self.fold}of{FOLDS}"
+        return f"{part}-{name}-{self.seed}-{self.epochs}"
 
 
 @dataclass(frozen=True)
 class Plan:
     """How many finalists, on how many seeds each, and on how many seeds the winner is refitted for ``epochs``.
 
-    The finalists are judged after half as many epochs: their order is the same, and twice as many can stand.
+    The finalists are judged after half as many epochs: their order is the same, and twice as many can stand. With
+    ``crossed`` they are judged by cross-validation, one seed a part: ``judged_seeds`` is the number of parts.
     """
 
     finalists: int
@@ -78,6 +83,7 @@ class Plan:
     epochs: int
     members: int = 0
     """As many networks more are refitted at most for an ensemble."""
+    crossed: bool = False
 
     @property
     def judged_epochs(self) -> int:
@@ -98,6 +104,10 @@ class Plan:
 
 PLANS = ((6, 2, 2), (4, 2, 2), (4, 1, 2), (2, 1, 2), (1, 0, 2), (1, 0, 1))
 """Finalists, seeds for judging, seeds for refitting: from the best to the least that is still honest."""
+FOLDS, FEW = 5, 150
+"""Fewer examples than FEW to judge the finalists by tell them apart too badly: then so many parts of all are judged."""
+PLANS_OF_FEW = tuple((finalists, FOLDS, 2) for finalists in (8, 6, 4, 2))
+"""The same for few examples; where not even the last fits, one of the others is taken."""
 QUICK_DRAWS, QUICK_ROWS, QUICK_EPOCHS = 48, 2_000, 3
 """What a network is chosen from and trained on that is to be there within seconds."""
 MAX_REFITS = 6
@@ -173,19 +183,23 @@ def choose_plan(
     available: int,
     usual: int | None = None,
     members: int = 0,
+    few: bool = False,
 ) -> Plan:
     """The fullest plan that fits into the time that is left; the least one if none does.
 
     Before finalists are given up the epochs are halved, as long as they stay at the ``usual`` number or above.
+    With ``few`` the plans that judge by cross-validation come first.
     """
     shorter = [epochs]
     while usual is not None and shorter[-1] // 2 >= usual:
         shorter.append(shorter[-1] // 2)
-    orders = [(plan, count) for count in shorter for plan in PLANS if plan[1]]
-    orders += [(plan, count) for plan in PLANS if not plan[1] for count in shorter]
-    for (finalists, judged, refit), count in orders:
+    orders = [(plan, count, True) for count in shorter for plan in PLANS_OF_FEW if few]
+    orders += [(plan, count, False) for count in shorter for plan in PLANS if plan[1]]
+    orders += [(plan, count, False) for plan in PLANS if not plan[1] for count in shorter]
+    for (finalists, judged, refit), count, crossed in orders:
         judged_seeds = judged if available > 1 else 0
-        plan = Plan(min(finalists, available), judged_seeds, refit, count, members if judged_seeds else 0)
+        others = members if judged_seeds else 0
+        plan = Plan(min(finalists, available), judged_seeds, refit, count, others, crossed and judged_seeds > 0)
         if seconds_left is None or plan.seconds(epoch_seconds, workers) <= seconds_left:
             return plan
     return Plan(1, 0, 1, shorter[-1])
@@ -370,9 +384,7 @@ class _Selection:
         size = int(trial.metrics["params"]) if self.baseline.sized else None
         # As long as the network found was trained, where the time was too short for all epochs.
         spans = [records[each.key]["fitted"]["epochs"] if each.key in records else plan.epochs for each in refits]
-        twins = [
-            Training("refit", None, each.seed, epochs, size) for each, epochs in zip(refits, spans, strict=True)
-        ]
+        twins = [Training("refit", None, each.seed, epochs, size) for each, epochs in zip(refits, spans, strict=True)]
         began = time.monotonic()
         rivals = self._train(twins, "baseline")
         outside = time.monotonic() - began
@@ -405,14 +417,16 @@ class _Selection:
         if noted:
             body = noted[-1]
             members = body.get("members", 0)
-            return Plan(body["finalists"], body["judged_seeds"], body["refit_seeds"], body["epochs"], members)
+            crossed = body.get("crossed", False)
+            return Plan(body["finalists"], body["judged_seeds"], body["refit_seeds"], body["epochs"], members, crossed)
         plan = self.plan
         if plan is None:
             left = None if self.deadline is None else self.deadline()
             seconds = epoch_seconds(self.study, self.candidates[:8])
             usual = int(self.baseline.recipe["epochs"])
             members = max(0, self.ensemble - 1)
-            plan = choose_plan(left, seconds, self.epochs, self.n_jobs, len(self.candidates), usual, members)
+            few = few_to_judge(self.train)
+            plan = choose_plan(left, seconds, self.epochs, self.n_jobs, len(self.candidates), usual, members, few)
         self.study.note(
             "plan",
             finalists=plan.finalists,
@@ -420,11 +434,14 @@ class _Selection:
             refit_seeds=plan.refit_seeds,
             epochs=plan.epochs,
             **({"members": plan.members} if plan.members else {}),
+            **({"crossed": True} if plan.crossed else {}),
         )
         return plan
 
     def _judge(self, plan: Plan) -> tuple[Trial, tuple[tuple[int, float], ...]]:
-        finalists = self._finalists(plan.finalists)
+        from netwright.training.goals import read_goal
+
+        finalists = self._finalists(plan)
         if plan.judged_seeds == 0 or len(finalists) == 1:
             return finalists[0], ()
         trainings = self._judgements(finalists, plan)
@@ -439,34 +456,51 @@ class _Selection:
             return finalists[0], ()
         metric = self.study.objectives[0].metric
         asked = metric.removeprefix("val_") if metric.removeprefix("val_") in self.train.scorers else None
-        scores = {number: float(np.mean([_score(each, asked) for each in some])) for number, some in judged.items()}
-        losses = {number: float(np.mean([each["loss"] for each in some])) for number, some in judged.items()}
-        count = len(self.train.split.selection)
+        if plan.crossed:
+            whole = {number: self._joined(trainings[number]) for number in judged}
+            targets = np.asarray(self.train.data.y[np.concatenate(cross_parts(self.train))])
+            goal = read_goal(self.train.data.task)
+            told = {number: _judgement(outputs, targets, goal, self.train.scorers) for number, outputs in whole.items()}
+            scores = {number: _score(each, asked) for number, each in told.items()}
+            losses = {number: float(each["loss"]) for number, each in told.items()}
+            count = len(targets)
+        else:
+            scores = {number: float(np.mean([_score(each, asked) for each in some])) for number, some in judged.items()}
+            losses = {number: float(np.mean([each["loss"] for each in some])) for number, some in judged.items()}
+            count = len(self.train.split.selection)
         error = standard_error(max(scores.values()), self.train, count) if asked is None else 0.0
         alike = [number for number in judged if scores[number] >= max(scores.values()) - error]
         prices = _prices([trial for trial in finalists if trial.number in alike], self.study.objectives[1:])
         best = min(alike, key=lambda number: (prices[number], losses[number], number))
         return self.study.history.trials[best], tuple(sorted(scores.items(), key=lambda pair: -pair[1]))
 
-    def _finalists(self, count: int) -> list[Trial]:
+    def _finalists(self, plan: Plan) -> list[Trial]:
         """The best of the search; the last place is kept for the best of the known-good starts.
 
-        A start is known to be good when it is trained whole, which the short training of a trial cannot tell.
+        A start is known to be good when it is trained whole, which the short training of a trial cannot tell. Of few
+        examples the search knows still less: then half of the places are kept.
         """
-        first = self.candidates[:count]
+        if plan.finalists < 2:
+            return self.candidates[: plan.finalists]
         starts = self.study.strategy.known_good()
         known = [trial for trial in self.candidates if any(_begins(trial.architecture, start) for start in starts)]
-        if count < 2 or not known or known[0] in first:
-            return first
-        return [*first[: count - 1], known[0]]
+        kept = known[: plan.finalists // 2 if plan.crossed else 1]
+        others = [trial for trial in self.candidates if trial not in kept]
+        chosen = [*kept, *others[: plan.finalists - len(kept)]]
+        return [trial for trial in self.candidates if trial in chosen]
 
     def _judgements(self, finalists: Sequence[Trial], plan: Plan) -> dict[int, list[Training]]:
         """The trainings by which the finalists are judged, by the number of their trial."""
         return {
             trial.number: [
                 Training(
-                    "judge", trial.architecture, FIRST_SEED + index, plan.judged_epochs,
-                    outputs=self.ensemble > 0, least=trial.seconds,
+                    "judge",
+                    trial.architecture,
+                    FIRST_SEED + index,
+                    plan.judged_epochs,
+                    outputs=self.ensemble > 0 or plan.crossed,
+                    fold=index if plan.crossed else None,
+                    least=trial.seconds,
                 )
                 for index in range(plan.judged_seeds)
             ]
@@ -481,24 +515,30 @@ class _Selection:
         from netwright.training.ensembles import choose
         from netwright.training.goals import read_goal
 
-        finalists = self._finalists(plan.finalists)
+        finalists = self._finalists(plan)
         if plan.judged_seeds == 0 or len(finalists) < 2:
             return []
         noted = self.study.noted("ensemble")
         if noted:
             chosen = [(each["trial"], each["seed"], each["count"]) for each in noted[-1]["members"]]
         else:
-            judged = [(t, each) for t, some in self._judgements(finalists, plan).items() for each in some]
+            trainings = self._judgements(finalists, plan)
+            # Of a cross-validation all parts together are one network's answers.
+            judged = [
+                (number, part)
+                for number, some in trainings.items()
+                for part in ([some] if plan.crossed else [[each] for each in some])
+            ]
             # A training that failed, or one of a version that kept no outputs, cannot take part.
-            kept = [(number, each) for number, each in judged if self._outputs_file(each).is_file()]
+            kept = [(number, some) for number, some in judged if all(self._outputs_file(t).is_file() for t in some)]
             if len(kept) < 2:
                 return []
             data = self.train.data
-            outputs = [np.load(self._outputs_file(each), allow_pickle=False) for _, each in kept]
-            targets = np.asarray(data.y[self.train.split.selection])
-            counts = choose(outputs, targets, read_goal(data.task), self.ensemble).counts
+            outputs = [self._joined(some) for _, some in kept]
+            places = np.concatenate(cross_parts(self.train)) if plan.crossed else self.train.split.selection
+            counts = choose(outputs, np.asarray(data.y[places]), read_goal(data.task), self.ensemble).counts
             pairs = zip(kept, counts, strict=True)
-            chosen = [(number, each.seed, count) for (number, each), count in pairs if count]
+            chosen = [(number, some[0].seed, count) for (number, some), count in pairs if count]
             members = [{"trial": number, "seed": seed, "count": count} for number, seed, count in chosen]
             self.study.note("ensemble", members=members)
         trials = self.study.history.trials
@@ -544,6 +584,10 @@ class _Selection:
             for trial, training, count in parts
         )
         return Together(members, dataclasses.replace(scored, named=named, unnamed=unnamed), difference, judged)
+
+    def _joined(self, trainings: Sequence[Training]) -> np.ndarray[Any, Any]:
+        """The outputs of trainings that were judged by different examples, below each other."""
+        return np.concatenate([np.load(self._outputs_file(each), allow_pickle=False) for each in trainings])
 
     def _outputs_file(self, training: Training) -> Path:
         return self.folder / f"{training.key}.outputs.npy"
@@ -849,6 +893,10 @@ def train_final(
     if training.part == "refit":
         indices = split.development
         judges = train.test if train.test is not None else data.subset(split.test)
+    elif training.fold is not None:
+        parts = cross_parts(train)
+        judges = data.subset(parts[training.fold])
+        indices = np.sort(np.concatenate([part for fold, part in enumerate(parts) if fold != training.fold]))
     else:
         judges = data.subset(split.selection)
     seconds = None if ends is None else max(training.least, ends - time.time())
@@ -858,30 +906,52 @@ def train_final(
     network.to("cpu")
     goal = read_goal(data.task)
     outputs, targets = _answers(network, judges, goal, fitted), np.asarray(judges.y)
+    judged = _judgement(outputs, targets, goal, train.scorers)
+    path = Path(file)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    digest = save_weights(path, network.state_dict())
+    np.save(path.with_suffix(".npy"), goal.credits(outputs, targets))
+    if training.outputs:
+        np.save(path.with_suffix(".outputs.npy"), outputs)
+    return {
+        "file": path.name,
+        "sha256": digest,
+        **judged,
+        "seconds": fitted.seconds,
+        "fitted": {"center": fitted.center.tolist(), "scale": fitted.scale.tolist(), "epochs": fitted.epochs},
+    }
+
+
+def few_to_judge(train: Train) -> bool:
+    """Whether finalists are better judged by cross-validation: few examples to select by, in no order."""
+    from netwright.training.goals import read_goal
+
+    few = len(train.split.selection) < FEW and len(train.split.development) >= 2 * FOLDS
+    return few and not read_goal(train.data.task).ordered
+
+
+def cross_parts(train: Train) -> tuple[np.ndarray[Any, Any], ...]:
+    """The parts of the cross-validation of finalists: all but the test data, always dealt alike."""
+    from netwright.training.splits import folds
+
+    return folds(train.data.y, train.split.development, FOLDS, FIRST_SEED)
+
+
+def _judgement(
+    outputs: np.ndarray[Any, Any], targets: np.ndarray[Any, Any], goal: Goal, scorers: Sequence[str]
+) -> dict[str, Any]:
+    """Mean credit, loss, and the scores by scikit-learn's scorers, of outputs in the targets' own unit."""
+    import torch
+
     # A copy of the targets: a file that is mapped into memory cannot be written to, of which torch warns.
     loss = (
         float(np.mean((outputs - targets) ** 2))
         if goal.standardised
         else float(goal.loss(torch.from_numpy(outputs), torch.tensor(targets)))
     )
-    examples = goal.credits(outputs, targets)
-    named, unnamed = _named(train.scorers, outputs, targets, data.task)
-    path = Path(file)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    digest = save_weights(path, network.state_dict())
-    np.save(path.with_suffix(".npy"), examples)
-    if training.outputs:
-        np.save(path.with_suffix(".outputs.npy"), outputs)
-    return {
-        "file": path.name,
-        "sha256": digest,
-        "score": float(examples.mean()),
-        "loss": loss,
-        "named": named,
-        **({"unnamed": unnamed} if unnamed else {}),
-        "seconds": fitted.seconds,
-        "fitted": {"center": fitted.center.tolist(), "scale": fitted.scale.tolist(), "epochs": fitted.epochs},
-    }
+    named, unnamed = _named(scorers, outputs, targets, goal.name)
+    score = float(goal.credits(outputs, targets).mean())
+    return {"score": score, "loss": loss, "named": named, **({"unnamed": unnamed} if unnamed else {})}
 
 
 def _answers(network: Any, judges: Any, goal: Goal, fitted: Fitted) -> np.ndarray[Any, Any]:

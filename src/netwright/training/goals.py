@@ -51,6 +51,8 @@ class Goal(ABC):
     """Whether training standardises the targets once more."""
     whole: ClassVar[bool] = False
     """Whether targets are whole numbers."""
+    ordered: ClassVar[bool] = False
+    """Whether examples follow each other in time, so that none may be judged by a network that saw later ones."""
     least: float = -math.inf
     """The score that no answers fall short of."""
 
@@ -138,7 +140,7 @@ class Labels(Goal):
 class Tokens(Goal):
     """The next token at each place: cross-entropy; its exponential is the perplexity. An example is a window."""
 
-    name, metrics, shown, whole = "tokens", ("val_perplexity",), "perplexity", True
+    name, metrics, shown, whole, ordered = "tokens", ("val_perplexity",), "perplexity", True, True
     credit = "nats a token"
     way = "minimize"
 
@@ -201,7 +203,7 @@ class Regression(Goal):
 class Forecast(Goal):
     """Numbers to come: the mean absolute error, in units of the seasonal naive forecast's."""
 
-    name, metrics, shown = "forecast", ("val_mase",), "mase"
+    name, metrics, shown, ordered = "forecast", ("val_mase",), "mase", True
     credit = "scaled error less"
     way = "minimize"
 

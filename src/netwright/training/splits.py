@@ -82,6 +82,23 @@ def split(
     return Split(train=np.sort(rest), validation=taken[2], selection=taken[1], test=taken[0])
 
 
+def folds(y: Array, places: Integers, count: int, seed: int, *, stratify: bool | None = None) -> tuple[Integers, ...]:
+    """``places`` dealt into so many parts of nearly the same size, sorted, disjoint; by ``seed`` alone.
+
+    With ``stratify`` (as for :func:`split`) each class is dealt on its own, the next one from where the last one ended.
+    Raises DataError for fewer places than parts.
+    """
+    if not 2 <= count <= len(places):
+        raise DataError(f"{len(places)} examples cannot be dealt into {count} parts")
+    y = np.asarray(y)[places]
+    if stratify is None:
+        stratify = bool(np.issubdtype(y.dtype, np.integer)) and y.ndim == 1
+    order = np.random.default_rng(seed).permutation(len(places))
+    if stratify:
+        order = order[np.argsort(y[order], kind="stable")]
+    return tuple(np.sort(places[order[first::count]]) for first in range(count))
+
+
 def _take(rest: Integers, groups: Integers, fraction: float, rng: np.random.Generator) -> tuple[Integers, Integers]:
     """The first members of each group, in the (random) order of ``rest``, and what is left."""
     if fraction == 0:

@@ -1,15 +1,18 @@
-"""Networks for time series: inception networks, residual networks, causal convolutions, recurrent networks.
+"""Networks for time series: random kernels, inception and residual networks, causal convolutions, recurrent networks.
 
 The inception network is one member of InceptionTime (Ismail Fawaz et al. 2020), narrower. The residual network is that
 of Wang, Yan and Oates (IJCNN 2017), the strongest of the deep classifiers that Fawaz et al. (2019) compare. The causal
 one is the temporal convolutional network of Bai, Kolter and Koltun (2018), with BatchNorm where that has weight norm.
-The recurrent one is made of LSTM layers. Each has its own widths, depths and kernels; the ranges are ours. The
-learning rate is a decision of all.
+The recurrent one is made of LSTM layers. The random kernels are after ROCKET (Dempster, Petitjean and Webb 2020): what
+many convolutions that are never trained say of a series, its largest value and the share of positive ones, into one
+linear layer; of few rows that learns what deeper networks cannot. Each has its own widths, depths
+and kernels; the ranges are ours. The learning rate is a decision of all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -215,15 +218,62 @@ class SeriesLSTM(nn.Module):
         return result
 
 
+class RandomKernels(nn.Module):
+    """Convolutions with random weights that stay as they are; of each the maximum and the share of positive values.
+
+    Input (N, channels, length), output (N, 2 · count). Weights are normal with mean 0 in each channel, biases uniform
+    from -1 to 1, as in ROCKET; of several channels each kernel sees a random few, fewer more often than many.
+    """
+
+    def __init__(self, channels: int, count: int, size: int, dilation: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(channels, count, size, padding=(size - 1) * dilation // 2, dilation=dilation)
+        weight, bias = self.conv.weight, self.conv.bias
+        assert bias is not None
+        with torch.no_grad():
+            weight.normal_()
+            weight -= weight.mean(2, keepdim=True)
+            seen = (2 ** (torch.rand(count, 1) * math.log2(min(channels, size) + 1))).floor().clamp(max=channels)
+            weight *= (torch.rand(count, channels).argsort(1).argsort(1) < seen)[:, :, None]
+            bias.uniform_(-1, 1)
+        self.requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        seen = self.conv(x)
+        return torch.cat([seen.amax(2), (seen > 0).float().mean(2)], 1)
+
+
+class SeriesKernels(nn.Module):
+    """Random kernels of 9 steps, ever further apart, as many of each dilation; BatchNorm, dropout, a linear layer."""
+
+    def __init__(self, channels: int, outputs: int, length: int) -> None:
+        super().__init__()
+        size = min(9, length)
+        dilations = [2**power for power in range(1 + int(math.log2(max(1, (length - 1) // max(1, size - 1)))))]
+        each = choose("count", 250, 500, 1000, 2000) // len(dilations)
+        self.seen = nn.ModuleList(RandomKernels(channels, each, size, dilation) for dilation in dilations)
+        features = 2 * each * len(dilations)
+        self.norm = nn.BatchNorm1d(features, affine=False)
+        self.dropout = nn.Dropout(choose("dropout", 0.0, 0.5))
+        self.head = nn.Linear(features, outputs)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = torch.cat([kernels(x) for kernels in self.seen], 1)
+        result: Tensor = self.head(self.dropout(self.norm(features)))
+        return result
+
+
 class Series(nn.Module):
-    """One of four kinds of network, each with its own decisions. Input (N, channels, length), output (N, outputs)."""
+    """One of five kinds of network, each with its own decisions. Input (N, channels, length), output (N, outputs)."""
 
     def __init__(self, input_shape: tuple[int, ...], outputs: int) -> None:
         super().__init__()
         choose("recipe.lr", 1e-3, 3e-3, 6e-3)
         channels = input_shape[0]
 
-        def within(kind: str, make: type[nn.Module]) -> nn.Module:
+        def within(kind: str, make: Callable[[int, int], nn.Module]) -> nn.Module:
             with scope(kind):
                 return make(channels, outputs)
 
@@ -233,6 +283,7 @@ class Series(nn.Module):
             tcn=lambda: within("tcn", SeriesTCN),
             lstm=lambda: within("lstm", SeriesLSTM),
             inception=lambda: within("inception", SeriesInception),
+            kernels=lambda: within("kernels", partial(SeriesKernels, length=input_shape[1])),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -272,6 +323,7 @@ INCEPTION = Architecture(
 """A member of InceptionTime: two groups of three blocks, kernels of 40, 20 and 10 steps, four times 32 channels."""
 
 SERIES_STARTS: tuple[Mapping[str, Any], ...] = (
+    {"recipe.lr": 1e-3, "network": "kernels", "kernels.count": 2000, "kernels.dropout": 0.0},
     {"recipe.lr": 3e-3, "network": "resnet", "resnet.width": 16, "resnet.depth": 2, "resnet.block0.kernels": "falling",
      "resnet.block1.kernels": "falling"},
     {"recipe.lr": 3e-3, "network": "inception", "inception.width": 8, "inception.kernel": 20, "inception.length": 2,
