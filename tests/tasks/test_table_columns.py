@@ -14,7 +14,7 @@ import pytest
 
 from netwright.errors import DataError, InputError
 from netwright.export import standalone
-from netwright.tasks import tables
+from netwright.tasks import job, several, tables
 from netwright.tasks.columns import bag_of_words, dates, is_text
 from netwright.tasks.readers import from_arrays, read, read_new
 from netwright.tasks.tables import read_csv
@@ -209,6 +209,85 @@ def test_numbers_that_are_texts_and_texts_that_are_numbers() -> None:
     np.testing.assert_array_equal(one, other)
     with pytest.raises(DataError, match="column 'x' of X holds 'z' in row 3, expected numbers as in training"):
         tables.apply(inputs, pandas.DataFrame({"x": ["3", None, "z"], "c": ["1", "1", "b"]}))
+
+
+@pytest.mark.parametrize(
+    ("values", "expected", "note"),
+    [
+        (["3,14", "-2", "0,5"] * 4, [3.14, -2, 0.5], "'x' is read as numbers with decimal commas ('3,14')"),
+        (["3", " ?", "0.5"] * 4, [3, np.nan, 0.5], "'x' is read as numbers, and '?' in 4 rows as missing"),
+        (["3,5", "?", None] * 4, [3.5, np.nan, np.nan],
+         "'x' is read as numbers with decimal commas ('3,5'), and '?' in 4 rows as missing"),
+    ],
+)  # fmt: skip
+def test_numbers_that_are_written_otherwise(values: list[str | None], expected: list[float], note: str) -> None:
+    """Decimal commas and question marks, in training, in new rows, and in the exported folder; a note says so."""
+    data = pandas.DataFrame({"x": values, "c": ["a", "b", "a"] * 4})
+    loaded = from_arrays(data, np.arange(12) % 2)
+    assert (note,) == loaded.raw.X.notes
+    np.testing.assert_array_equal(loaded.raw.X.numbers[:3, 0], expected)
+    inputs = loaded.preprocessing["inputs"]
+    new = data.iloc[[1, 0]]
+    np.testing.assert_array_equal(loaded.data.X[[1, 0]], tables.apply(inputs, new))
+    columns = {name: list(new[name].fillna("")) for name in new}
+    np.testing.assert_array_equal(loaded.data.X[[1, 0]], standalone_predict()._table(columns, inputs))
+
+
+def test_a_comma_is_none_where_training_had_none() -> None:
+    """Nor in the exported folder: 3,141 may be three thousand."""
+    inputs = tables.learn(tables.from_frame(pandas.DataFrame({"x": [1.0, 2.0, 4.0]})))
+    with pytest.raises(DataError, match="column 'x' of X holds '3,1' in row 1, expected numbers"):
+        tables.apply(inputs, pandas.DataFrame({"x": ["3,1"]}))
+    predict = standalone_predict()
+    with pytest.raises(predict.Refused, match="column 'x' holds '3,1' in row 1, expected a number"):
+        predict._table({"x": ["3,1"]}, inputs)
+
+
+@pytest.mark.parametrize(
+    ("values", "note"),
+    [
+        (["03/31/2021", "04/01/2021", "03/31/2021"],
+         "'x' is read as words, not as dates ('03/31/2021'): write dates as 2021-03-31"),
+        (["2021-03-31", "2021-03-30", "2021-03-31", "2021-03-30", "soon"],
+         "'x' is read as words, not as dates ('soon'): write dates as 2021-03-31"),
+        (["1,234", "1,300", "2,000"], "'x' is read as words, not as numbers ('1,234')"),
+        (["$3", "$3", "$4.50"], "'x' is read as words, not as numbers ('$3')"),
+        (["1.5", "2,5", "1.5"], "'x' is read as words, not as numbers ('2,5')"),
+        (["1", "2", "3", "4", "none given"], "'x' is read as words, not as numbers ('none given')"),
+    ],
+)  # fmt: skip
+def test_what_looks_otherwise_than_it_is_read(values: list[str], note: str) -> None:
+    """Numbers and dates that are taken for words are named."""
+    table = tables.from_frame(pandas.DataFrame({"x": values * 4}))
+    assert ("x",) == table.category_names
+    assert (note,) == table.notes
+
+
+@pytest.mark.parametrize("values", [["red", "blue"], ["007", "12", "?"], ["A1", "12"], ["?", None], ["2021-03-31"]])
+def test_what_is_read_as_it_looks(values: list[str | None]) -> None:
+    """Words, codes and dates need no note; a category of pandas stays one."""
+    assert () == tables.from_frame(pandas.DataFrame({"x": values * 4})).notes
+    chosen = pandas.DataFrame({"x": pandas.Series(["1", "?", "2"] * 4, dtype="category")})
+    assert ("x",) == tables.from_frame(chosen).category_names
+
+
+def test_notes_on_columns_reach_the_user(quick: None, tmp_path: Path) -> None:
+    """The end of a search tells them; those of the tables among several inputs, too."""
+    data = pandas.DataFrame({"x": ["1,5", "2", "3"] * 10, "y": [0, 1, 1] * 10})
+    data.to_csv(tmp_path / "a.csv", sep=";", index=False)
+    outcome = job.search(tmp_path / "a.csv", target="y", max_trials=1, n_jobs=1, out=tmp_path / "run")
+    assert "'x' is read as numbers with decimal commas ('1,5')" in outcome.warnings
+    both = several.take({"about": data[["x"]], "size": np.ones((30, 1))})
+    assert ("'x' is read as numbers with decimal commas ('1,5')",) == both.notes
+
+
+def test_a_test_part_whose_columns_look_otherwise(tmp_path: Path) -> None:
+    """Codes of which the few test rows have numbers alone are what they are in training."""
+    train = pandas.DataFrame({"code": ["A1", "7", "8"] * 10, "x": [1.0, 2.0, 3.0] * 10})
+    test = pandas.DataFrame({"code": [7, 8], "x": [1.0, 2.0]})
+    loaded = from_arrays(train, [0, 1, 1] * 10, X_test=test, y_test=[0, 1])
+    assert loaded.test is not None
+    np.testing.assert_array_equal(loaded.test.X[:, 1:], loaded.data.X[1:3, 1:])
 
 
 def standalone_predict() -> Any:

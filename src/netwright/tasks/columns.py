@@ -1,4 +1,4 @@
-"""Columns of a table that are neither numbers nor few categories: dates, and texts.
+"""Columns of a table that are neither numbers nor few categories: dates, texts, and numbers that are written otherwise.
 
 A date becomes numbers: the days since 1970-01-01 (with their fraction), the year, the month (1 to 12), the day of the
 week (0 is Monday) and the hour. A text becomes a small bag of words: each word, in small letters, counts in the column
@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,20 @@ WORDS = 32
 _DATE = re.compile(r"(\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?)?)(?:\.\d+)?(?:Z|[+-]\d{2}:?\d{2})?", re.ASCII)
 OTHER_DAY = r"(?:\d{1,2}([./-])\d{1,2}\1(?:\d{2}|\d{4})|\d{4}([./-])\d{1,2}\2\d{1,2})(?:[ T].*)?"
 """The day of a year as somebody may write it, ISO 8601 or otherwise: 2021-01-19, 19.01.2021, 1/19/21 14:00."""
+UNKNOWN = "?"
+"""What stands for a missing number in many a data set."""
+MOSTLY = 0.8
+"""A column is said to look like numbers or dates where so many of its values do."""
+
 _DAY = re.compile(OTHER_DAY, re.ASCII)
+_NUMBER = re.compile(r"[+-]?(?:(?!0\d)\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_COMMA = re.compile(r"[+-]?(?!0\d)\d*,\d+", re.ASCII)
+_THOUSAND = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)
+_CODE = re.compile(r"0\d+", re.ASCII)
+_AMOUNT = re.compile(
+    r"[$€£]?\s?[+-]?(?:(?:\d+|\d{1,3}(?:,\d{3})+)(?:\.\d+)?|(?:\d+|\d{1,3}(?:\.\d{3})+),\d+)\s?[%$€£]?", re.ASCII
+)
+"""A number as people write it: 3, 1,234.5, 1.234,5, $12, 4 %."""
 _WORD = re.compile(r"\w+")
 
 
@@ -68,6 +83,54 @@ def dates(column: Sequence[Any] | np.ndarray) -> dict[str, np.ndarray] | None:
 def are_days(values: Sequence[Any] | np.ndarray) -> bool:
     """Whether all of these, none of them missing, are days of a year, in whatever way they are written."""
     return len(values) > 0 and all(_DAY.fullmatch(str(value).strip()) is not None for value in values)
+
+
+@dataclass(frozen=True)
+class Written:
+    """Numbers that stood as texts, NaN where missing: whether with decimal commas, and in how many rows as ``?``."""
+
+    values: np.ndarray = field(repr=False)
+    comma: bool
+    unknown: int
+
+
+def written_numbers(column: Sequence[str | None] | np.ndarray) -> Written | None:
+    """A column whose numbers have decimal commas, or are ``?`` where missing; None where it holds anything else.
+
+    Whole thousands alone, as 1,234, may be either and are none; nor are codes that begin with 0.
+    """
+    texts = [None if value is None else value.strip() for value in column]
+    seen = {text for text in texts if text is not None} - {UNKNOWN}
+    commas = {text for text in seen if _COMMA.fullmatch(text)}
+    unknown = texts.count(UNKNOWN)
+    if not seen or not (commas or unknown) or not all(text in commas or _NUMBER.fullmatch(text) for text in seen):
+        return None
+    if commas and (all(map(_THOUSAND.fullmatch, commas)) or any("." in text for text in seen)):
+        return None
+    values = [np.nan if text is None else number(text, comma=bool(commas)) for text in texts]
+    return Written(np.array(values), bool(commas), unknown)
+
+
+def number(text: str, *, comma: bool = False) -> float:
+    """A number that is written as a text, NaN for ``?``; ValueError for what is none."""
+    text = text.strip()
+    if text == UNKNOWN:
+        return float("nan")
+    return float(text.replace(",", ".") if comma and _COMMA.fullmatch(text) else text)
+
+
+def looks_like(values: Sequence[str]) -> tuple[str, str] | None:
+    """``("dates", value)`` or ``("numbers", value)`` for texts, none of them missing, that mostly look like these.
+
+    The value is the first that is why they are not read as such. None for codes that begin with 0, and for others.
+    """
+    for what, pattern, usual in (("dates", _DAY, _DATE), ("numbers", _AMOUNT, _NUMBER)):
+        counts = Counter(map(str.strip, values))
+        like = sum(count for text, count in counts.items() if pattern.fullmatch(text))
+        if not like or like < MOSTLY * len(values) or (what == "numbers" and any(map(_CODE.fullmatch, counts))):
+            continue
+        return what, next((text for text in counts if not usual.fullmatch(text)), next(iter(counts)))
+    return None
 
 
 def is_text(values: Sequence[Any]) -> bool:

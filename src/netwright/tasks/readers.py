@@ -282,7 +282,7 @@ def _test_part(X_test: Any, y_test: Any, raw: Raw, names: tuple[str, str, str, s
     if not len(inputs):
         raise DataError(f"{names[2]} has 0 sample(s)", hint="Leave it out, and a part of the data is held out instead")
     if isinstance(inputs, Table) and isinstance(raw.X, Table):
-        same = inputs.names == raw.X.names
+        same = sorted(inputs.names) == sorted(raw.X.names)
     else:
         same = raw.kind != "images" or inputs.shape[1:] == raw.X.shape[1:]
     if not same:

@@ -141,7 +141,7 @@ def _matrix(frame: Any, what: str) -> np.ndarray:
     """The columns of numbers of a frame, in order: a series a row."""
     from netwright.tasks import tables
 
-    table = tables.from_frame(frame, what)
+    table = tables.from_frame(frame, what, words=())
     if table.category_names:
         raise DataError(
             f"the column {shorten(table.category_names[0])} of {what} holds no numbers",

@@ -24,6 +24,11 @@ class Several:
         return len(next(iter(self.parts.values())))
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What was read otherwise than somebody may think, of all inputs."""
+        return tuple(note for part in self.parts.values() for note in getattr(part, "notes", ()))
+
+    @property
     def shape(self) -> tuple[int, ...]:
         return (len(self), len(self.parts))
 

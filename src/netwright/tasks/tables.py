@@ -8,7 +8,7 @@ import warnings
 import zlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
@@ -26,7 +26,18 @@ from netwright.tasks.checks import (
     shorten,
     slabs,
 )
-from netwright.tasks.columns import PARTS, WORDS, bag_of_words, dates, is_text, part_name
+from netwright.tasks.columns import (
+    PARTS,
+    UNKNOWN,
+    WORDS,
+    bag_of_words,
+    dates,
+    is_text,
+    looks_like,
+    number,
+    part_name,
+    written_numbers,
+)
 
 PACKED = (".csv", ".tsv")
 """Files that are read where gzip has packed them, too: ``.csv.gz``."""
@@ -46,7 +57,8 @@ BINNED_ROWS = 100_000
 class Table:
     """N rows: ``numbers`` (N, columns), NaN where missing, and ``categories``, arrays of str or None.
 
-    ``dates`` names the columns whose parts are among the numbers.
+    ``dates`` names the columns whose parts are among the numbers, ``commas`` those whose numbers were written with
+    decimal commas; ``notes`` tell what was read otherwise than somebody may think.
     """
 
     numbers: np.ndarray
@@ -54,6 +66,8 @@ class Table:
     categories: tuple[np.ndarray, ...] = ()
     category_names: tuple[str, ...] = ()
     dates: tuple[str, ...] = ()
+    commas: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     kind: ClassVar[str] = "tables"
 
@@ -86,12 +100,13 @@ def from_matrix(X: np.ndarray, name: str = "X") -> Table:
     return table
 
 
-def from_frame(frame: Any, what: str = "X", words: Collection[str] = ()) -> Table:
+def from_frame(frame: Any, what: str = "X", words: Collection[str] | None = None) -> Table:
     """A data frame as a table. Missing values stay missing; infinite ones raise DataError with their row.
 
     Of new rows the type of a column is that of training, whatever stands in these few: ``words`` are the columns that
     were categories or texts there.
     """
+    new = words is not None
     if type(frame).__module__.partition(".")[0] == "polars":
         frame = as_pandas(frame)
     names = [str(name) for name in frame.columns]
@@ -101,12 +116,32 @@ def from_frame(frame: Any, what: str = "X", words: Collection[str] = ()) -> Tabl
             f"{what} has {Counter(names)[twice[0]]} columns named {shorten(twice[0])}",
             hint="Give each column a name of its own",
         )
-    columns = []
+    columns, commas, notes = [], [], []
     for position, name in enumerate(names):
         column = _column(frame.iloc[:, position], name, what)
+        if not new and column.dtype.kind == "O" and str(frame.dtypes.iloc[position]) != "category":
+            column, comma, note = _mended(column, name)
+            commas += [name] * comma
+            notes += [note] * bool(note)
         _check_range(column, name, what)
         columns.append(column)
-    return _assemble(names, columns, words=words)
+    return replace(_assemble(names, columns, words=words or ()), commas=tuple(commas), notes=tuple(notes))
+
+
+def _mended(column: np.ndarray, name: str) -> tuple[np.ndarray, bool, str]:
+    """A column of texts, as numbers where these are such; whether with decimal commas; and a note, or nothing."""
+    found = written_numbers(column)
+    known = [value for value in column if value is not None]
+    if found is not None:
+        example = next((value for value in known if "," in value), "")
+        how = f" with decimal commas ({shorten(example)})" if found.comma else ""
+        holes = f", and {UNKNOWN!r} in {found.unknown:,} rows as missing" if found.unknown else ""
+        return found.values, found.comma, f"{shorten(name)} is read as numbers{how}{holes}"
+    like = looks_like(known) if dates(column) is None else None
+    if like is None:
+        return column, False, ""
+    hint = ": write dates as 2021-03-31" if like[0] == "dates" else ""
+    return column, False, f"{shorten(name)} is read as words, not as {like[0]} ({shorten(like[1])}){hint}"
 
 
 def _check_range(column: np.ndarray, name: str, what: str) -> None:
@@ -302,6 +337,8 @@ def learn(table: Table, rows: np.ndarray | None = None) -> dict[str, Any]:
     cut = len(table.number_names) <= BINNED_COLUMNS
     for i, name in enumerate(table.number_names):
         entry = {"name": name, "mean": float(mean[i]), "std": float(std[i]), "missing": bool(missing[i])}
+        if name in table.commas:
+            entry["comma"] = True
         edges = _edges(table.numbers[:, i], rows, entry) if cut or name in parts else []
         if name in parts:
             source, part = parts[name]
@@ -601,9 +638,9 @@ def _arrange(constants: Mapping[str, Any], table: Table, what: str) -> Table:
             f"{what} has no column {shorten(absent[0])}" + (f" and {len(absent) - 1} more" if len(absent) > 1 else ""),
             hint=f"The network was trained with {_listed(known)}",
         )
-    for name in expected_numbers:
-        if columns[name].dtype.kind == "O":
-            columns[name] = _written_numbers(columns[name], name, what)
+    for entry in constants["numbers"]:
+        if columns[entry["name"]].dtype.kind == "O":
+            columns[entry["name"]] = _again_numbers(columns[entry["name"]], entry, what)
     rows = len(table)
     matrix = np.column_stack([columns[name] for name in expected_numbers]) if expected_numbers else np.empty((rows, 0))
     return Table(
@@ -632,15 +669,16 @@ def _place(name: str) -> int:
     return int(digits) if digits.isdigit() else -1
 
 
-def _written_numbers(column: np.ndarray, name: str, what: str) -> np.ndarray:
+def _again_numbers(column: np.ndarray, entry: Mapping[str, Any], what: str) -> np.ndarray:
     """Numbers that are written as texts, NaN where one is missing; DataError for the first that is none."""
+    name, comma = entry["name"], bool(entry.get("comma"))
     truth = {"true": 1.0, "false": 0.0}
     made = np.full(len(column), np.nan)
     for row, value in enumerate(column):
         if value is None:
             continue
         try:
-            made[row] = truth[value.lower()] if value.lower() in truth else float(value)
+            made[row] = truth[value.lower()] if value.lower() in truth else number(value, comma=comma)
         except ValueError:
             raise DataError(
                 f"column {shorten(name)} of {what} holds {shorten(value)} in row {row + 1},"

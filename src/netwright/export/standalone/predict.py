@@ -36,7 +36,7 @@ MISSING = {
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
     "NULL", "NaN", "None", "n/a", "nan", "null",
 }  # fmt: skip
-"""What stands in a CSV file for a missing value."""
+"""What stands in a CSV file for a missing value, in a column of numbers a question mark, too."""
 DATE = re.compile(r"(\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?)?)(?:\.\d+)?(?:Z|[+-]\d{2}:?\d{2})?", re.ASCII)
 BATCH = 256
 
@@ -570,7 +570,9 @@ def _table(columns: dict[str, Any], constants: dict[str, Any]) -> Array:
         raise Refused(f"the table has no column {absent[0]!r}" + f" and {len(absent) - 1} more" * (len(absent) > 1))
     dates = {name: _dates(name, columns[name]) for name in {e["date"] for e in entries if "date" in e}}
     numbers = [
-        dates[entry["date"]][entry["part"]] if "date" in entry else _numbers(entry["name"], columns[entry["name"]])
+        dates[entry["date"]][entry["part"]]
+        if "date" in entry
+        else _numbers(entry["name"], columns[entry["name"]], comma=entry.get("comma", False))
         for entry in constants["numbers"]
     ]
     made = [
@@ -633,13 +635,15 @@ def _bags(column: Any, buckets: int) -> Array:
     return bags
 
 
-def _numbers(name: str, column: Any) -> Array:
+def _numbers(name: str, column: Any, comma: bool = False) -> Array:
+    """Numbers, NaN where one is missing; where ``comma``, those with decimal commas, too."""
     truth = {"True": 1.0, "TRUE": 1.0, "true": 1.0, "False": 0.0, "FALSE": 0.0, "false": 0.0}
     numbers = np.empty(len(column))
     for row, value in enumerate(column):
         text = str(value).strip()
+        text = text.replace(",", ".") if comma and re.fullmatch(r"[+-]?\d*,\d+", text) else text
         try:
-            numbers[row] = np.nan if text in MISSING else truth[text] if text in truth else float(text)
+            numbers[row] = np.nan if text in MISSING or text == "?" else truth[text] if text in truth else float(text)
         except ValueError:
             raise Refused(f"column {name!r} holds {text!r} in row {row + 1}, expected a number") from None
     if np.isinf(numbers).any():
