@@ -317,6 +317,12 @@ def test_an_exported_folder_reads_them_without_the_package(tmp_path: Path) -> No
     np.testing.assert_allclose(np.load(tmp_path / "inputs.npy"), loaded.data.X, atol=1e-6)
 
 
+def test_a_column_that_is_called_kind() -> None:
+    """Frames have their columns as attributes, and containers say by one what they are."""
+    loaded = from_arrays(pandas.DataFrame({"kind": ["a", "b"] * 10, "shape": np.arange(20.0)}), [0, 1] * 10)
+    assert ("shape", "kind") == loaded.raw.X.names
+
+
 def test_parquet(tmp_path: Path) -> None:
     """A Parquet file is read as a CSV file is; where pyarrow is missing the error says how it is installed."""
     path = tmp_path / "a.parquet"

@@ -106,5 +106,6 @@ KINDS: Mapping[str, Kind] = {
 
 def kind_of(X: Any) -> str:
     """The kind of a container of raw rows; a plain array holds images."""
-    name: str = getattr(X, "kind", "images")
+    # Of the class: a frame has an attribute for each column, and one may be called kind.
+    name: str = getattr(type(X), "kind", "images")
     return name
