@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import importlib.util
 import json
 import re
 import shutil
@@ -24,7 +25,8 @@ from netwright.architecture import Architecture
 from netwright.export import Training
 from netwright.export.training import initial_values, train_script
 from netwright.tasks.preprocessing import answers, apply, fit_preprocessing
-from netwright.tasks.readers import read, read_new
+from netwright.tasks.readers import from_arrays, read, read_new
+from netwright.tasks.tables import read_csv, read_parquet
 from netwright.training.recipes import Recipe
 
 _ALONE = """
@@ -216,6 +218,48 @@ def test_csv_files(table: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     assert (0, "") == (code, err)
     wanted = expected(best, preprocessing, read_new(data, preprocessing))["predictions"]
     np.testing.assert_allclose([float(line) for line in out.splitlines()], wanted, rtol=1e-5)
+
+
+def test_parquet_files(table: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    """As CSV files, by pyarrow; where that is missing, or the file is none, a line says so."""
+    best, preprocessing = table
+    folder = export.to(best, "onnx", tmp_path / "out")
+    (tmp_path / "new.parquet").write_bytes(b"PAR1 and so on")
+    code, _, err = alone(folder / "predict.py", tmp_path / "new.parquet", without="netwright,torch,pyarrow")
+    assert (2, 1) == (code, len(err.splitlines()))
+    assert "new.parquet needs pyarrow: pip install pyarrow, or give the rows as a .csv file" in err
+    pytest.importorskip("pyarrow")
+    code, _, err = alone(folder / "predict.py", tmp_path / "new.parquet")
+    assert (2, 1) == (code, len(err.splitlines()))
+    assert "new.parquet cannot be read" in err
+    rows = read_csv(write_csv(tmp_path / "new.csv", 40, 1))
+    rows.to_parquet(tmp_path / "new.parquet")
+    code, out, err = alone(folder / "predict.py", tmp_path / "new.parquet", without="netwright,torch,pandas")
+    assert (0, "") == (code, err)
+    wanted = expected(best, preprocessing, read_new(tmp_path / "new.parquet", preprocessing))["predictions"]
+    np.testing.assert_allclose([float(line) for line in out.splitlines()], wanted, rtol=1e-5)
+
+
+def test_columns_of_parquet_are_as_those_of_netwright(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dates, durations, truth values and categories, with holes."""
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    when = pandas.date_range("2024-02-27 06:00", periods=40, freq="36h")
+    frame = pandas.DataFrame({
+        "when": when.where(np.arange(40) % 9 != 4), "day": when.date, "took": when - when[0],
+        "flag": [None if i % 9 == 0 else i % 4 < 2 for i in range(40)],
+        "kind": pandas.Series(["a", None, "c", "b"] * 10, dtype="category"), "size": np.arange(40) / 3,
+    })  # fmt: skip
+    frame.to_parquet(tmp_path / "a.parquet")
+    loaded = from_arrays(read_parquet(tmp_path / "a.parquet"), np.arange(40) % 2)
+    spec = importlib.util.spec_from_file_location("exported", Path(export.__path__[0]) / "standalone" / "predict.py")
+    assert spec is not None
+    assert spec.loader is not None
+    predict = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(predict)
+    monkeypatch.setattr(predict, "about", lambda: {"preprocessing": loaded.preprocessing})
+    found = predict.prepare(predict.read([str(tmp_path / "a.parquet")]))
+    np.testing.assert_allclose(found, loaded.data.X, atol=1e-5)
 
 
 def test_a_missing_column_is_named(table: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:

@@ -2,13 +2,13 @@
 
     python predict.py DATA … [--json]
 
-DATA are image files, folders of them, or an .npy or .npz file (array X) of images; for a table or series a .csv or
-.tsv file, or an .npy or .npz file; for a language model a file of text. Each row gives a line; with --json one object
+DATA are image files, folders of them, or an .npy or .npz file (array X) of images; for a table or series a .csv, .tsv
+or .parquet file, or an .npy or .npz file; for a language model a file of text. Each row gives a line; with --json one object
 with the predictions and, of a classifier, the classes and the probabilities. From Python: `predict(X)` for rows as they
 are, `answer(outputs)` for what they mean.
 
-It needs numpy and what runs the network (requirements.txt); Pillow for image files, tokenizers for texts that are cut
-by byte pairs. All that is known of the data, the scaling, the categories and the names of the classes, stands in
+It needs numpy and what runs the network (requirements.txt); Pillow for image files, pyarrow for Parquet, tokenizers for
+texts that are cut by byte pairs. All that is known of the data, the scaling, the categories and the names of the classes, stands in
 manifest.json, with the size and hash of each file. No file is unpickled.
 """
 
@@ -152,6 +152,8 @@ def read(paths: Sequence[str]) -> Any:
         return _array(path)
     if suffix in (".csv", ".tsv", ".gz") and not images:
         return _csv(path)
+    if suffix in (".parquet", ".pq") and not images:
+        return _parquet(path)
     raise Refused(f"{path} is not read: give {'images, ' if images else 'a .csv, '}an .npy or an .npz file")
 
 
@@ -333,6 +335,25 @@ def _csv(path: Path) -> dict[str, list[str]]:
         if len(row) != len(rows[0]):
             raise Refused(f"{path}: row {number} has {len(row)} values, the first line {len(rows[0])} names")
     return {name: [row[place] for row in rows[1:]] for place, name in enumerate(rows[0])}
+
+
+def _parquet(path: Path) -> dict[str, list[Any]]:
+    try:
+        import pyarrow.parquet
+    except ImportError:
+        raise Refused(f"reading {path} needs pyarrow: pip install pyarrow, or give the rows as a .csv file") from None
+    try:
+        found = pyarrow.parquet.read_table(path).to_pydict()
+    except (OSError, ValueError, TypeError, pyarrow.ArrowException) as error:
+        raise Refused(f"{path} cannot be read: {error}") from None
+    if not any(found.values()):
+        raise Refused(f"{path} has no rows")
+    return {name: [_seconds(value) for value in column] for name, column in found.items()}
+
+
+def _seconds(value: Any) -> Any:
+    """A duration in seconds; anything else as it is."""
+    return value.total_seconds() if hasattr(value, "total_seconds") else value
 
 
 def _images(X: Array, constants: dict[str, Any]) -> Array:
