@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -9,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import netwright as nw
 from netwright.errors import DataError, InputError
+from netwright.export import standalone
 from netwright.tasks import job, several, targets
 from netwright.tasks.labels import code, read_labels
 from netwright.tasks.readers import from_arrays
@@ -65,6 +68,12 @@ def test_targets_of_several_kinds() -> None:
         (lambda X: X.update({"two words": X["about"]}), "an input is named by a word"),
         (lambda X: X.clear(), "expected a mapping from names to inputs"),
         (lambda X: X["about"].__setitem__((0, 0), np.nan), "contains NaN"),
+        (lambda X: X.update(title=["a b", None] * 48), r"X\['title'\] contains NaN: 48 of 96 texts .* first in row 2"),
+        (lambda X: X.update(title=[None, "a b"] * 48), r"X\['title'\] contains NaN: 48 of 96 texts .* first in row 1"),
+        (lambda X: X.update(title=["a b"] * 95 + [7]), r"X\['title'\] holds 7 in row 96, expected a text"),
+        (lambda X: X.update(title=3), r"X\['title'\] is a int, expected rows"),
+        (lambda X: X.update(title=dict.fromkeys(range(96))), r"X\['title'\] is a dict, expected rows"),
+        (lambda X: X.update(voice=("audio", np.zeros((96, 50)), "8k")), "samples a second from 1,000 on, found '8k'"),
     ],
 )
 def test_bad_inputs(change: Any, message: str) -> None:
@@ -73,6 +82,53 @@ def test_bad_inputs(change: Any, message: str) -> None:
     change(X)
     with pytest.raises((DataError, InputError), match=message):
         from_arrays(X, y, task="several")
+
+
+def test_sounds_have_a_rate() -> None:
+    """It is said beside them, else 16,000; another one later is refused."""
+    clips = RNG.normal(size=(20, 400))
+    assert 8000 == several.take({"voice": ("audio", clips, 8000)}).parts["voice"].rate
+    assert 16_000 == several.take({"voice": ("audio", clips)}).parts["voice"].rate
+    constants = several.learn(several.take({"voice": ("audio", clips, 8000)}))
+    ours = several.apply(constants, {"voice": ("audio", clips, 8000)})
+    np.testing.assert_array_equal(ours, several.apply(constants, {"voice": ("audio", clips)}))
+    with pytest.raises(DataError, match=r"X\['voice'\] has 16,000 samples a second, the network was trained on 8,000"):
+        several.apply(constants, {"voice": ("audio", clips, 16_000)})
+
+
+@pytest.fixture
+def exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The exported script with the constants of a picture, a table with categories, and texts; and these."""
+    data = {
+        "picture": RNG.normal(size=(12, 4, 4)),
+        "about": pd.DataFrame({"city": ["Ulm", "Bonn", None] * 4, "size": RNG.normal(size=12)}),
+        "title": [f"row {'good' if row % 2 else 'bad'} {row}" for row in range(12)],
+    }
+    loaded = from_arrays(data, [0, 1] * 6, task="several")
+    path = Path(standalone.__path__[0]) / "predict.py"
+    spec = importlib.util.spec_from_file_location("exported_predict", path)
+    assert spec is not None
+    assert spec.loader is not None
+    predict = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(predict)
+    monkeypatch.setattr(predict, "about", lambda: {"preprocessing": loaded.preprocessing})
+    return predict, data, loaded.data.X
+
+
+def test_an_exported_folder_takes_a_file_for_each_input(exported: Any, tmp_path: Path) -> None:
+    """A table with categories is none of the arrays of an .npz; frames are taken in Python."""
+    predict, data, wanted = exported
+    np.save(tmp_path / "pictures.npy", data["picture"])
+    data["about"].to_csv(tmp_path / "a=b.csv", index=False)
+    pd.DataFrame({"t": data["title"]}).to_csv(tmp_path / "titles.csv", index=False)
+    files = {"title": "titles.csv", "picture": "pictures.npy", "about": "a=b.csv"}
+    found = predict.prepare(predict.read([f"{name}={tmp_path / file}" for name, file in files.items()]))
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+    np.testing.assert_allclose(predict.prepare(data), wanted, atol=1e-6)
+    with pytest.raises(predict.Refused, match=r"several inputs: give picture=FILE about=FILE title=FILE"):
+        predict.read([f"about={tmp_path / 'a=b.csv'}"])
+    with pytest.raises(predict.Refused, match=r"no \.npz file with the arrays picture, about, title"):
+        predict.read([str(tmp_path / "a=b.csv")])
 
 
 def test_an_input_that_is_missing_later() -> None:

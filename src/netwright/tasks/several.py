@@ -34,9 +34,10 @@ class Several:
 
 
 def take(X: Any, name: str = "X") -> Several:
-    """A mapping from names to inputs; what kind an input is, is read off it, or said: ``("audio", clips)``.
+    """A mapping from names to inputs; what kind an input is, is read off it, or said: ``("series", beats)``.
 
-    Frames and arrays (N, F) are tables, arrays of more dimensions images, lists and arrays of strings texts.
+    Frames and arrays (N, F) are tables, arrays of more dimensions images, lists and arrays of strings texts. Of sounds
+    a third value is how many samples there are a second: ``("audio", clips, 8000)``, by default 16,000.
     """
     if isinstance(X, Several):
         return X
@@ -70,7 +71,8 @@ def apply(constants: Mapping[str, Any], X: Any, name: str = "X") -> np.ndarray:
     arrays = []
     for part in constants["parts"]:
         value = given[part["name"]]
-        value = value[1] if _is_said(value) else value
+        if _is_said(value):
+            value = value[1] if len(value) == 2 else _part(value, f"{name}[{part['name']!r}]")
         inputs = _kinds()[part["kind"]].apply(part["inputs"], value, f"{name}[{part['name']!r}]")
         arrays.append(inputs.reshape(len(inputs), -1))
     lengths = {len(array) for array in arrays}
@@ -113,16 +115,24 @@ def _kind_of(part: Any) -> str:
 
 
 def _is_said(value: Any) -> bool:
-    return isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str) and value[0] in _kinds()
+    """Whether the kind is said: ``("series", beats)``, ``("audio", clips, 8000)``."""
+    if not (isinstance(value, tuple) and value and isinstance(value[0], str) and value[0] in _kinds()):
+        return False
+    return len(value) == 2 or (len(value) == 3 and value[0] == "audio")
 
 
 def _part(value: Any, name: str) -> Any:
     """An input in the container of its kind."""
     if _is_said(value):
-        return _kinds()[value[0]].take(value[1], name)
+        from netwright.tasks import audio
+
+        return audio.take(value[1], name, value[2]) if len(value) == 3 else _kinds()[value[0]].take(value[1], name)
     if is_frame(value):
         return _kinds()["tables"].take(value, name)
-    if "text" in _kinds() and all(isinstance(each, str) for each in list(value)[:100]):
+    if isinstance(value, Mapping) or not hasattr(value, "__len__"):
+        raise DataError(f"{name} is a {type(value).__name__}, expected rows", hint="Give an array, a frame or a list")
+    # One that is missing, or no text, is then told by its row.
+    if any(isinstance(each, str) for each in value):
         return _kinds()["text"].take(value, name)
     return _kinds()["images" if np.ndim(value) > 2 else "tables"].take(value, name)
 
@@ -134,7 +144,8 @@ def _named(name: Any) -> str:
 
 
 def _check_lengths(X: Mapping[str, Any], name: str) -> None:
-    lengths = {key: len(value[1] if _is_said(value) else value) for key, value in X.items()}
+    rows = {key: value[1] if _is_said(value) else value for key, value in X.items()}
+    lengths = {key: len(value) for key, value in rows.items() if hasattr(value, "__len__")}
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"{key} {length:,}" for key, length in lengths.items())
         raise DataError(f"the inputs of {name} have different numbers of rows: {listed}")

@@ -3,13 +3,14 @@
     python predict.py DATA … [--json]
 
 DATA are image files, folders of them, or an .npy or .npz file (array X) of images; for a table or series a .csv, .tsv
-or .parquet file, or an .npy or .npz file; for a language model a file of text. Each row gives a line; with --json one object
-with the predictions and, of a classifier, the classes and the probabilities. From Python: `predict(X)` for rows as they
-are, `answer(outputs)` for what they mean.
+or .parquet file, or an .npy or .npz file; for a language model a file of text; for several inputs NAME=FILE for each of
+them, or one .npz file with their arrays. Each row gives a line; with --json one object with the predictions and, of a
+classifier, the classes and the probabilities. From Python: `predict(X)` for rows as they are, `answer(outputs)` for
+what they mean.
 
 It needs numpy and what runs the network (requirements.txt); Pillow for image files, pyarrow for Parquet, tokenizers for
-texts that are cut by byte pairs. All that is known of the data, the scaling, the categories and the names of the classes, stands in
-manifest.json, with the size and hash of each file. No file is unpickled.
+texts that are cut by byte pairs. All that is known of the data, the scaling, the categories and the names of the
+classes, stands in manifest.json, with the size and hash of each file. No file is unpickled.
 """
 
 from __future__ import annotations
@@ -114,6 +115,8 @@ def prepare(data: Any) -> Array:
 
 
 def _prepared(kind: str, data: Any, constants: dict[str, Any]) -> Array:
+    if hasattr(data, "columns"):
+        data = {str(name): list(data[name]) for name in data.columns}
     if kind == "images":
         return _images(np.asarray(data), constants)
     if kind in PREPARED:
@@ -122,9 +125,25 @@ def _prepared(kind: str, data: Any, constants: dict[str, Any]) -> Array:
 
 
 def read(paths: Sequence[str]) -> Any:
-    """The raw rows of files: an array of images, or the columns of a table by their names."""
+    """The raw rows of files: an array of images, the columns of a table by their names, or each of several inputs."""
+    preprocessing = about()["preprocessing"]
+    if preprocessing["kind"] != "several":
+        return _read(preprocessing["kind"], paths, preprocessing["inputs"])
+    parts = {part["name"]: part for part in preprocessing["inputs"]["parts"]}
+    files: dict[str, list[str]] = {}
+    for path in paths:
+        name, _, file = path.partition("=")
+        files.setdefault(name, []).append(file)
+    if len(paths) == 1 and not set(files) <= set(parts):
+        return _arrays(Path(paths[0]))
+    if set(files) != set(parts):
+        raise Refused(f"the network takes several inputs: give {' '.join(f'{name}=FILE' for name in parts)}")
+    return {name: _read(part["kind"], files[name], part["inputs"]) for name, part in parts.items()}
+
+
+def _read(kind: str, paths: Sequence[str], constants: dict[str, Any]) -> Any:
+    """The raw rows of one kind."""
     files: list[Path] = []
-    kind = about()["preprocessing"]["kind"]
     named = {"audio": IMAGES | {".wav"}, "text": {".txt"}}.get(kind, IMAGES)
     for path in map(Path, paths):
         if not path.exists():
@@ -135,19 +154,17 @@ def read(paths: Sequence[str]) -> Any:
         raise Refused(f"{paths[0]} holds no {wanted}")
     if kind == "text" and all(path.suffix.lower() == ".txt" for path in files):
         return [_utf8(path) for path in files]
-    images = about()["preprocessing"]["kind"] == "images"
+    images = kind == "images"
     suffixes = {path.suffix.lower() for path in files}
     if kind == "audio" and suffixes == {".wav"}:
-        return [_sound(path) for path in files]
+        return [_sound(path, constants["rate"]) for path in files]
     if images and suffixes <= IMAGES:
-        return np.stack([_image(path) for path in files])
+        return np.stack([_image(path, constants["shape"]) for path in files])
     if len(files) != 1:
         raise Refused("give one file, or images alone")
     (path,), (suffix,) = files, suffixes
-    if about()["preprocessing"]["kind"] == "language":
+    if kind == "language":
         return _read_text(path)
-    if about()["preprocessing"]["kind"] == "several":
-        return _arrays(path)
     if suffix in (".npy", ".npz"):
         return _array(path)
     if suffix in (".csv", ".tsv", ".gz") and not images:
@@ -266,12 +283,12 @@ RUNTIMES = {
 }
 
 
-def _image(path: Path) -> Array:
+def _image(path: Path, shape: Sequence[int]) -> Array:
     try:
         from PIL import Image, ImageOps
     except ImportError:
         raise Refused("reading image files needs Pillow: pip install pillow") from None
-    channels, height, width = about()["preprocessing"]["inputs"]["shape"]
+    channels, height, width = shape
     try:
         with Image.open(path) as image:
             upright = ImageOps.exif_transpose(image)
@@ -540,7 +557,7 @@ def _sounds(data: Any, constants: dict[str, Any]) -> Array:
     return inputs
 
 
-def _sound(path: Path) -> Array:
+def _sound(path: Path, trained: int) -> Array:
     """The samples of a .wav file of plain PCM, the mean of its channels."""
     try:
         with wave.open(str(path), "rb") as file:
@@ -548,7 +565,6 @@ def _sound(path: Path) -> Array:
             content = file.readframes(file.getnframes())
     except (wave.Error, EOFError, ValueError) as error:
         raise Refused(f"{path} is no .wav file of plain PCM, or damaged: {error}") from None
-    trained = about()["preprocessing"]["inputs"]["rate"]
     if rate != trained:
         raise Refused(f"{path} has {rate} samples a second, the network was trained on {trained}: resample it")
     content = content[: len(content) // (width * channels) * width * channels]
@@ -574,7 +590,9 @@ def _columns(X: Array, constants: dict[str, Any]) -> dict[str, Any]:
     if set(names) == set(places):
         return places
     if constants["categories"]:
-        raise Refused("columns with categories are found by their names: give a .csv file")
+        raise Refused(
+            "columns with categories are found by their names: give a .csv file, of several inputs NAME=FILE.csv"
+        )
     return {name: X[:, place] for place, name in enumerate(names)}
 
 
@@ -791,7 +809,9 @@ PREPARED: dict[str, Callable[[Any, dict[str, Any]], Array]] = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Predicts raw data with the network of this folder.")
-    parser.add_argument("data", nargs="+", metavar="DATA", help="image files or folders, a .csv, .npy or .npz file")
+    parser.add_argument(
+        "data", nargs="+", metavar="DATA", help="image files or folders, a .csv, .npy or .npz file, NAME=FILE"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object, of a classifier with probabilities")
     arguments = parser.parse_args()
     try:
