@@ -520,13 +520,74 @@ def test_sparse_matrices_are_refused(table: Any) -> None:
 def test_float_labels_are_no_classes(table: Any) -> None:
     """0.5 in classification points to regression."""
     y = table[1] / 2
-    with pytest.raises(DataError, match=r"Unknown label type: continuous: y\[1\] is 0\.5.*task='regression'"):
+    with pytest.raises(
+        DataError, match=r"Unknown label type: continuous: y\[1\] is 0\.5.*To predict numbers: --task regr"
+    ):
         from_arrays(table[0], y, task="classification")
+
+
+WORDS = [f"{'good' if row % 2 else 'bad'} thing {row}" for row in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("task", "values"),
+    [
+        ("auto", [f"{row % 10}" for row in range(39)] + ["77"]),
+        ("classification", [row / 7 for row in range(40)]),
+        ("classification", list(range(40))),
+        ("regression", ["yes", "no"] * 20),
+        ("text", list(range(19)) * 2 + [7, 55]),
+        ("text-classification", [row / 7 for row in range(40)]),
+        ("text-regression", ["yes", "no"] * 20),
+    ],
+)
+def test_the_task_of_a_hint_works(tmp_path: Path, task: str, values: list[Any]) -> None:
+    """Whoever does what a message says is not told to go back."""
+    lines = [f"{text},{row},{value}\n" for row, (text, value) in enumerate(zip(WORDS, values, strict=True))]
+    (tmp_path / "t.csv").write_text("text,x,y\n" + "".join(lines))
+    with pytest.raises(DataError) as caught:
+        read(tmp_path / "t.csv", target="y", task=task)
+    said = re.search(r"To predict \w+: --task (\S+) \(in Python (\w+)\)", str(caught.value))
+    assert said is not None
+    loaded = read(tmp_path / "t.csv", target="y", task=said[1])
+    assert ("text" if "text" in task else "tables") == loaded.kind
+    assert said[1].endswith(loaded.task)
+    assert {"Tabular": "tables", "Text": "text"}[re.sub("Classifier|Regressor", "", said[2])] == loaded.kind
+
+
+@pytest.mark.parametrize(
+    ("task", "values", "hint"),
+    [
+        ("regression", [f"{row} kg of it" for row in range(40)], "Choose a target of numbers, or of classes that"),
+        ("regression", [f"${row}" for row in range(40)], r"Write numbers plainly, as 1234\.5"),
+        ("auto", [f"${row}" for row in range(40)], r"Write numbers plainly, as 1234\.5"),
+        ("auto", [f"row {row}" for row in range(40)], r"Is it the right target\?$"),
+    ],
+)
+def test_what_is_neither_a_number_nor_a_class(task: str, values: list[str], hint: str) -> None:
+    """There is no hint at what would be refused, too."""
+    with pytest.raises(DataError) as caught:
+        from_arrays(np.ones((40, 2)), values, task=task)
+    assert re.search(hint, str(caught.value))
+    assert "--task" not in str(caught.value)
+
+
+def test_a_target_with_decimal_commas(table: tuple[np.ndarray, np.ndarray]) -> None:
+    """Numbers, with a note; classes where these are asked for; a question mark among numbers is refused by its row."""
+    X = np.random.default_rng(0).normal(size=(20, 2))
+    y = ["1,5", "2"] * 10
+    loaded = from_arrays(X, y, X_test=X[:2], y_test=["3,5", "1"])
+    assert ([1.5, 2.0], [3.5, 1.0]) == (loaded.raw.y[:2].tolist(), loaded.raw_test and loaded.raw_test.y.tolist())
+    assert ("y is read as numbers with decimal commas ('1,5')",) == loaded.notes
+    assert ["1,5", "2"] == list(from_arrays(X, y, task="classification").labels)
+    with pytest.raises(DataError, match=r"y has '\?' in 1 of 20 rows, numbers in the others; the first is row 20\. Le"):
+        from_arrays(X, [*y[:-1], "?"])
+    assert ["1", "?"] == list(from_arrays(X, ["1", "?"] * 10, task="classification").labels)
 
 
 def test_words_cannot_be_regressed(table: Any) -> None:
     """Words in regression point to classification."""
-    with pytest.raises(DataError, match=r"regression predicts numbers, y holds 'a'\. Use task='classification'"):
+    with pytest.raises(DataError, match=r"regression predicts numbers, y holds 'a'\. To predict classes: --task class"):
         from_arrays(table[0], ["a", "b"] * 20, task="regression")
 
 

@@ -13,12 +13,19 @@ import numpy as np
 
 from netwright.errors import DataError, InputError
 from netwright.tasks.checks import as_array, check_finite, is_frame, is_missing, shorten
-from netwright.tasks.columns import are_days
+from netwright.tasks.columns import UNKNOWN, are_days, looks_like, written_numbers
 
 Goal = Literal["classification", "regression", "labels"]
 
 FEW = 20
 """Up to so many different whole numbers in the target of a table are taken for classes."""
+
+
+PLAINLY = "Write numbers plainly, as 1234.5, to predict them"
+_SAID = {
+    "images": ("", "Image"), "tables": ("", "Tabular"), "text": ("text-", "Text"), "series": ("series-", "TimeSeries"),
+}  # fmt: skip
+"""How a task of a kind begins on the command line, beside what it predicts, and the name of its estimator."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,28 @@ class Labels:
         return None if self.classes is None else tuple(str(value) for value in self.classes)
 
 
+def plain_numbers(y: Any, goal: Goal | None, name: str = "y", kind: str = "tables") -> tuple[Any, str | None]:
+    """Numbers with decimal commas as such, where classes are not asked for, and a note; anything else as it is.
+
+    DataError where there are such, or plain numbers, and ``?`` where one is missing.
+    """
+    values = _plain(y) if goal in (None, "regression") and not isinstance(y, Mapping) else None
+    if not isinstance(values, np.ndarray) or values.ndim != 1 or not all(isinstance(value, str) for value in values):
+        return y, None
+    found = written_numbers(values)
+    if found is None:
+        return y, None
+    if found.unknown:
+        first = int(np.isnan(found.values).argmax())
+        raise DataError(
+            f"{name} has {UNKNOWN!r} in {found.unknown:,} of {len(found.values):,} rows, numbers in the others;"
+            f" the first is row {first + 1}",
+            hint=f"Leave these rows out; or to predict classes: {_said('classification', kind)}",
+        )
+    example = next(value for value in values if "," in value)
+    return found.values, f"{name} is read as numbers with decimal commas ({shorten(example)})"
+
+
 def read_labels(
     y: Any,
     *,
@@ -57,6 +86,7 @@ def read_labels(
     name: str = "y",
     X: str = "X",
     weights: Any = None,
+    kind: str = "tables",
 ) -> Labels:
     """``y`` checked and coded.
 
@@ -88,7 +118,8 @@ def read_labels(
     if goal == "regression":
         if values.dtype.kind not in "biuf":
             raise DataError(
-                f"regression predicts numbers, {name} holds {shorten(values[0])}", hint="Use task='classification'"
+                f"regression predicts numbers, {name} holds {shorten(values[0])}",
+                hint=_instead_of_numbers(values, kind),
             )
         numbers = values.astype(np.float64)
         if rows > 1 and np.ptp(numbers) == 0:
@@ -103,11 +134,11 @@ def read_labels(
             raise DataError(
                 f"Unknown label type: continuous: {name}[{broken[0]}] is {shorten(values[broken[0]])},"
                 " and classes are whole numbers or strings",
-                hint="To predict numbers: --task regression (task='regression' in Python)",
+                hint=f"To predict numbers: {_said('regression', kind)}",
             )
         values = values.astype(np.int64)
     classes, codes = np.unique(values, return_inverse=True)
-    _check_members(classes, np.bincount(codes), rows, name)
+    _check_members(classes, np.bincount(codes), rows, name, kind)
     return Labels(codes.astype(np.int64), classes, weights=counts)
 
 
@@ -260,6 +291,8 @@ def code(y: Any, labels: Labels, *, rows: int, name: str = "y_test", X: str = "X
     check_finite(values, name)
     classes = labels.classes
     if classes is None:
+        if values.dtype.kind in "US":
+            values = plain_numbers(values, "regression", name)[0]
         if values.dtype.kind not in "biuf":
             raise DataError(f"{name} holds {shorten(values[0])}, expected numbers")
         return values.astype(np.float64)
@@ -383,7 +416,25 @@ def _guess(values: np.ndarray, few: int | None) -> Goal:
     return "classification" if few is None or len(np.unique(values)) <= few else "regression"
 
 
-def _check_members(classes: np.ndarray, counts: np.ndarray, rows: int, name: str) -> None:
+def _said(goal: str, kind: str) -> str:
+    """How somebody says that numbers, or classes, of this kind of data are predicted."""
+    front, estimator = _SAID.get(kind, (f"{kind}-", ""))
+    role = "Regressor" if goal == "regression" else "Classifier"
+    return f"--task {front}{goal} (in Python {estimator + role if estimator else f'task={front + goal!r}'})"
+
+
+def _instead_of_numbers(values: np.ndarray, kind: str) -> str:
+    """What to do with texts where numbers are asked for: only what would not be refused next."""
+    like = looks_like(values.tolist())
+    if like is not None and like[0] == "numbers":
+        return PLAINLY
+    _, counts = np.unique(values, return_counts=True)
+    if len(counts) > 1 and (counts > 1).all():
+        return f"To predict classes: {_said('classification', kind)}"
+    return "Choose a target of numbers, or of classes that have two members or more"
+
+
+def _check_members(classes: np.ndarray, counts: np.ndarray, rows: int, name: str, kind: str) -> None:
     if len(classes) < 2:
         raise DataError(
             f"{name} has one class, {shorten(classes[0])}, in all {rows:,} rows; a classifier needs two or more",
@@ -395,7 +446,7 @@ def _check_members(classes: np.ndarray, counts: np.ndarray, rows: int, name: str
     if len(single) > len(classes) // 2 and len(classes) > FEW:
         raise DataError(
             f"{name} has {len(classes):,} classes in {rows:,} rows, {len(single):,} of them with a single member",
-            hint="Is it the right target? To predict numbers: --task regression (task='regression' in Python)",
+            hint=f"Is it the right target? {_instead_of_classes(classes, kind)}".rstrip(),
         )
     listed = ", ".join(shorten(value, 20) for value in classes[single[:3]]) + (", …" if len(single) > 3 else "")
     subject = (
@@ -404,5 +455,14 @@ def _check_members(classes: np.ndarray, counts: np.ndarray, rows: int, name: str
         else f"{len(single):,} classes ({listed}) have a single member"
     )
     raise DataError(
-        f"{subject}, which cannot be in both the training and the test part", hint="Add examples of it, or leave it out"
+        f"{subject}, which cannot be in both the training and the test part",
+        hint=f"Add examples, or leave it out. {_instead_of_classes(classes, kind)}".rstrip(),
     )
+
+
+def _instead_of_classes(classes: np.ndarray, kind: str) -> str:
+    """What else these may be, if anything."""
+    if classes.dtype.kind in "iuf":
+        return f"To predict numbers: {_said('regression', kind)}"
+    like = looks_like(classes.tolist()) if classes.dtype.kind == "U" else None
+    return PLAINLY if like is not None and like[0] == "numbers" else ""

@@ -30,7 +30,7 @@ from netwright.tasks import images, tables
 from netwright.tasks.checks import as_array, check_memory, is_frame, one_line, shorten
 from netwright.tasks.idx import find_pair, is_idx, labels_beside, read_idx
 from netwright.tasks.kinds import KINDS, Source, kind_of
-from netwright.tasks.labels import FEW, Goal, Labels, code, read_labels
+from netwright.tasks.labels import FEW, Goal, Labels, code, plain_numbers, read_labels
 from netwright.tasks.preprocessing import Raw, apply, fit_preprocessing, to_data
 from netwright.tasks.tables import Table
 
@@ -67,6 +67,7 @@ SUPPORTED = (
     " or a folder with one sub-folder of images a class"
 )
 
+NO_TASK = "Leave --task out (task='auto' in Python)"
 OTHER_NAMES = {"X": ("X_train", "x", "x_train"), "y": ("y_train",), "X_test": ("x_test",)}
 """What the arrays of an archive are called, too."""
 
@@ -248,7 +249,8 @@ def _from_arrays(
         raw = Raw(inputs, Labels(np.zeros(count), None, known.goal))
         return Loaded(raw, name, None, False, target)
     few = None if known.name == "images" else FEW
-    labels = read_labels(y, rows=count, goal=goal, few=few, name=names[1], X=names[0], weights=weights)
+    y, note = plain_numbers(y, goal, names[1], known.name)
+    labels = read_labels(y, rows=count, goal=goal, few=few, name=names[1], X=names[0], weights=weights, kind=known.name)
     raw = Raw(inputs, labels)
     raw_test = None
     if (X_test is None) != (y_test is None):
@@ -260,7 +262,7 @@ def _from_arrays(
         raw_test = _test_part(X_test, y_test, raw, names)
     if flip is None:
         flip = known.name == "images" and inputs.shape[1] == 3
-    return Loaded(raw, name, raw_test, flip, target)
+    return Loaded(raw, name, raw_test, flip, target, notes=() if note is None else (note,))
 
 
 def _kind_of_rows(X: Any) -> str:
@@ -321,7 +323,7 @@ def _bundled_table(name: str, kind: str | None, goal: Goal | None) -> Loaded:
     bunch = getattr(datasets, f"load_{name}")()
     y = np.asarray(bunch.target_names)[bunch.target].astype(str) if "target_names" in bunch else bunch.target
     if kind == "images":
-        raise DataError(f"{name} is a table, not images", hint="Use task='auto'")
+        raise DataError(f"{name} is a table, not images", hint=NO_TASK)
     X = bunch.data
     table = Table(X, tuple(str(column) for column in bunch.feature_names))
     if goal is None and name == "diabetes":
@@ -372,7 +374,7 @@ def _read_path(
         return _read_idx_folder(path, kind, goal, name=name)
     if suffix in TABLES:
         if kind == "images":
-            raise DataError(f"{path} is a table, not images", hint="Use task='auto'")
+            raise DataError(f"{path} is a table, not images", hint=NO_TASK)
         frame, column = tables.read_pair(path, target, **options)
         names = (str(path), f"the target {shorten(target)}", "", "")
         return _from_arrays(
@@ -483,7 +485,7 @@ def _no_options(options: Mapping[str, Any] | None, kind: str | None) -> None:
 
 def _no_tables(kind: str | None, path: Path) -> None:
     if kind == "tables":
-        raise DataError(f"{path} is a folder of images, not a table", hint="Use task='auto'")
+        raise DataError(f"{path} is a folder of images, not a table", hint=NO_TASK)
 
 
 def _no_images(preprocessing: dict[str, Any], path: Path) -> None:
