@@ -101,6 +101,12 @@ def test_callbacks_and_folders_that_are_none(options: dict[str, Any], message: s
         nw.TabularClassifier(**SMALL, **options).fit(*table())
 
 
+def test_callbacks_are_looked_at_before_the_data() -> None:
+    """Reading and preparing may take minutes."""
+    with pytest.raises(InputError, match=r"callbacks\[0\] is a function f\(study, trial\), found tell"):
+        nw.TabularClassifier(callbacks=["tell"], **SMALL).fit("no/such/file.csv", "y")
+
+
 @pytest.mark.usefixtures("quick")
 def test_weights_reach_the_training() -> None:
     """Rows that count nothing say nothing: with those of one class alone weighing, that class is the answer."""

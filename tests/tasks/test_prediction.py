@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from tests.tasks.conftest import hurry, save
 
 from netwright import tasks
-from netwright.errors import InputError
+from netwright.errors import DataError, InputError
+from netwright.tasks import forecast
 from netwright.tasks.prediction import Predictor
+from netwright.tasks.preprocessing import apply
+from netwright.tasks.readers import from_arrays
 from netwright.testing.toy import Flat, blobs
 
 OWN_SPACE = """
@@ -57,6 +62,42 @@ def test_a_source_that_is_not_as_it_was_written(own: Path) -> None:
     model.write_text(model.read_text() + "raise SystemExit('it was run')\n")
     with pytest.raises(InputError, match=r"model\.py is not as it was written"):
         Predictor.open(own / "run")
+
+
+KINDS: dict[str, Any] = {
+    "table": lambda: from_arrays(np.arange(60.0).reshape(20, 3) % 7, [0, 1] * 10),
+    "images": lambda: from_arrays(np.arange(320.0).reshape(20, 4, 4) % 7, [0, 1] * 10),
+    "text": lambda: from_arrays(["a b", "b c"] * 10, [0, 1] * 10, task="text-classification"),
+    "series": lambda: from_arrays(np.arange(180.0).reshape(20, 9) % 7, [0, 1] * 10, task="series-classification"),
+    "audio": lambda: from_arrays(np.random.default_rng(0).normal(size=(20, 900)), [0, 1] * 10, task="audio"),
+    "several": lambda: from_arrays({"a": np.arange(60.0).reshape(20, 3) % 7}, [0, 1] * 10, task="several"),
+    "forecast": lambda: from_arrays(forecast.windows(np.arange(200.0) % 7, horizon=3), None, task="forecast"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("wrong", [None, 3, True, object(), len, b"ab", np.array(3.0), {1, 2}, "", {"q": 1}])
+def test_what_holds_no_rows(kind: str, wrong: Any) -> None:
+    """It is told in a sentence what was found, for every kind of data."""
+    with pytest.raises(DataError, match=r"^(X (is|of shape|has) |there is nothing to predict: X has no rows)"):
+        apply(KINDS[kind]().preprocessing, wrong)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_rows_at_all(kind: str) -> None:
+    """Neither is there anything to predict, nor is it an error of numpy."""
+    loaded = KINDS[kind]()
+    for none in ([], np.zeros((0, 3)), pd.DataFrame({"a": []}), iter([])):
+        with pytest.raises(DataError, match="there is nothing to predict: X has no rows"):
+            apply(loaded.preprocessing, none)
+    if kind == "several":
+        assert (0, 3) == apply(loaded.preprocessing, {"a": np.zeros((0, 3))}).shape
+
+
+def test_pictures_that_are_words() -> None:
+    """The first word is named."""
+    with pytest.raises(DataError, match=r"X\[0, 0, 0\] is 'x', expected a number"):
+        apply(KINDS["images"]().preprocessing, np.full((1, 4, 4), "x"))
 
 
 @pytest.mark.usefixtures("quick")

@@ -143,7 +143,7 @@ class Study:
         self.trial_time_limit = trial_time_limit
         self.memory_limit = memory_limit
         self.max_consecutive_failures = as_whole("max_consecutive_failures", max_consecutive_failures, 1)
-        self.callbacks = _functions(callbacks)
+        self.callbacks = callback_functions(callbacks)
         self.clock = clock
         self.folder = None if store is None else Path(store)
         self.name = name or (self.folder.name if self.folder is not None else space.name)
@@ -570,8 +570,8 @@ class _Entered:
         self.stack.close()
 
 
-def _functions(callbacks: Iterable[Any]) -> tuple[Any, ...]:
-    """Callbacks, each something that can be called."""
+def callback_functions(callbacks: Iterable[Any]) -> tuple[Any, ...]:
+    """Callbacks, each something that can be called, or has a method ``on_trial_end``; InputError for anything else."""
     if not isinstance(callbacks, Iterable):
         raise InputError(f"callbacks are a list of functions f(study, trial), found {_short(callbacks)}")
     functions = tuple(callbacks)

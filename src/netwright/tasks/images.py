@@ -106,7 +106,7 @@ def describe(constants: Mapping[str, Any]) -> str:
 
 def apply(constants: Mapping[str, Any], X: Any, name: str = "X") -> np.ndarray:
     """Images as inputs of a network: float32 (N, C, H, W), each channel with mean 0 and deviation 1 in training."""
-    X = as_array(X, name)
+    X = numbers(as_array(X, name), name)
     check_finite(X, name)
     X = fit_shape(X, constants["shape"], name)
     width = int(np.prod(X.shape[1:], dtype=np.int64))

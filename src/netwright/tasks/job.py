@@ -24,6 +24,7 @@ from netwright.durations import parse_duration
 from netwright.errors import InfeasibleError, InputError, ResourceError, StoreError, nearest
 from netwright.progress import Phase, Progress, Watch
 from netwright.study import Study
+from netwright.study.study import callback_functions
 from netwright.tasks import ensembles, pacing, presets, profiles, transfer
 from netwright.tasks.kinds import KINDS
 from netwright.tasks.outcome import Outcome
@@ -161,6 +162,7 @@ def search(
         return math.inf if limit is None else limit - (time.monotonic() - began)
 
     _check_strategy(strategy)
+    callbacks = callback_functions(callbacks)
     searcher = _searcher(strategy, evaluate)
     if searcher is not None:
         strategy = evaluate

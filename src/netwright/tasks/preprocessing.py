@@ -6,14 +6,15 @@ learned on the rows that the caller names, so that nothing of a test part leaks 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from netwright.errors import InputError
+from netwright.errors import DataError, InputError
 from netwright.tasks import targets
+from netwright.tasks.checks import shorten
 from netwright.tasks.kinds import KINDS, Kind, kind_of
 from netwright.tasks.labels import Labels
 
@@ -74,7 +75,27 @@ def apply(preprocessing: Mapping[str, Any], X: Any, name: str = "X") -> np.ndarr
     Raises DataError for NaN and infinity in an array, another number of features, another size of images, a column
     that is not there, …
     """
-    return kind(preprocessing).apply(preprocessing["inputs"], X, name)
+    known = kind(preprocessing)
+    return known.apply(preprocessing["inputs"], _rows(X, name, known.name), name)
+
+
+def _rows(X: Any, name: str, kind: str) -> Any:
+    """What may hold rows: something that can be counted, in which there are some; an iterator as a list."""
+    X = list(X) if isinstance(X, Iterator) else X
+    named = {"several": Mapping, "forecast": Mapping, "language": str, "text": str}
+    odd = isinstance(X, str | bytes | Mapping | Set) and not isinstance(X, named.get(kind, ()))
+    try:
+        count = len(X)
+    except TypeError:
+        odd, count = True, 0
+    if odd:
+        raise DataError(
+            f"{name} is {shorten(X)}, expected rows as in training",
+            hint="Give an array, a list of rows or a data frame" if kind != "several" else "Give inputs by their names",
+        )
+    if not count and kind != "language":
+        raise DataError(f"there is nothing to predict: {name} has no rows")
+    return X
 
 
 def kind(preprocessing: Mapping[str, Any]) -> Kind:

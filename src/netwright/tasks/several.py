@@ -74,7 +74,7 @@ def apply(constants: Mapping[str, Any], X: Any, name: str = "X") -> np.ndarray:
         if _is_said(value):
             value = value[1] if len(value) == 2 else _part(value, f"{name}[{part['name']!r}]")
         inputs = _kinds()[part["kind"]].apply(part["inputs"], value, f"{name}[{part['name']!r}]")
-        arrays.append(inputs.reshape(len(inputs), -1))
+        arrays.append(inputs.reshape(len(inputs), int(np.prod(inputs.shape[1:], dtype=np.int64))))
     lengths = {len(array) for array in arrays}
     if len(lengths) != 1:
         raise DataError(f"the inputs of {name} have different numbers of rows: {sorted(lengths)}")

@@ -395,8 +395,7 @@ def take(X: Any, name: str = "X") -> Table:
         return X
     if not is_frame(X):
         array = batch(X, name)
-        width = int(np.prod(array.shape[1:], dtype=np.int64))
-        return from_matrix(array.reshape(len(array), width), name)
+        return from_matrix(_flat(array), name)
     table = from_frame(X, name)
     if not table.names:
         raise DataError(f"{name} has 0 feature(s) (shape={X.shape}) while a minimum of 1 is required.")
@@ -501,7 +500,12 @@ def _new(X: Any, words: Collection[str], what: str) -> Table:
             f"Expected 2D array, got 1D array instead: {what} has shape {array.shape}",
             hint="Reshape your data: X.reshape(1, -1) for one row, X.reshape(-1, 1) for one column",
         )
-    return from_matrix(array.reshape(len(array), -1), what)
+    return from_matrix(_flat(array), what)
+
+
+def _flat(array: np.ndarray) -> np.ndarray:
+    """(N, F), also where N is 0."""
+    return array.reshape(len(array), int(np.prod(array.shape[1:], dtype=np.int64)))
 
 
 def _numeric(column: np.ndarray) -> bool:
