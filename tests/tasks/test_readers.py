@@ -881,6 +881,31 @@ def test_bad_csv(tmp_path: Path, text: str, target: str | None, message: str) ->
     assert "\n" not in str(caught.value)
 
 
+def test_a_column_that_numbers_the_rows(tmp_path: Path) -> None:
+    """As pandas writes it without a name: it is not offered as a target, left out of tables and series, and named."""
+    import pandas
+
+    frame = pandas.DataFrame({"x": np.arange(20) / 7, "y": [0, 1] * 10}, index=np.arange(20)[::-1])
+    frame.to_csv(tmp_path / "t.csv")
+    frame[["y"]].to_csv(tmp_path / "y.csv")
+    with pytest.raises(DataError, match=r"It has 2 columns: x, y\. Name it: --target y"):
+        read(tmp_path / "t.csv")
+    with pytest.raises(DataError, match="has no column beside the target 'y'"):
+        read(tmp_path / "y.csv", target="y")
+    loaded = read(tmp_path / "t.csv", target="y")
+    assert ("left out: 'Unnamed: 0' (numbers of rows)",) == loaded.raw.X.notes
+    assert ("x",) == loaded.raw.X.names
+    assert (20, 1) == read_new(tmp_path / "t.csv", loaded.preprocessing).shape
+    frame.assign(x2=1.5).to_csv(tmp_path / "s.csv")
+    series = read(tmp_path / "s.csv", target="y", task="series")
+    assert ((20, 1, 2), 1) == (series.raw.X.shape, len(series.raw.X.notes))
+    assert (20, 1, 2) == read_new(tmp_path / "s.csv", series.preprocessing).shape
+    frame.set_index("x").to_csv(tmp_path / "named.csv")
+    assert ("x",) == read(tmp_path / "named.csv", target="y").raw.X.names
+    frame.set_index(np.arange(20) // 2).to_csv(tmp_path / "repeated.csv")
+    assert ("Unnamed: 0", "x") == read(tmp_path / "repeated.csv", target="y").raw.X.names
+
+
 @pytest.mark.parametrize("name", ["t.csv", "t.tsv.gz"])
 def test_a_class_that_is_called_na(tmp_path: Path, name: str) -> None:
     """Of a target it is missing or a class; the message says so and how to say which."""

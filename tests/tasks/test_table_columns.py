@@ -201,6 +201,16 @@ def test_a_row_means_the_same_whatever_stands_beside_it(tmp_path: Path, rows: li
     np.testing.assert_array_equal(every[rows], standalone_predict()._table(columns, inputs))
 
 
+def test_numbers_of_rows_are_no_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exported folder passes a column over that pandas wrote without a name, and the target, as Netwright does."""
+    predict = standalone_predict()
+    monkeypatch.setattr(predict, "about", lambda: {"preprocessing": {"target": {"name": "y"}}})
+    constants = {"channels": 1, "length": 2, "mean": [0.0], "std": [1.0]}
+    for name in ("", "Unnamed: 0"):
+        columns = {name: ["0", "1"], "a": ["3", "4"], "b": ["5", "6"], "y": ["x", "z"]}
+        np.testing.assert_array_equal(predict._series(columns, constants), [[[3, 5]], [[4, 6]]])
+
+
 def test_numbers_that_are_texts_and_texts_that_are_numbers() -> None:
     """Both are what the column was in training; what is none is named, and what is missing is not."""
     inputs = tables.learn(tables.from_frame(pandas.DataFrame({"x": [1.0, 2.0, 4.0], "c": ["1", "b", "1"]})))

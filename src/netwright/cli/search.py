@@ -196,5 +196,7 @@ def read_options(horizon: int | None, pairs: Sequence[str], skip_bad: bool = Fal
         name, equals, value = pair.partition("=")
         if not equals or not name.strip() or not value.strip():
             raise InputError(f"--option takes NAME=VALUE, found {pair!r}", hint="As in --option season=7")
-        options[name.strip()] = int(value) if value.strip().isdecimal() else value.strip()
+        value = value.strip()
+        # What begins with 0 is a name.
+        options[name.strip()] = int(value) if value.isdecimal() and str(int(value)) == value else value
     return {**options, "skip_bad": True} if skip_bad else options

@@ -133,7 +133,7 @@ def read(path: Path, target: str | None, rate: int = RATE) -> Source:
     return Source(*read_folder(path))
 
 
-def read_new(path: Path) -> Any:
+def read_new(path: Path, preprocessing: Mapping[str, Any] | None = None) -> Any:
     """A .wav file, or those of a folder and its sub-folders by name; an .npz or .npy file of recordings."""
     from netwright.tasks.readers import read_array, read_rows
 

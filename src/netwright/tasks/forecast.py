@@ -294,12 +294,19 @@ def read(path: Path, target: str | None, **options: Any) -> Source:
     for name in options:
         if name not in known:
             raise InputError(f"a forecast has no option '{name}'", hint=nearest(name, known).capitalize())
-    return Source(windows(tables.read_file(path), target=target, what=str(path), **options))
+    # A column may be called 7.
+    named: dict[str, Any] = {}
+    for name in {"date", "series", "known", "past"} & options.keys():
+        named[name] = str(options[name])
+    frame = tables.read_file(path, [named["series"]] if "series" in named else ())
+    options.update(named)
+    return Source(windows(frame, target=target, what=str(path), **options))
 
 
-def read_new(path: Path) -> Any:
-    """The rows to go on from, in a CSV or Parquet file."""
-    return tables.read_file(path)
+def read_new(path: Path, preprocessing: Mapping[str, Any] | None = None) -> Any:
+    """The rows to go on from, in a CSV or Parquet file; names of series such as 01 stay as they are written."""
+    by = None if preprocessing is None else preprocessing["inputs"]["by"]
+    return tables.read_file(path, () if by is None else [by])
 
 
 def dates_after(dates: Array | None, steps: int, count: int) -> Array:
@@ -397,7 +404,9 @@ def _columns(
         rest = [
             name
             for name, values in frame.items()
-            if name not in (*known, *past, date, series) and values.dtype.kind in "biuf"
+            if name not in (*known, *past, date, series)
+            and values.dtype.kind in "biuf"
+            and not _numbers_rows(name, values)
         ]
         if not rest or (len(rest) > 1 and not _is_array(frame)):
             raise InputError(
@@ -411,6 +420,11 @@ def _columns(
     if twice:
         raise InputError(f"{shorten(twice[0])} is the target and a covariate")
     return Columns(targets, known, past, date, series)
+
+
+def _numbers_rows(name: str, values: Array) -> bool:
+    """Whether a column holds numbers of rows alone, as pandas writes them without a name."""
+    return tables.NO_NAME.fullmatch(name) is not None and values.dtype.kind in "iu" and len({*values}) == len(values)
 
 
 def _find_date(frame: Mapping[str, Array], what: str, others: set[str | None], notes: list[str]) -> str | None:
@@ -479,7 +493,7 @@ def _read_series(
                 _note(notes, f"the rows of {what} were sorted by {columns.date}")
             keep = order[np.concatenate([[True], np.diff(when[order].astype(np.int64)) != 0])]
             if len(keep) < len(rows):
-                _note(notes, f"{len(rows) - len(keep):,} rows of {what} repeat a date and were left out")
+                _note(notes, _said_twice(when[order], what))
             values, when = values[:, keep], when[keep]
             _check_gaps(when, name, what)
         made.append(OneSeries(name, values, when))
@@ -502,6 +516,27 @@ def _check_repeated(dates: Array, others: Mapping[str, Array], what: str) -> Non
                 f"{rows - moments:,} rows of {what} repeat a date, and {shorten(name)} tells them apart",
                 hint=f"Say so: --option {quote('series=' + name)}; or keep the rows of one of the series alone",
             )
+
+
+def _said_twice(dates: Array, what: str) -> str:
+    """What to say of rows, in order, that repeat a date: an hour at night stands twice where summer time ends."""
+    twice = dates[1:][np.diff(dates.astype(np.int64)) == 0]
+    if _are_changes_of_clocks(dates, twice) and len(set(twice.tolist())) == len(twice):
+        return (
+            f"{_day(twice[0])} stands twice in {what}, as where summer time ends: the second row was left out"
+            " (write the times in UTC to keep both)"
+        )
+    return f"{len(twice):,} rows of {what} repeat a date and were left out"
+
+
+def _are_changes_of_clocks(dates: Array, moments: Array) -> bool:
+    """Whether these moments of hourly dates, or of finer ones, may be where clocks change: two nights a year."""
+    if dates.dtype.kind != "M" or not len(moments) or np.median(np.diff(dates.astype(np.int64))) > SECONDS["hour"]:
+        return False
+    days = moments.astype("datetime64[D]")
+    at_night = (moments - days).astype(np.int64) <= 4 * SECONDS["hour"]
+    _, counts = np.unique(np.unique(days).astype("datetime64[Y]"), return_counts=True)
+    return bool(at_night.all() and (counts <= 2).all())
 
 
 def _note(notes: list[str], text: str) -> None:
@@ -530,6 +565,13 @@ def _check_gaps(dates: Array, name: str, what: str) -> None:
         days = dates.astype("datetime64[D]")
         steps = np.busday_count(days[:-1], days[1:])
     odd = np.flatnonzero(steps != np.median(steps))
+    hour = SECONDS["hour"]
+    if len(odd) and _are_changes_of_clocks(dates, dates[odd]) and (steps[odd] == np.median(steps) + hour).all():
+        raise DataError(
+            f"after {_day(dates[odd[0]])} comes {_day(dates[odd[0] + 1])}: the hour between is missing in the dates of"
+            f" {shorten(name)} in {what}, as where summer time begins",
+            hint="Write the times in UTC, or add rows for that hour",
+        )
     if len(odd):
         raise DataError(
             f"after {_day(dates[odd[0]])} comes {_day(dates[odd[0] + 1])}: the dates of {shorten(name)} in {what}"

@@ -27,7 +27,7 @@ class Kind:
     ``take(X, name) -> container``      rows that a user gives in memory, checked
     ``facts(constants) -> dict``        arguments of a network beside the shape of its input, by their names
     ``read(path, target) -> Source``    a data set in a file or a folder, see :class:`Source`
-    ``read_new(path) -> X``             rows to predict, in a file or a folder
+    ``read_new(path, preprocessing)``   rows to predict, in a file or a folder
     ``targets(constants, X) -> y``      what is to be predicted, where it follows from the rows themselves
     ``split(X, seed, own) -> Split``    where rows must not be drawn at random; ``own``: a test part lies apart
     ``answers(preprocessing, outputs)`` what outputs mean, where that is neither classes, labels nor a number

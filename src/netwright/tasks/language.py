@@ -182,7 +182,7 @@ def read(path: Path, target: str | None) -> Source:
     return Source(Text.of(read_text(path, target), name=str(path)))
 
 
-def read_new(path: Path) -> str:
+def read_new(path: Path, preprocessing: Mapping[str, Any] | None = None) -> str:
     """A text to be continued."""
     return read_text(path)
 

@@ -208,7 +208,7 @@ def read_new(source: str | os.PathLike[str], preprocessing: dict[str, Any]) -> n
         try:
             if own is not None:
                 _check_exists(path)
-                return apply(preprocessing, own(path), text)
+                return apply(preprocessing, own(path, preprocessing), text)
             X = _read_inputs(path, preprocessing)
         except OSError as error:
             raise DataError(f"cannot read {error.filename or path}: {error.strerror or one_line(error)}") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,9 +16,10 @@ from netwright.tasks.kinds import Source
 
 @dataclass(frozen=True)
 class Series:
-    """N series: ``values`` (N, channels, length), NaN after the end of a shorter one."""
+    """N series: ``values`` (N, channels, length), NaN after the end of a shorter one; ``notes`` on what was mended."""
 
     values: np.ndarray
+    notes: tuple[str, ...] = ()
 
     kind: ClassVar[str] = "series"
 
@@ -118,12 +119,17 @@ def read(path: Path, target: str | None, na: str = "missing") -> Source:
         return Source(*read_pairs(path))
     if tables.ending(path) in (".csv", ".tsv"):
         frame, column = tables.read_pair(path, target, na)
-        return Source(_matrix(frame, str(path)), column)
+        matrix, left_out = _matrix(frame, str(path))
+        notes = (f"left out: {', '.join(left_out)} (numbers of rows)",) if left_out else ()
+        return Source(replace(take(matrix, str(path)), notes=notes), column)
     raise DataError(f"{path} holds no series", hint="Give an .npz file with X and y, or a CSV file with a series a row")
 
 
-def read_new(path: Path) -> Any:
-    """Series to predict: the test part of an .npz file where it has one, the numbers of a CSV file, an .npy file."""
+def read_new(path: Path, preprocessing: Mapping[str, Any] | None = None) -> Any:
+    """Series to predict: the test part of an .npz file where it has one, the numbers of a CSV file, an .npy file.
+
+    The column of a CSV file that was predicted in training is passed over.
+    """
     from netwright.tasks import tables
     from netwright.tasks.readers import read_array, read_rows
 
@@ -133,21 +139,25 @@ def read_new(path: Path) -> Any:
     if suffix == ".npy":
         return read_array(path)
     if suffix in (".csv", ".tsv"):
-        return _matrix(tables.read_csv(path), str(path))
+        frame = tables.read_csv(path)
+        target = (preprocessing or {"target": {}})["target"].get("name")
+        return _matrix(frame.drop(columns=[name for name in frame.columns if str(name) == target]), str(path))[0]
     raise DataError(f"{path} holds no series", hint="Give an .npz, .npy or CSV file")
 
 
-def _matrix(frame: Any, what: str) -> np.ndarray:
-    """The columns of numbers of a frame, in order: a series a row."""
+def _matrix(frame: Any, what: str) -> tuple[np.ndarray, list[str]]:
+    """The columns of numbers of a frame, in order: a series a row; and the names of those that number the rows."""
     from netwright.tasks import tables
 
+    index = tables.index_names(frame)
+    frame = frame.drop(columns=index)
     table = tables.from_frame(frame, what, words=())
     if table.category_names:
         raise DataError(
             f"the column {shorten(table.category_names[0])} of {what} holds no numbers",
             hint="A CSV file of series has a step a column, and the target",
         )
-    return np.asarray(table.numbers)
+    return np.asarray(table.numbers), index
 
 
 def _joined(rows: Any, name: str) -> np.ndarray:

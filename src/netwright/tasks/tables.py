@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 import warnings
 import zlib
 from collections import Counter
@@ -51,6 +52,10 @@ BINNED_COLUMNS = 256
 """With more columns of numbers than this none is cut: their encodings would be wider than a network can use."""
 BINNED_ROWS = 100_000
 """Edges are the quantiles of at most so many rows."""
+
+
+NO_NAME = re.compile(r"Unnamed: \d+(?:\.\d+)*")
+"""What pandas calls a column that has no name in a file."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,11 @@ def from_frame(frame: Any, what: str = "X", words: Collection[str] | None = None
             hint="Give each column a name of its own",
         )
     columns, commas, notes = [], [], []
+    index = () if new else index_names(frame)
+    if index and len(index) < len(names):
+        frame = frame.drop(columns=[frame.columns[names.index(name)] for name in index])
+        names = [name for name in names if name not in index]
+        notes.append(f"left out: {', '.join(map(shorten, index))} (numbers of rows)")
     for position, name in enumerate(names):
         column = _column(frame.iloc[:, position], name, what)
         if not new and column.dtype.kind == "O" and str(frame.dtypes.iloc[position]) != "category":
@@ -126,6 +136,16 @@ def from_frame(frame: Any, what: str = "X", words: Collection[str] | None = None
         _check_range(column, name, what)
         columns.append(column)
     return replace(_assemble(names, columns, words=words or ()), commas=tuple(commas), notes=tuple(notes))
+
+
+def index_names(frame: Any) -> list[str]:
+    """The names of columns that hold numbers of rows alone, as pandas writes them beside a frame without saying so."""
+    found = []
+    for position, name in enumerate(map(str, frame.columns)):
+        if NO_NAME.fullmatch(name):
+            column = frame.iloc[:, position]
+            found += [name] * (getattr(column.dtype, "kind", "O") in "iu" and bool(column.is_unique))
+    return found
 
 
 def _mended(column: np.ndarray, name: str) -> tuple[np.ndarray, bool, str]:
@@ -269,16 +289,18 @@ def read_pair(path: Path, target: str | None, na: str = "missing") -> tuple[Any,
         raise InputError(f"na says what words such as NA are in a target, missing or class, found {shorten(na)}")
     frame, what = read_file(path), str(path)
     names = [str(name) for name in frame.columns]
+    index = index_names(frame)
     if target is None:
+        free = [name for name in names if name not in index] or names
         raise DataError(
-            f"which column of {what} is to be predicted? It has {_listed(names)}",
-            hint=f"Name it: --target {_quoted(names[-1])}",
+            f"which column of {what} is to be predicted? It has {_listed(free)}",
+            hint=f"Name it: --target {_quoted(free[-1])}",
         )
     if target not in names:
         close = nearest(target, names)
         hint = close[0].upper() + close[1:] if close.startswith("did") else f"It has {_listed(names)}"
         raise DataError(f"{what} has no column {shorten(target)}", hint=hint)
-    if len(names) < 2:
+    if not set(names) - {target, *index}:
         raise DataError(
             f"{what} has no column beside the target {shorten(target)}", hint="Nothing is left to predict it from"
         )

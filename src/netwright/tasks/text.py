@@ -213,7 +213,7 @@ def _read(path: Path, target: str | None, na: str) -> Source:
     )
 
 
-def read_new(path: Path) -> Any:
+def read_new(path: Path, preprocessing: Mapping[str, Any] | None = None) -> Any:
     """Texts to predict: a CSV or Parquet file, .txt files (each a text) of a folder and its sub-folders, by name."""
     from netwright.tasks import tables
 

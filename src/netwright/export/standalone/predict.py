@@ -394,7 +394,8 @@ def _series(data: Any, constants: dict[str, Any]) -> Array:
     """(N, length), (N, channels, length) or a list of such rows, standardised by channel, 0 after a series' end."""
     channels, length = constants["channels"], constants["length"]
     if isinstance(data, dict):
-        names = [name for name in data if name != about()["preprocessing"]["target"].get("name")]
+        target = about()["preprocessing"]["target"].get("name")
+        names = [name for name in data if name != target and not _numbers_rows(name, data[name])]
         data = np.stack([_numbers(name, data[name]) for name in names], 1)
     rows = [np.atleast_2d(np.asarray(row, dtype=np.float64)) for row in data]
     inputs = np.zeros((len(rows), channels, length), dtype=np.float32)
@@ -408,6 +409,13 @@ def _series(data: Any, constants: dict[str, Any]) -> Array:
             raise Refused(f"a series of shape {values.shape}, the network was trained on {(channels, length)}")
         inputs[row, :, : values.shape[1]] = _finite((values - mean) / std)
     return inputs
+
+
+def _numbers_rows(name: str, values: Any) -> bool:
+    """Whether a column has no name and holds nothing but numbers of rows, as pandas writes them."""
+    texts = [str(value) for value in values]
+    whole = all(re.fullmatch(r"[+-]?\d+", text) for text in texts)
+    return re.fullmatch(r"(?:Unnamed: \d+(?:\.\d+)*)?", name) is not None and whole and len({*texts}) == len(texts)
 
 
 def _windows(data: Any, constants: dict[str, Any]) -> Array:
