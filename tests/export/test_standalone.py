@@ -382,6 +382,16 @@ def test_learning_rates_are_those_of_the_search(images: Any) -> None:
                 assert learning_rate(schedule, 0.05, step, steps) == names["learning_rate"](step, steps)
 
 
+def test_first_values_leave_accelerators_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No generator is seeded but that of the CPU, which is put back: torch.manual_seed seeds those of all devices."""
+    seeded: list[int] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    before = torch.random.get_rng_state()
+    initial_values(lambda: nn.Linear(3, 2), lambda: nn.Linear(3, 2))
+    assert seeded == []
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
 def test_first_values_of_plain_parameters_are_kept() -> None:
     """What the source begins with zeros and the space did not is drawn again by its mean and deviation; no more."""
 

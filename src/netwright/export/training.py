@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from netwright.space.traceless import generators_kept, seed_generators
+
 SCRIPT = Path(__file__).parent / "standalone" / "train.py"
 LIKE = 0.25
 """Deviations that differ by at most this part are the same way to begin, drawn twice."""
@@ -30,10 +32,9 @@ def initial_values(fresh: Callable[[], nn.Module], source: Callable[[], nn.Modul
     The source makes the layers of torch as torch does, and parameters that belong to no such layer as zeros. What a
     space drew for them, or put into layers in place of torch's values, is known by its first two moments.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with generators_kept(seed=0):
         wanted = dict(fresh().named_parameters())
-        torch.manual_seed(0)
+        seed_generators(0)
         given = dict(source().named_parameters())
     found: dict[str, tuple[float, float]] = {}
     for name, value in wanted.items():

@@ -157,17 +157,15 @@ class _Work:
 
     def taught(self, pick: str, package: Path) -> Small:
         """The network of a package trained from scratch, with the found one as its teacher."""
-        import torch
-
         from netwright.architecture import Architecture
         from netwright.export import read_manifest
+        from netwright.space.traceless import generators_kept
         from netwright.tasks.spaces import find_again, like
         from netwright.training.recipes import Recipe
 
         about = read_manifest(package)["extra"]
         architecture = Architecture.from_json((package / "architecture.json").read_bytes())
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
+        with generators_kept(seed=self.seed):
             network = find_again(about["space"], **like(about)).space.build(architecture)
         self._fit(network, Recipe(**about["recipe"]), taught=True)
         return self._kept(f"{pick}-taught", network, architecture, "trained with the found network as its teacher")
