@@ -1,4 +1,4 @@
-"""Bags, convolutions, recurrent networks and transformers for texts."""
+"""Linear models, bags, convolutions, recurrent networks and transformers for texts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from netwright.supernet import Supernet
 from netwright.testing import check_space
 from netwright.zoo import compact_text
 
-KINDS = ("bag", "convolutions", "recurrent", "transformer")
+KINDS = ("linear", "bag", "convolutions", "recurrent", "transformer")
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +90,36 @@ def test_a_bag_knows_no_order() -> None:
     torch.nn.init.normal_(network.network.words.table.weight)
     x = texts()[:1]
     torch.testing.assert_close(network(x), network(x.flip(1)))
+
+
+def test_a_linear_model_adds_up_words_and_pairs() -> None:
+    """By hand: 64 times the bias, the weighted words over their length, and a share of the pairs over theirs."""
+    space = compact_text.space(input_shape=(7,), outputs=2, vocabulary=1100, known=1000)
+    answers = {"network": "linear", "linear.weigh": "alike", "linear.share": 0.5, "linear.forget": 0.0}
+    network = space.build(space.complete(answers, np.random.default_rng(0))).eval()
+    linear = network.network
+    torch.nn.init.normal_(linear.words.table.weight)
+    torch.nn.init.normal_(linear.pairs.table.weight)
+    torch.nn.init.normal_(linear.bias)
+    x = texts()[1:2]
+    words = linear.words.table.weight[[4, 2, 9]].sum(0) / 3**0.5
+    places = [
+        (4 * compact_text.FACTOR + 2) % linear.pairs.buckets,
+        (2 * compact_text.FACTOR + 9) % linear.pairs.buckets,
+    ]
+    pairs = linear.pairs.table.weight[places].sum(0) / 2**0.5
+    torch.testing.assert_close(network(x)[0], 64 * (linear.bias + words + 0.5 * pairs), atol=1e-4, rtol=1e-5)
+
+
+def test_shared_numbers_are_of_use_to_sums_alone() -> None:
+    """Linear models and bags of all words learn from each of them; of other networks they share a few embeddings."""
+    space = compact_text.space(input_shape=(7,), outputs=2, vocabulary=9000, known=1100)
+    rng = np.random.default_rng(0)
+    sizes = {}
+    for kind, words in (("linear", {}), ("bag", {"bag.words": "all"}), ("convolutions", {"convolutions.words": "all"})):
+        network = space.build(space.complete({"network": kind, **words}, rng)).network
+        sizes[kind] = getattr(network, "embedding", network).words.table.weight.shape[0] - compact_text.SHARED
+    assert sizes == {"linear": 9000, "bag": 9000, "convolutions": 1100}
 
 
 def test_both_ways_read_the_last_word_first() -> None:

@@ -28,8 +28,8 @@ from netwright.tasks.kinds import Source
 
 WORDS = 20_000
 """At most so many words have a number of their own."""
-BUCKETS = 1024
-"""At most so many numbers are shared by all other words; an eighth of the words, where that is less."""
+BUCKETS = 8192
+"""At most so many numbers are shared by all other words; as many as there are in training, where that is less."""
 PIECES = 8_000
 """At most so many pieces are learned as byte pairs, the 256 bytes among them."""
 LENGTHS = 99.0
@@ -126,7 +126,7 @@ def learn(X: Texts, places: np.ndarray | None = None) -> dict[str, Any]:
         return {"words": pieces, "buckets": 0, **shape, "pairs": strict_json.loads(pairs)}
     ranked = sorted((-count, word) for word, count in counts.items() if count > 1)
     words = [word for _, word in ranked[:WORDS]]
-    return {"words": words, "buckets": max(1, min(BUCKETS, -(-len(words) // 8))), **shape}
+    return {"words": words, "buckets": max(1, min(BUCKETS, len(counts) - len(words))), **shape}
 
 
 def apply(constants: Mapping[str, Any], X: Any, name: str = "X") -> np.ndarray:
@@ -150,8 +150,9 @@ def apply(constants: Mapping[str, Any], X: Any, name: str = "X") -> np.ndarray:
 
 
 def facts(constants: Mapping[str, Any]) -> dict[str, Any]:
-    """``vocabulary``: how many numbers there are, 0 and the shared ones among them."""
-    return {"vocabulary": 1 + len(constants["words"]) + constants["buckets"]}
+    """``vocabulary``: how many numbers there are, 0 and the shared ones among them; ``known``, without the shared."""
+    known = 1 + len(constants["words"])
+    return {"vocabulary": known + constants["buckets"], "known": known}
 
 
 def describe(constants: Mapping[str, Any]) -> str:

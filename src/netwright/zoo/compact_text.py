@@ -1,4 +1,8 @@
-"""Small networks for texts: bags of words and of pairs, convolutions, recurrent networks, transformers.
+"""Small networks for texts: linear models and bags of words and pairs, convolutions, GRU, transformers.
+
+The linear model gives each word and each hashed pair of neighbours a number for each class, as a regression on weighted
+counts does (Wang and Manning 2012 show how strong that is), and is trained by plain gradients: those leave a word that
+was seen once with little, where Adam would move it as far as any other.
 
 The bag is that of Joulin, Grave, Bojanowski and Mikolov (2017, fastText): embeddings of words and of hashed pairs of
 neighbours, added up, rare words perhaps more, and a linear layer. The embeddings begin at zero, so that what no text of
@@ -44,9 +48,9 @@ class Words(nn.Module):
         return made
 
 
-def words(vocabulary: int, width: int, deviation: float) -> nn.Module:
-    """All words with embeddings of their own, or the most frequent ones; they are numbered by frequency."""
-    sizes = {"all": vocabulary, **{name: min(size, vocabulary) for name, size in SIZES.items()}}
+def words(known: int, width: int, deviation: float) -> nn.Module:
+    """All known words with embeddings of their own, or the most frequent ones; they are numbered by frequency."""
+    sizes = {"all": known, **{name: min(size, known) for name, size in SIZES.items()}}
     return one_of("words", **{name: partial(Words, size, width, deviation) for name, size in sizes.items()})
 
 
@@ -121,13 +125,44 @@ class Nothing(nn.Module):
         return there.sum(1) * 0.0
 
 
+class Linear(nn.Module):
+    """A number for each word and class, and for each hashed pair of neighbours, added up; rare words count more.
+
+    All numbers are 64 times what is learnt. With that the learning rates of the other networks, which AdamW trains, are
+    right for plain gradients, too. Those are not cut here: a limit for the others would be one for all of these.
+    """
+
+    SCALE = 64.0
+
+    def __init__(self, length: int, outputs: int, vocabulary: int, known: int) -> None:
+        super().__init__()
+        self.words = Words(vocabulary, outputs, 0.0)
+        self.forget = nn.Dropout(choose("forget", 0.0, 0.2))
+        self.weigh = one_of("weigh", alike=Alike, rare=lambda: Rare(vocabulary))
+        self.pool = Root()
+        self.share = choose("share", 0.25, 0.5, 1.0)
+        self.pairs = Pairs(choose("buckets", 2**17, 2**19), outputs)
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        numbers = numbered(x)
+        there = self.forget((x > 0).to(x.dtype)[:, :, None])
+        words = self.pool(self.words(numbers), self.weigh(numbers, there))
+        outputs: Tensor = (words + self.pairs(numbers, there) * self.share + self.bias) * self.SCALE
+        return outputs
+
+
 class Bag(nn.Module):
     """Embeddings of words in any order, and perhaps of pairs; a linear layer."""
 
-    def __init__(self, length: int, outputs: int, vocabulary: int) -> None:
+    def __init__(self, length: int, outputs: int, vocabulary: int, known: int) -> None:
         super().__init__()
         width = choose("width", 8, 16, 32, 64)
-        self.words = words(vocabulary, width, 0.0)
+        self.words = one_of(
+            "words",
+            all=lambda: Words(vocabulary, width, 0.0),
+            **{name: partial(Words, min(size, known), width, 0.0) for name, size in SIZES.items()},
+        )
         self.forget = nn.Dropout(choose("forget", 0.0, 0.2, 0.4))
         self.weigh = one_of("weigh", alike=Alike, rare=lambda: Rare(vocabulary))
         self.pool = one_of("pool", root=Root, mean=Mean)
@@ -166,10 +201,10 @@ class Kernels(nn.Module):
 class Convolutions(nn.Module):
     """Kim's network: embeddings, three convolutions side by side, the maximum over time, dropout, a linear layer."""
 
-    def __init__(self, length: int, outputs: int, vocabulary: int) -> None:
+    def __init__(self, length: int, outputs: int, vocabulary: int, known: int) -> None:
         super().__init__()
         width = choose("width", 16, 32, 64, 128)
-        self.embedding = Embeddings(width, vocabulary)
+        self.embedding = Embeddings(width, known)
         filters = choose("filters", 16, 32, 64, 100)
         kinds = {"short": (1, 2, 3), "kim": (3, 4, 5), "middle": (2, 3, 4)}
         self.body = one_of(
@@ -187,9 +222,9 @@ class Convolutions(nn.Module):
 class Embeddings(nn.Module):
     """Embeddings of words with dropout, 0 where there is no word: (N, T) to (N, T, width)."""
 
-    def __init__(self, width: int, vocabulary: int) -> None:
+    def __init__(self, width: int, known: int) -> None:
         super().__init__()
-        self.words = words(vocabulary, width, 0.1)
+        self.words = words(known, width, 0.1)
         self.forget = nn.Dropout(choose("forget", 0.0, 0.2, 0.4))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -231,10 +266,10 @@ class BothWays(nn.Module):
 class Recurrent(nn.Module):
     """Embeddings, a GRU layer that reads one way or both, the maximum over time, dropout, a linear layer."""
 
-    def __init__(self, length: int, outputs: int, vocabulary: int) -> None:
+    def __init__(self, length: int, outputs: int, vocabulary: int, known: int) -> None:
         super().__init__()
         width = choose("width", 16, 32, 64, 128)
-        self.embedding = Embeddings(width, vocabulary)
+        self.embedding = Embeddings(width, known)
         hidden = choose("hidden", 16, 32, 64)
         self.body = one_of("reads", onward=lambda: Forwards(width, hidden), both=lambda: BothWays(width, hidden))
         self.dropout = nn.Dropout(choose("dropout", 0.0, 0.3, 0.5))
@@ -283,10 +318,10 @@ class Block(nn.Module):
 class Transformer(nn.Module):
     """Embeddings of words and places, one or two blocks, the mean over the words, a linear layer."""
 
-    def __init__(self, length: int, outputs: int, vocabulary: int) -> None:
+    def __init__(self, length: int, outputs: int, vocabulary: int, known: int) -> None:
         super().__init__()
         width = choose("width", 32, 64)
-        self.embedding = Embeddings(width, vocabulary)
+        self.embedding = Embeddings(width, known)
         self.places = nn.Embedding(length, width)
         nn.init.normal_(self.places.weight, std=0.02)
         heads = choose("heads", 2, 4)
@@ -306,22 +341,30 @@ class Transformer(nn.Module):
 
 
 class CompactText(nn.Module):
-    """One of four kinds of network, each with its own decisions, and how it is trained.
+    """One of five kinds of network, each with its own decisions, and how it is trained.
 
-    Input (N, T), numbers of words below ``vocabulary``; output (N, outputs).
+    Input (N, T), numbers of words below ``vocabulary``; those below ``known`` (None: all) are of one word each. Output
+    (N, outputs).
     """
 
-    def __init__(self, input_shape: tuple[int, ...], outputs: int, vocabulary: int) -> None:
+    def __init__(self, input_shape: tuple[int, ...], outputs: int, vocabulary: int, known: int | None = None) -> None:
         super().__init__()
+        known = vocabulary if known is None else known
         choose("recipe.lr", low=5e-4, high=1e-2, log=True)
         choose("recipe.weight_decay", 0.0, 0.01, 0.1, 0.3)
 
         def within(kind: str, make: type[nn.Module]) -> nn.Module:
             with scope(kind):
-                return make(input_shape[0], outputs, vocabulary)
+                return make(input_shape[0], outputs, vocabulary, known)
+
+        def linear() -> nn.Module:
+            choose("recipe.optimizer", "sgd")
+            choose("recipe.clip", 1e3)
+            return within("linear", Linear)
 
         self.network = one_of(
             "network",
+            linear=linear,
             bag=lambda: within("bag", Bag),
             convolutions=lambda: within("convolutions", Convolutions),
             recurrent=lambda: within("recurrent", Recurrent),
@@ -344,6 +387,7 @@ def _start(network: str, lr: float, decay: float, **answers: Any) -> dict[str, A
 
 
 TEXT_STARTS: tuple[Mapping[str, Any], ...] = (
+    _start("linear", 2.4e-3, 0.3, weigh="rare", forget=0.0, share=0.5, buckets=2**17),
     _start(
         "bag",
         2e-3,

@@ -95,10 +95,15 @@ def branch(part: Mapping[str, Any], features: int) -> nn.Module:
     if kind == "text":
         return one_of(
             "words",
-            bag=lambda: _within("bag", Bag, shape[0], features, part["facts"]["vocabulary"]),
-            convolutions=lambda: _within("convolutions", Convolutions, shape[0], features, part["facts"]["vocabulary"]),
+            bag=lambda: _within("bag", Bag, shape[0], features, *_sizes(part["facts"])),
+            convolutions=lambda: _within("convolutions", Convolutions, shape[0], features, *_sizes(part["facts"])),
         )
     raise InputError(f"the input '{part['name']}' is of the kind {kind}, which no branch is made for")
+
+
+def _sizes(facts: Mapping[str, Any]) -> tuple[int, int]:
+    """How many numbers of words there are, and how many of them are of one word each."""
+    return facts["vocabulary"], facts.get("known", facts["vocabulary"])
 
 
 def _within(name: str, make: Callable[..., nn.Module], *arguments: int) -> nn.Module:
