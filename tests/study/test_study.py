@@ -224,6 +224,43 @@ def test_another_study_is_not_gone_on_with(tmp_path: Path, options: dict[str, An
         make(tmp_path / "study", **options)
 
 
+def changing(**decisions: Any) -> SearchSpace:
+    """A space of one name with these decisions and their options."""
+
+    class Changing(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            for name, options in decisions.items():
+                choose(name, *options)
+
+    return SearchSpace(Changing)
+
+
+@pytest.mark.parametrize(
+    ("decisions", "said"),
+    [
+        ({"width": (2, 3), "depth": (1, 2), "norm": (0, 1)}, "it also decides norm"),
+        ({"width": (2, 3)}, "it has no decision depth any more"),
+        ({"width": (5, 6), "depth": (1, 2)}, r"it has no option width=\d any more"),
+        ({"width": (2, 3, 4), "depth": (1, 2)}, "it has other decisions or options"),
+    ],
+)
+def test_a_space_that_has_changed(tmp_path: Path, decisions: dict[str, Any], said: str) -> None:
+    """What is new or gone is told in a sentence, and of a search what to do with its folder."""
+    folder = tmp_path / "study"
+    make(folder, space=changing(width=(2, 3), depth=(1, 2))).run(max_trials=3)
+    message = rf"the space Changing has changed since the study in \S+ was made: {said}\. Give the same, or another"
+    with pytest.raises(InputError, match=message):
+        make(folder, space=changing(**decisions))
+
+
+def test_what_to_do_with_the_folder_of_a_search_whose_space_has_changed(tmp_path: Path) -> None:
+    """Its best networks are where another search may begin."""
+    make(tmp_path / "a", space=changing(width=(2, 3)), about={"source": "digits"}).run(max_trials=2)
+    with pytest.raises(InputError, match=r"Search anew, from its best networks: --start-from \S+a; show, predict and"):
+        make(tmp_path / "a", space=changing(width=(3, 4)), about={"source": "digits"})
+
+
 def test_other_data_are_refused(tmp_path: Path) -> None:
     """An evaluator's fingerprint is the identity of its data."""
 

@@ -11,11 +11,12 @@ import pytest
 from tests.tasks.conftest import hurry, save
 
 from netwright import tasks
-from netwright.errors import DataError, InputError
+from netwright.errors import DataError, InputError, NetwrightError
 from netwright.tasks import forecast
 from netwright.tasks.prediction import Predictor
 from netwright.tasks.preprocessing import apply
 from netwright.tasks.readers import from_arrays
+from netwright.tasks.shipping import export
 from netwright.testing.toy import Flat, blobs
 
 OWN_SPACE = """
@@ -62,6 +63,22 @@ def test_a_source_that_is_not_as_it_was_written(own: Path) -> None:
     model.write_text(model.read_text() + "raise SystemExit('it was run')\n")
     with pytest.raises(InputError, match=r"model\.py is not as it was written"):
         Predictor.open(own / "run")
+
+
+@pytest.mark.parametrize("change", ['_d = nw.choose("more", 1, 2)', "classes += 1"])
+def test_a_space_that_is_another_by_now(own: Path, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
+    """The network's own source answers, in predictions and in what is exported, with the script that trains it."""
+    from netwright.tasks import spaces
+
+    X, _ = blobs(20, seed=1)
+    before = Predictor.open(own / "run").outputs(X)
+    (own / "mine.py").write_text(OWN_SPACE.replace("        width =", f"        {change}\n        width ="))
+    text = f"{own / 'mine.py'}:Net"
+    monkeypatch.setattr(spaces, "find_again", lambda origin, **given: spaces.find_space(text, **given))
+    np.testing.assert_allclose(Predictor.open(own / "run").outputs(X), before, atol=1e-5)
+    assert (export(own / "run", "source", own / "out") / "train.py").is_file()
+    with pytest.raises(NetwrightError):
+        Predictor.open(own / "run", space=text)
 
 
 KINDS: dict[str, Any] = {

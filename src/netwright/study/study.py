@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from netwright import strict_json
 from netwright.arguments import as_whole
 from netwright.costs.profiles import Profile
@@ -453,11 +455,36 @@ class Study:
             )
             if _plain(stored.get(key)) != _plain(mine[key])
         ]
+        hint = "Give the same, or another folder"
+        if self._about:
+            hint = f"Search anew, from its best networks: --start-from {self.folder}; show, predict and export go on"
+        same_name = isinstance(stored.get("space"), dict) and stored["space"].get("name") == self.space.name
+        if differences and same_name and stored["space"] != mine["space"]:
+            raise InputError(
+                f"the space {self.space.name} has changed since the study in {self.folder} was made: {self._changed()}",
+                hint=hint,
+            )
         if differences:
             raise InputError(
-                f"the study in {self.folder} was made with another {'; another '.join(differences)}",
-                hint="Give the same, or another folder",
+                f"the study in {self.folder} was made with another {'; another '.join(differences)}", hint=hint
             )
+
+    def _changed(self) -> str:
+        """What is new in the space, or gone, as far as the networks of the study tell."""
+        decided = {decision.name: decision for decision in self.space.decisions}
+        for claim in self._history.claims:
+            architecture = claim.proposal.architecture
+            gone = [name for name in architecture if name not in decided]
+            if gone:
+                return f"it has no decision {_listed(gone)} any more"
+            kept = self.space.answers_of(architecture)
+            lost = [f"{name}={answer!r}" for name, answer in architecture.items() if name not in kept]
+            if lost:
+                return f"it has no option {_listed(lost)} any more"
+            new = set(self.space.unrestricted.complete(kept, np.random.default_rng(0))) - set(kept)
+            if new:
+                return f"it also decides {_listed(sorted(new))}"
+        return "it has other decisions or options"
 
     def _stopped_text(self, name: str) -> str:
         count = len(self._history.trials)
@@ -568,6 +595,10 @@ class _Entered:
 
     def close(self) -> None:
         self.stack.close()
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
 def callback_functions(callbacks: Iterable[Any]) -> tuple[Any, ...]:

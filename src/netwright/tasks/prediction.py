@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ class Predictor:
     def open(cls, folder: str | Path, *, space: Any = None, alone: bool = False) -> Predictor:
         """Of the study in ``folder``: the space builds the network again, and the weights are checked by their hash.
 
-        Where the space cannot be found again (it was an object, or its file is gone or another by now), the network
+        Where the space cannot be found again (it was an object, or its file is gone), or is another by now, the network
         is that of ``best/model.py``. An ensemble is always that of its ``model.py``; ``alone`` is the single network
         that was chosen, also where there is an ensemble.
 
@@ -61,13 +62,19 @@ class Predictor:
         shape = tuple(about["input_shape"])
         try:
             found = find_again(about["space"], **like(about)) if space is None else find_space(space, **like(about))
+            network = found.space.build(Architecture.from_json((best / "architecture.json").read_bytes()))
         except NetwrightError:
             if space is not None:
                 raise
             return cls(load_network(best, manifest), about["preprocessing"], shape)
-        architecture = Architecture.from_json((best / "architecture.json").read_bytes())
-        network = found.space.build(architecture)
-        load_state(network, best)
+        try:
+            load_state(network, best)
+        except InputError:
+            if space is None:
+                # Another space by now, with the same decisions; a package that is damaged is not loaded so, either.
+                with suppress(NetwrightError):
+                    return cls(load_network(best, manifest), about["preprocessing"], shape)
+            raise
         return cls(network.eval(), about["preprocessing"], shape)
 
     def outputs(self, X: Any) -> np.ndarray[Any, Any]:

@@ -187,13 +187,13 @@ def _training(package: Path) -> Training | None:
     # Plain source has no cells any more, whose paths could be dropped.
     recipe = {name: value for name, value in about["recipe"].items() if name not in ("drop_path", "auxiliary")}
     source = type(load_network(package, manifest))
+    architecture = Architecture.from_json((package / "architecture.json").read_bytes())
     try:
         space = find_again(about["space"], **like(about)).space
+        return Training(recipe, initial_values(lambda: space.build(architecture), source))
     except NetwrightError:
         # The source's own first values have to serve.
         return Training(recipe)
-    architecture = Architecture.from_json((package / "architecture.json").read_bytes())
-    return Training(recipe, initial_values(lambda: space.build(architecture), source))
 
 
 def _in_own_unit(preprocessing: Mapping[str, Any], fitted: Mapping[str, Any]) -> dict[str, Any]:
