@@ -535,6 +535,7 @@ WORDS = [f"{'good' if row % 2 else 'bad'} thing {row}" for row in range(40)]
         ("auto", [f"{row % 10}" for row in range(39)] + ["77"]),
         ("classification", [row / 7 for row in range(40)]),
         ("classification", list(range(40))),
+        ("classification", [f"{row},5" for row in range(40)]),
         ("regression", ["yes", "no"] * 20),
         ("text", list(range(19)) * 2 + [7, 55]),
         ("text-classification", [row / 7 for row in range(40)]),
@@ -543,8 +544,8 @@ WORDS = [f"{'good' if row % 2 else 'bad'} thing {row}" for row in range(40)]
 )
 def test_the_task_of_a_hint_works(tmp_path: Path, task: str, values: list[Any]) -> None:
     """Whoever does what a message says is not told to go back."""
-    lines = [f"{text},{row},{value}\n" for row, (text, value) in enumerate(zip(WORDS, values, strict=True))]
-    (tmp_path / "t.csv").write_text("text,x,y\n" + "".join(lines))
+    lines = [f"{text};{row};{value}\n" for row, (text, value) in enumerate(zip(WORDS, values, strict=True))]
+    (tmp_path / "t.csv").write_text("text;x;y\n" + "".join(lines))
     with pytest.raises(DataError) as caught:
         read(tmp_path / "t.csv", target="y", task=task)
     said = re.search(r"To predict \w+: --task (\S+) \(in Python (\w+)\)", str(caught.value))

@@ -462,7 +462,8 @@ def _check_members(classes: np.ndarray, counts: np.ndarray, rows: int, name: str
 
 def _instead_of_classes(classes: np.ndarray, kind: str) -> str:
     """What else these may be, if anything."""
-    if classes.dtype.kind in "iuf":
+    commas = classes.dtype.kind == "U" and written_numbers(classes) is not None
+    if classes.dtype.kind in "iuf" or commas:
         return f"To predict numbers: {_said('regression', kind)}"
     like = looks_like(classes.tolist()) if classes.dtype.kind == "U" else None
     return PLAINLY if like is not None and like[0] == "numbers" else ""

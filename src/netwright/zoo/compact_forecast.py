@@ -1,12 +1,14 @@
-"""A compact space for forecasts: linear layers, perceptrons, pooled perceptrons, causal convolutions.
+"""A compact space for forecasts: blends of simple forecasts, linear layers, (pooled) perceptrons, causal convolutions.
 
 The input (N, channels, lookback + horizon) has the series first, 0 from the end of the lookback on, then covariates.
 All begin as the seasonal naive forecast. Each window is normalised by itself and the forecast is put back (after Kim et
-al. 2022, without their learnt scale). The linear network may split a moving average off, as DLinear (Zeng et al. 2023);
-the perceptron has residual blocks and a linear way around them, as TiDE (Das et al. 2023); the pooled one looks at the
-window at several resolutions and forecasts a few knots at each, as N-HiTS (Challu et al. 2023); the convolutions are
-those of the space ``series``. All are small relatives, not the published networks. From few windows too much is learnt:
-then half of what a network differs by from the naive forecast may be better than all of it (shrinkage, Copas 1983).
+al. 2022, without their learnt scale), perhaps in logarithms. The blend learns a dozen weights of simple forecasts, as
+combined ones have them (Bates and Granger 1969): few windows tell no more. The linear network may split a moving
+average off, as DLinear (Zeng et al. 2023); the perceptron has residual blocks and a linear way around them, as TiDE
+(Das et al. 2023); the pooled one looks at the window at several resolutions and forecasts a few knots at each, as
+N-HiTS (Challu et al. 2023); the convolutions are those of the space ``series``. All are small relatives, not the
+published networks. From few windows too much is learnt: then half of what a network differs by from the naive forecast
+may be better than all of it (shrinkage, Copas 1983).
 """
 
 from __future__ import annotations
@@ -21,6 +23,10 @@ from torch.nn import functional
 from netwright.space import choose, one_of, repeat, scope
 from netwright.zoo.series import CausalBlock
 
+FLOOR = 0.1
+"""In units of the naive error: what values of a window deviate by at least."""
+SMOOTHING, DAMPING = 0.4, 0.7
+"""Of the simple forecasts: how much the last value counts in an exponential mean, and how a trend fades by the step."""
 POOLS = (8, 4, 1)
 """How many steps are pooled to one, block by block; the coarse ones are first, as in the paper."""
 
@@ -86,6 +92,58 @@ class MeanValue(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x.mean(1, keepdim=True)
+
+
+class Plain(nn.Module):
+    """Values as they are."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+    def floor(self, window: Tensor) -> Tensor:
+        """What a window (N, steps) deviates by at least: a tenth of the naive error, (1, 1)."""
+        return window.new_full((1, 1), FLOOR)
+
+    def back(self, forecast: Tensor, window: Tensor) -> Tensor:
+        return forecast
+
+
+class Logarithm(nn.Module):
+    """Logarithms of values that are not negative, a tenth of the naive error added: what grows by parts of itself."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x.clamp(min=0.0) + FLOOR).log()
+
+    def floor(self, window: Tensor) -> Tensor:
+        """What logarithms (N, steps) deviate by where values deviate by a tenth of the naive error, (N, 1)."""
+        return FLOOR / window.exp().mean(1, keepdim=True)
+
+    def back(self, forecast: Tensor, window: Tensor) -> Tensor:
+        """The values again; what is twenty times beyond all of the window is a network gone astray."""
+        return torch.minimum(forecast, window.amax(1, keepdim=True) + 3.0).exp() - FLOOR
+
+
+class Blend(nn.Module):
+    """A blend of simple forecasts: a weight each, which changes along the horizon as a straight line."""
+
+    simple: Tensor
+    line: Tensor
+
+    def __init__(self, channels: int, lookback: int, horizon: int, season: int) -> None:
+        super().__init__()
+        self.lookback = lookback
+        self.register_buffer("simple", simple_forecasts(lookback, horizon, season))
+        self.register_buffer("line", torch.stack([torch.ones(horizon), torch.linspace(-1, 1, horizon)], 1))
+        # The naive forecast has what the others leave.
+        self.weight = nn.Parameter(torch.zeros(2, len(self.simple) - 1))
+        self.covariates = Covariates(channels - 1, lookback + horizon, horizon) if channels > 1 else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        naive, others = self.simple[0], self.simple[1:]
+        weights = (self.line @ self.weight).t().unsqueeze(2)
+        matrix = naive + (weights * (others - naive)).sum(0)
+        made: Tensor = functional.linear(x[:, 0, : self.lookback], matrix)
+        return made if self.covariates is None else made + self.covariates(x)
 
 
 class Covariates(nn.Module):
@@ -224,17 +282,21 @@ class WindowConvolutions(nn.Module):
 
 
 class CompactForecast(nn.Module):
-    """One of four kinds of network on normalised windows, each with its own decisions; all begin as the naive forecast.
+    """One of five kinds of network on normalised windows, each with its own decisions; all begin as the naive forecast.
 
     Input (N, channels, lookback + horizon), output (N, horizon) in the unit of the input. ``season`` is that of the
-    naive forecast, and the width of the moving average.
+    naive forecast, and the width of the moving average. ``positive``: no value of the series is below 0, and its unit
+    has its zero where the series has it, so that logarithms may be taken.
     """
 
-    def __init__(self, input_shape: tuple[int, ...], outputs: int, season: int = 1) -> None:
+    values: Any
+
+    def __init__(self, input_shape: tuple[int, ...], outputs: int, season: int = 1, positive: bool = False) -> None:
         super().__init__()
         choose("recipe.lr", 3e-4, 1e-3, 3e-3, 1e-2)
         channels, lookback = input_shape[0], input_shape[1] - outputs
         self.lookback, season = lookback, min(season, lookback)
+        self.values = one_of("values", plain=Plain, logarithm=Logarithm) if positive else Plain()
         self.center = one_of("center", last=LastValue, mean=MeanValue)
 
         def within(kind: str, make: type[nn.Module]) -> nn.Module:
@@ -244,6 +306,7 @@ class CompactForecast(nn.Module):
         self.shrink = one_of("shrink", whole=Whole, half=lambda: Half(lookback, outputs, season))
         self.network = one_of(
             "network",
+            blend=lambda: Blend(channels, lookback, outputs, season),
             linear=lambda: WindowLinear(channels, lookback, outputs, season, split=False),
             split=lambda: WindowLinear(channels, lookback, outputs, season, split=True),
             perceptron=lambda: within("perceptron", WindowPerceptron),
@@ -253,16 +316,57 @@ class CompactForecast(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         window = x[:, 0, : self.lookback]
-        center, deviation = self.center(window), spread(window)
-        normal = torch.cat([(window - center) / deviation, x[:, 0, self.lookback :]], 1)
+        values = self.values(window)
+        center, deviation = self.center(values), spread(values, self.values.floor(values))
+        normal = torch.cat([(values - center) / deviation, x[:, 0, self.lookback :]], 1)
         forecast = self.network(torch.cat([normal[:, None], x[:, 1:]], 1)) * deviation + center
-        result: Tensor = self.shrink(forecast, window)
+        result: Tensor = self.shrink(self.values.back(forecast, values), window)
         return result
 
 
-def spread(window: Tensor) -> Tensor:
-    """The deviation of each window (N, steps), (N, 1), and a tenth of the naive error at least."""
-    return (window.var(1, correction=0, keepdim=True) + 0.01).sqrt()
+def spread(window: Tensor, floor: Tensor) -> Tensor:
+    """The deviation of each window (N, steps), (N, 1), and ``floor`` at least."""
+    return (window.var(1, correction=0, keepdim=True) + floor**2).sqrt()
+
+
+def simple_forecasts(lookback: int, horizon: int, season: int) -> Tensor:
+    """Forecasts that need no learning, as matrices (kinds, horizon, lookback); the seasonal naive one comes first.
+
+    The others: the last value; the mean; an exponential mean; a straight line through the first and the last value; the
+    last change, fading (Gardner and McKenzie 1985); of windows of two seasons the mean of all seasons, and the naive
+    forecast with what changed within a season added; where a season has several steps its mean, and the naive forecast
+    moved to the last value.
+    """
+    steps = torch.arange(horizon, device="cpu")
+    ahead, passed = steps + 1.0, (steps // season + 1.0)
+    seasons = lookback // season
+
+    def before(count: int) -> Tensor:
+        made = torch.zeros(horizon, lookback, device="cpu")
+        made[steps, lookback - count * season + steps % season] = 1.0
+        return made
+
+    def at(place: int, worth: Tensor | float) -> Tensor:
+        made = torch.zeros(horizon, lookback, device="cpu")
+        made[:, place] = worth
+        return made
+
+    naive, last = before(1), at(-1, 1.0)
+    recent = torch.zeros(horizon, lookback, device="cpu")
+    recent[:, -season:] = 1 / season
+    fading = (1 - SMOOTHING) ** torch.arange(lookback - 1, -1, -1.0, device="cpu")
+    found = [naive, last, torch.full((horizon, lookback), 1 / lookback, device="cpu")]
+    found.append((fading / fading.sum()).expand(horizon, lookback))
+    if lookback > 1:
+        found.append(last + at(-1, ahead / (lookback - 1)) - at(0, ahead / (lookback - 1)))
+        change = DAMPING * (1 - DAMPING**ahead) / (1 - DAMPING)
+        found.append(last + at(-1, change) - at(-2, change))
+    if seasons > 1:
+        found.append(torch.stack([before(count) for count in range(1, seasons + 1)]).mean(0))
+        found.append(naive + at(-1, passed) - at(-1 - season, passed))
+    if season > 1:
+        found += [recent, naive + last - recent]
+    return torch.stack(found)
 
 
 def _between(knots: int, steps: int) -> Tensor:
@@ -272,14 +376,17 @@ def _between(knots: int, steps: int) -> Tensor:
     return (1 - distance).clamp(min=0.0)
 
 
-_COMMON: Mapping[str, Any] = {"recipe.lr": 3e-3, "center": "mean", "shrink": "whole"}
+_COMMON: Mapping[str, Any] = {"recipe.lr": 3e-3, "values": "plain", "center": "mean", "shrink": "whole"}
 
 FORECAST_STARTS: tuple[Mapping[str, Any], ...] = (
+    {**_COMMON, "network": "blend"},
     {**_COMMON, "recipe.lr": 1e-3, "center": "last", "network": "linear"},
+    {**_COMMON, "values": "logarithm", "network": "blend"},
     {**_COMMON, "shrink": "half", "network": "perceptron", "perceptron.width": 64, "perceptron.depth": 1,
      "perceptron.dropout": 0.1},
-    {**_COMMON, "network": "split"},
+    {**_COMMON, "values": "logarithm", "network": "split"},
     {**_COMMON, "shrink": "half", "network": "pooled", "pooled.width": 64, "pooled.dropout": 0.1},
     {**_COMMON, "network": "convolutions", "convolutions.width": 16, "convolutions.kernel": 3,
      "convolutions.dropout": 0.0, "convolutions.depth": 3},
 )  # fmt: skip
+"""Those that speak of logarithms take values as they are where some are negative."""
