@@ -66,7 +66,7 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "table-networks": ("network", ("mlp", "resnet", "transformer")),
     "compact-language": ("network", ("lstm", "gru", "convolutions", "transformer")),
     "series": ("network", ("resnet", "tcn", "lstm", "inception")),
-    "compact-forecast": ("network", ("linear", "split", "perceptron", "pooled", "convolutions")),
+    "compact-forecast": ("network", ("blend", "linear", "split", "perceptron", "pooled", "convolutions")),
 }
 """Spaces with several families of networks: the decision between them, and its answers."""
 
