@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,7 @@ from netwright.study.selection import (
 from netwright.testing.toy import blobs
 from netwright.training import Data, split
 from netwright.training.recipes import Recipe
+from netwright.training.splits import Split
 
 RECIPE = Recipe.images().replace(epochs=12, augment=())
 
@@ -284,7 +287,7 @@ def test_few_examples_are_judged_by_cross_validation() -> None:
     train = study.evaluator
     assert isinstance(train, Train)
     parts = cross_parts(train)
-    assert sorted(np.concatenate(parts)) == train.split.development.tolist()
+    assert sorted(np.concatenate([judges for _, judges in parts])) == train.split.development.tolist()
     judged = [note for note in study.noted("trained") if note["part"] == "judge"]
     assert len(judged) == FOLDS * len(selected.ranking)
     assert {note["key"].split("-")[0] for note in judged} == {f"judge{part}of{FOLDS}" for part in range(FOLDS)}
@@ -341,6 +344,120 @@ def test_many_or_ordered_examples_are_judged_by_the_selection_data() -> None:
     assert not few_to_judge(Train(ahead, Recipe.regression(), split=split(np.arange(160.0), 0)))
 
 
+class Ahead(nn.Module):
+    """Says of the two steps to come that they are as the last one, or as none was."""
+
+    def __init__(self, input_shape: tuple[int, ...], outputs: int) -> None:
+        super().__init__()
+        self.level = nw.choose("level", 0.0, 9.0)
+        self.learnt = nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = x[:, 0, 1:2] + self.level + self.learnt
+        return out
+
+
+def test_few_examples_in_an_order_are_judged_by_what_came_next() -> None:
+    """At each origin by a network that was trained on what came before; the geometric mean of the errors counts."""
+    steps = np.random.default_rng(0).normal(size=(40, 1, 4)).astype(np.float32)
+    data = Data(steps, steps[:, 0, 2:], goal="forecast")
+    ends = (24, 28, 32)
+    origins = np.zeros((2, 40), dtype=np.int8)
+    for row, (here, after) in enumerate(pairwise(ends)):
+        origins[row, : here - 1], origins[row, here:after] = 1, 2
+    rows = np.arange(40)
+    parts = Split(train=rows[:20], validation=rows[20:26], selection=rows[26:32], test=rows[32:], origins=origins)
+    train = Train(data, Recipe.regression().replace(epochs=2), split=parts)
+    assert few_to_judge(train)
+    assert [(22, [24, 27]), (26, [28, 31])] == [
+        (int(before.max()), judges[[0, -1]].tolist()) for before, judges in cross_parts(train)
+    ]
+    space = nw.SearchSpace(Ahead, input_shape=(1, 4), outputs=2)
+    study = nw.Study(space, "random", train, minimize="val_mase", executor="in_process").run(max_trials=2)
+    selected = select(study, epochs=2, baseline="forecast", n_jobs=1)
+    assert (True, 2) == (selected.plan.crossed, selected.plan.judged_seeds)
+    assert 0.0 == selected.trial.architecture["level"]
+    notes = [note for note in study.noted("trained") if note["part"] == "judge"]
+    assert {"judge0of5", "judge1of5"} == {note["key"].split("-")[0] for note in notes}
+    ours = [note["score"] for note in notes if selected.trial.architecture.key in note["key"]]
+    assert selected.ranking[0][1] == pytest.approx(-np.log(np.multiply(*ours)) / 2)
+
+
+class Shift(nn.Module):
+    """Says that the two steps to come are as the last one, moved, with so many parameters."""
+
+    def __init__(self, level: float, size: int) -> None:
+        super().__init__()
+        self.level, self.learnt = level, nn.Parameter(torch.zeros(size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = x[:, 0, [1, 1]] + self.level + self.learnt.mean()
+        return out
+
+
+class Shifts(nn.Module):
+    """The worst of three is the smallest."""
+
+    def __init__(self, input_shape: tuple[int, ...], outputs: int) -> None:
+        super().__init__()
+        self.shift = nw.one_of(
+            "shift", none=lambda: Shift(0.0, 4), some=lambda: Shift(1.0, 4), much=lambda: Shift(9.0, 1)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.shift(x)
+        return out
+
+
+def test_a_place_is_kept_for_the_smallest_start_where_examples_are_in_an_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However bad the few examples of the search found it; in no order the best of the starts are taken."""
+    steps, rows = np.random.default_rng(0).normal(size=(40, 1, 4)).astype(np.float32), np.arange(40)
+    data = Data(steps, steps[:, 0, 2:], goal="forecast")
+    parts = Split(train=rows[:20], validation=rows[20:26], selection=rows[26:32], test=rows[32:])
+    space = nw.SearchSpace(Shifts, input_shape=(1, 4), outputs=2)
+    train = Train(data, Recipe.regression().replace(epochs=1, lr=1e-4), split=parts)
+    study = nw.Study(space, "random", train, minimize="val_mase", executor="in_process").run(max_trials=3)
+    monkeypatch.setattr(study.strategy, "known_good", lambda: [{"shift": "some"}, {"shift": "much"}])
+    run = selection_module._Selection(study, "forecast", None, 2, 1, None, None, None, 0)
+    assert ["none", "some", "much"] == [trial.architecture["shift"] for trial in run.candidates]
+    for crossed, kept in ((True, "much"), (False, "some")):
+        finalists = run._finalists(Plan(2, 2, 1, 2, crossed=crossed))
+        assert ["none", kept] == [trial.architecture["shift"] for trial in finalists]
+
+
+def test_what_follows_one_time_alone_judges_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With hardly more examples in an order than outputs, the smallest of the known-good starts is taken."""
+    steps = np.random.default_rng(0).normal(size=(40, 1, 4)).astype(np.float32)
+    data, rows = Data(steps, steps[:, 0, 2:], goal="forecast"), np.arange(40)
+    parts = Split(train=rows[:20], validation=rows[20:28], selection=rows[28:32], test=rows[32:])
+    space = nw.SearchSpace(Ahead, input_shape=(1, 4), outputs=2)
+    train = Train(data, Recipe.regression().replace(epochs=1), split=parts)
+    study = nw.Study(space, "random", train, minimize="val_mase", executor="in_process").run(max_trials=2)
+    assert study.best is not None
+    other = next(trial for trial in study.trials if trial.architecture != study.best.architecture)
+    monkeypatch.setattr(study.strategy, "known_good", lambda: [dict(other.architecture)])
+    selected = select(study, plan=Plan(2, 1, 1, 1), baseline="forecast")
+    assert (other.number, ()) == (selected.trial.number, selected.ranking)
+    train.split = Split(train=rows[:20], validation=rows[20:27], selection=rows[27:32], test=rows[32:])
+    assert 2 == len(select(study, plan=Plan(2, 1, 1, 1), baseline="forecast").ranking)
+
+
+def test_a_batch_that_is_not_full_takes_as_long() -> None:
+    """An epoch on all data is as many times as long as it has more batches, not rows."""
+    trial = SimpleNamespace(seconds=3.0, metrics={"epochs": 2.0})
+    for rows, wanted in ((32, 1.5), (33, 3.0), (64, 3.0)):
+        split = SimpleNamespace(train=range(8), development=range(rows))
+        study: Any = SimpleNamespace(evaluator=SimpleNamespace(split=split, recipe=SimpleNamespace(batch_size=32)))
+        assert wanted == selection_module.epoch_seconds(study, [trial])  # type: ignore[list-item]
+
+
+def test_of_finalists_that_origins_do_not_tell_apart_the_smallest_is_taken() -> None:
+    """Those that are behind by more than two standard errors are none of them."""
+    best = np.array([0.3, 0.1, 0.4, 0.2])
+    worths = {4: best, 5: best - np.array([0.2, -0.1, 0.0, 0.0]), 6: best - np.array([0.1, 0.1, 0.2, 0.1])}
+    assert [4, 5] == selection_module._alike(worths)
+
+
 class Tints(Sight):
     """Sees one of ten shares of its input."""
 
@@ -365,10 +482,10 @@ def test_known_good_starts_have_half_of_the_places_for_few_examples(monkeypatch:
 def test_a_plan_of_few_examples_gives_way_where_time_is_short() -> None:
     """Cross-validation first, with ever fewer finalists; then the selection data."""
     plans = [
-        choose_plan(seconds, 1.0, 10, 1, 20, few=True) for seconds in (1e6, 8 * 25 + 20, 4 * 25 + 20, 2 * 25 + 19, 25)
+        choose_plan(seconds, 1.0, 10, 1, 20, few=FOLDS) for seconds in (1e6, 8 * 25 + 20, 4 * 25 + 20, 2 * 25 + 19, 25)
     ]
     assert [(plan.finalists, plan.judged_seeds, plan.crossed) for plan in plans] == [
         (8, FOLDS, True), (8, FOLDS, True), (4, FOLDS, True), (4, 2, False), (1, 0, False),
     ]  # fmt: skip
     assert not choose_plan(None, 1.0, 10, 1, 20).crossed
-    assert not choose_plan(None, 1.0, 10, 1, 1, few=True).crossed
+    assert not choose_plan(None, 1.0, 10, 1, 1, few=FOLDS).crossed

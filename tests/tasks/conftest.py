@@ -53,6 +53,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "_usual_executor", lambda evaluator: "in_process")
     monkeypatch.setattr(study, "FINALS", "in_process")
     monkeypatch.setattr(selection, "PLANS", ((2, 1, 2),))
+    monkeypatch.setattr(selection, "FEW", 0)
     monkeypatch.setattr(job, "_schedule", lambda *arguments: job.Schedule(epochs=6, trial_epochs=2))
 
 

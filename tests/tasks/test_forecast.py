@@ -56,7 +56,47 @@ def test_parts_follow_each_other() -> None:
     ]
     assert all(max(before) < min(after) for before, after in pairwise(seen))
     assert 209 == max(seen[3])
+    # What lies between two parts is earlier than the test, too.
+    assert X.places[X.parts == 4, 1].max() + X.lookback + 7 <= min(seen[3])
+    assert 2 * 6 == (X.parts == 4).sum()
     assert len(X) == len(forecast.split(X, 0, own=False))
+
+
+def test_origins_do_not_look_ahead() -> None:
+    """What judges begins after all that trains has ended, in each series; each origin comes after the one before."""
+    X = cut(pd.concat([weeks().assign(shop="a"), weeks(150).assign(shop="b")]), series="shop")
+    parts = forecast.split(X, 0, own=False)
+    assert forecast.ORIGINS == len(parts.origins)
+    assert not parts.origins[:, parts.test].any()
+    for number in range(2):
+        own = [row * (X.places[:, 0] == number) for row in parts.origins]
+        assert all(X.places[row == 1, 1].max() + 7 <= X.places[row == 2, 1].min() for row in own)
+        assert all(X.places[one == 2, 1].max() < X.places[two == 2, 1].min() for one, two in pairwise(own))
+    # Where there are hardly enough windows, origins that have nothing to train on are left out.
+    short = forecast.split(cut(weeks(37)), 0, own=False).origins
+    assert all((row == 1).sum() >= forecast.LEAST and (row == 2).any() for row in short)
+
+
+@pytest.mark.parametrize(
+    ("change", "positive"),
+    [
+        (lambda sold: sold, True),
+        (lambda sold: sold - sold.min(), True),
+        (lambda sold: sold - sold.min() - 1, False),
+        (lambda sold: sold + 1e5, False),
+    ],
+)
+def test_zero_stays_where_it_is_in_series_that_are_never_negative(change: Any, positive: bool) -> None:
+    """Unless too few digits would be left. Forecasts come back in the series' unit either way."""
+    X = cut(weeks().assign(sold=lambda rows: change(rows["sold"])))
+    constants = forecast.learn(X)
+    assert positive == constants["positive"] == forecast.facts(constants)["positive"]
+    assert positive == (constants["series"][0]["center"] == 0.0)
+    inputs, values = forecast.apply(constants, X), X.series[0].values[0]
+    last = forecast.decode(constants, forecast.naive(constants, inputs)[-1:])[0]
+    np.testing.assert_allclose(last, values[-14:-7], rtol=1e-5)
+    # A folder of before knows nothing of it.
+    assert not forecast.facts({name: value for name, value in constants.items() if name != "positive"})["positive"]
 
 
 def test_targets_are_in_units_of_the_naive_error() -> None:

@@ -3,8 +3,9 @@
 The search's own score is biased upwards by having been chosen. So the best of the search train again on the search
 data with several seeds and are judged on the selection data; the winner is refitted on search and selection data
 together, and so is the pinned baseline, with the same recipe, seeds and split; both are compared on the test data.
-Where the selection data are few, finalists are judged by cross-validation over all but the test data instead. Each
-training is journaled when it ends, so an interrupted selection goes on where it stopped.
+Where the selection data are few, finalists are judged by cross-validation over all but the test data instead; of
+examples in an order, by what came next at several times. Each training is journaled when it ends, so an interrupted
+selection goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from netwright.space import SearchSpace
     from netwright.training.goals import Goal
     from netwright.training.loop import Fitted
+
+Array = np.ndarray[Any, Any]
 
 MARGIN = 0.01
 """Two scores are called equal when the interval of their difference lies within ± this (one point of accuracy)."""
@@ -106,8 +109,8 @@ PLANS = ((6, 2, 2), (4, 2, 2), (4, 1, 2), (2, 1, 2), (1, 0, 2), (1, 0, 1))
 """Finalists, seeds for judging, seeds for refitting: from the best to the least that is still honest."""
 FOLDS, FEW = 5, 150
 """Fewer examples than FEW to judge the finalists by tell them apart too badly: then so many parts of all are judged."""
-PLANS_OF_FEW = tuple((finalists, FOLDS, 2) for finalists in (8, 6, 4, 2))
-"""The same for few examples; where not even the last fits, one of the others is taken."""
+OF_FEW = ((8, 2), (6, 2), (4, 2), (2, 2))
+"""Finalists and seeds for refitting with few examples; where not even the last fits, one of the others is taken."""
 QUICK_DRAWS, QUICK_ROWS, QUICK_EPOCHS = 48, 2_000, 3
 """What a network is chosen from and trained on that is to be there within seconds."""
 MAX_REFITS = 6
@@ -183,17 +186,17 @@ def choose_plan(
     available: int,
     usual: int | None = None,
     members: int = 0,
-    few: bool = False,
+    few: int = 0,
 ) -> Plan:
     """The fullest plan that fits into the time that is left; the least one if none does.
 
     Before finalists are given up the epochs are halved, as long as they stay at the ``usual`` number or above.
-    With ``few`` the plans that judge by cross-validation come first.
+    With ``few``, the number of its parts, the plans that judge by cross-validation come first.
     """
     shorter = [epochs]
     while usual is not None and shorter[-1] // 2 >= usual:
         shorter.append(shorter[-1] // 2)
-    orders = [(plan, count, True) for count in shorter for plan in PLANS_OF_FEW if few]
+    orders = [((finalists, few, refit), count, True) for count in shorter for finalists, refit in OF_FEW if few]
     orders += [(plan, count, False) for count in shorter for plan in PLANS if plan[1]]
     orders += [(plan, count, False) for plan in PLANS if not plan[1] for count in shorter]
     for (finalists, judged, refit), count, crossed in orders:
@@ -203,6 +206,12 @@ def choose_plan(
         if seconds_left is None or plan.seconds(epoch_seconds, workers) <= seconds_left:
             return plan
     return Plan(1, 0, 1, shorter[-1])
+
+
+def fullest_plan(study: Study, epochs: int, available: int, members: int = 0) -> Plan:
+    """What a selection does that has time for all, with so many networks to choose from."""
+    train: Any = getattr(study.evaluator, "train", study.evaluator)
+    return choose_plan(None, 0.0, epochs, 1, available, None, members, _few(train))
 
 
 def select(
@@ -425,8 +434,9 @@ class _Selection:
             seconds = epoch_seconds(self.study, self.candidates[:8])
             usual = int(self.baseline.recipe["epochs"])
             members = max(0, self.ensemble - 1)
-            few = few_to_judge(self.train)
-            plan = choose_plan(left, seconds, self.epochs, self.n_jobs, len(self.candidates), usual, members, few)
+            plan = choose_plan(
+                left, seconds, self.epochs, self.n_jobs, len(self.candidates), usual, members, _few(self.train)
+            )
         self.study.note(
             "plan",
             finalists=plan.finalists,
@@ -442,6 +452,8 @@ class _Selection:
         from netwright.training.goals import read_goal
 
         finalists = self._finalists(plan)
+        if self._blind(plan):
+            return self._plainest(), ()
         if plan.judged_seeds == 0 or len(finalists) == 1:
             return finalists[0], ()
         trainings = self._judgements(finalists, plan)
@@ -456,10 +468,16 @@ class _Selection:
             return finalists[0], ()
         metric = self.study.objectives[0].metric
         asked = metric.removeprefix("val_") if metric.removeprefix("val_") in self.train.scorers else None
-        if plan.crossed:
+        goal = read_goal(self.train.data.task)
+        by_origin: dict[int, Array] = {}
+        if plan.crossed and goal.ordered:
+            by_origin = {n: np.array([goal.worth(each["score"]) for each in some]) for n, some in judged.items()}
+            scores = {number: float(some.mean()) for number, some in by_origin.items()}
+            losses = {number: -score for number, score in scores.items()}
+            count = len(self.train.split.selection)
+        elif plan.crossed:
             whole = {number: self._joined(trainings[number]) for number in judged}
-            targets = np.asarray(self.train.data.y[np.concatenate(cross_parts(self.train))])
-            goal = read_goal(self.train.data.task)
+            targets = np.asarray(self.train.data.y[_judged(self.train)])
             told = {number: _judgement(outputs, targets, goal, self.train.scorers) for number, outputs in whole.items()}
             scores = {number: _score(each, asked) for number, each in told.items()}
             losses = {number: float(each["loss"]) for number, each in told.items()}
@@ -470,20 +488,46 @@ class _Selection:
             count = len(self.train.split.selection)
         error = standard_error(max(scores.values()), self.train, count) if asked is None else 0.0
         alike = [number for number in judged if scores[number] >= max(scores.values()) - error]
+        sizes = dict.fromkeys(judged, 0.0)
+        if by_origin:
+            alike = _alike(by_origin)
+            sizes = {trial.number: trial.metrics["params"] for trial in finalists}
         prices = _prices([trial for trial in finalists if trial.number in alike], self.study.objectives[1:])
-        best = min(alike, key=lambda number: (prices[number], losses[number], number))
+        best = min(alike, key=lambda number: (prices[number], sizes[number], losses[number], number))
         return self.study.history.trials[best], tuple(sorted(scores.items(), key=lambda pair: -pair[1]))
+
+    def _blind(self, plan: Plan) -> bool:
+        """Whether what follows one time alone would judge: examples in an order, hardly more of them than outputs."""
+        from netwright.training.goals import read_goal
+
+        few = len(self.train.split.selection) <= 2 * self.train.data.outputs
+        return few and read_goal(self.train.data.task).ordered and not plan.crossed
+
+    def _plainest(self) -> Trial:
+        """The smallest of the known-good starts, of equal ones the best: what to take where nothing can be told."""
+        known = self._known()
+        return min(known, key=lambda trial: trial.metrics["params"]) if known else self.candidates[0]
+
+    def _known(self) -> list[Trial]:
+        """The trials of known-good starts, the best first."""
+        starts = self.study.strategy.known_good()
+        return [trial for trial in self.candidates if any(_begins(trial.architecture, start) for start in starts)]
 
     def _finalists(self, plan: Plan) -> list[Trial]:
         """The best of the search; the last place is kept for the best of the known-good starts.
 
         A start is known to be good when it is trained whole, which the short training of a trial cannot tell. Of few
-        examples the search knows still less: then half of the places are kept.
+        examples the search knows still less: then half of the places are kept, and where examples are in an order one
+        of them for the smallest start, which is taken unless another one is clearly better.
         """
+        from netwright.training.goals import read_goal
+
         if plan.finalists < 2:
             return self.candidates[: plan.finalists]
-        starts = self.study.strategy.known_good()
-        known = [trial for trial in self.candidates if any(_begins(trial.architecture, start) for start in starts)]
+        known = self._known()
+        if known and plan.crossed and read_goal(self.train.data.task).ordered:
+            smallest = self._plainest()
+            known = [smallest, *(trial for trial in known if trial is not smallest)]
         kept = known[: plan.finalists // 2 if plan.crossed else 1]
         others = [trial for trial in self.candidates if trial not in kept]
         chosen = [*kept, *others[: plan.finalists - len(kept)]]
@@ -535,7 +579,7 @@ class _Selection:
                 return []
             data = self.train.data
             outputs = [self._joined(some) for _, some in kept]
-            places = np.concatenate(cross_parts(self.train)) if plan.crossed else self.train.split.selection
+            places = _judged(self.train) if plan.crossed else self.train.split.selection
             counts = choose(outputs, np.asarray(data.y[places]), read_goal(data.task), self.ensemble).counts
             pairs = zip(kept, counts, strict=True)
             chosen = [(number, some[0].seed, count) for (number, some), count in pairs if count]
@@ -860,8 +904,9 @@ def epoch_seconds(study: Study, trials: Sequence[Trial]) -> float:
     own: float | None = getattr(train, "epoch_seconds", None)
     if own is not None:
         return own
-    split = train.split  # type: ignore[attr-defined]
-    scale = len(split.development) / len(split.train)
+    split, batch = train.split, train.recipe.batch_size  # type: ignore[attr-defined]
+    # A batch that is not full takes about as long.
+    scale = -(-len(split.development) // batch) / -(-len(split.train) // batch)
     rates = [trial.seconds / max(1.0, trial.metrics.get("epochs", 1.0)) for trial in trials if trial.seconds > 0]
     return float(np.median(rates)) * scale if rates else 0.0
 
@@ -894,9 +939,8 @@ def train_final(
         indices = split.development
         judges = train.test if train.test is not None else data.subset(split.test)
     elif training.fold is not None:
-        parts = cross_parts(train)
-        judges = data.subset(parts[training.fold])
-        indices = np.sort(np.concatenate([part for fold, part in enumerate(parts) if fold != training.fold]))
+        indices, judging = cross_parts(train)[training.fold]
+        judges = data.subset(judging)
     else:
         judges = data.subset(split.selection)
     seconds = None if ends is None else max(training.least, ends - time.time())
@@ -923,18 +967,49 @@ def train_final(
 
 
 def few_to_judge(train: Train) -> bool:
-    """Whether finalists are better judged by cross-validation: few examples to select by, in no order."""
+    """Whether finalists are better judged by cross-validation: few examples to select by."""
     from netwright.training.goals import read_goal
 
-    few = len(train.split.selection) < FEW and len(train.split.development) >= 2 * FOLDS
-    return few and not read_goal(train.data.task).ordered
+    if len(train.split.selection) >= FEW:
+        return False
+    if read_goal(train.data.task).ordered:
+        return len(train.split.origins) > 1
+    return len(train.split.development) >= 2 * FOLDS
 
 
-def cross_parts(train: Train) -> tuple[np.ndarray[Any, Any], ...]:
-    """The parts of the cross-validation of finalists: all but the test data, always dealt alike."""
+def _few(train: Train) -> int:
+    """In how many parts finalists are judged; 0 where the selection data judge them."""
+    return len(cross_parts(train)) if few_to_judge(train) else 0
+
+
+def cross_parts(train: Train) -> tuple[tuple[Array, Array], ...]:
+    """What trains and what judges in each part of the cross-validation of finalists, always dealt alike.
+
+    All but the test data judge once; of examples in an order those after each origin, and what came before trains.
+    """
+    from netwright.training.goals import read_goal
     from netwright.training.splits import folds
 
-    return folds(train.data.y, train.split.development, FOLDS, FIRST_SEED)
+    if read_goal(train.data.task).ordered:
+        return tuple((np.flatnonzero(row == 1), np.flatnonzero(row == 2)) for row in train.split.origins)
+    parts = folds(train.data.y, train.split.development, FOLDS, FIRST_SEED)
+    return tuple((np.sort(np.concatenate([*parts[:fold], *parts[fold + 1 :]])), parts[fold]) for fold in range(FOLDS))
+
+
+def _alike(by_origin: Mapping[int, Array]) -> list[int]:
+    """Those that are behind the best by no more than two standard errors of the difference over the origins.
+
+    The smallest of them is taken: a few origins do not tell a large network's luck from its merit (as the rule of one
+    standard error, Breiman et al. 1984; two, since the search has chosen by some of these examples already).
+    """
+    best = max(by_origin.values(), key=lambda worths: float(worths.mean()))
+    behind = {number: best - worths for number, worths in by_origin.items()}
+    return [number for number, gaps in behind.items() if gaps.mean() <= 2 * gaps.std(ddof=1) / len(gaps) ** 0.5]
+
+
+def _judged(train: Train) -> Array:
+    """What judges in all parts, one part after the other."""
+    return np.concatenate([judges for _, judges in cross_parts(train)])
 
 
 def _judgement(

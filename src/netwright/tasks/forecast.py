@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -34,8 +35,14 @@ TEST, SELECTION, VALIDATION = 0.2, 0.15, 0.2
 SEASONS = {"hour": 24, "day": 7, "weekday": 5, "week": 52, "month": 12, "quarter": 4}
 """The steps after which a series is taken to be alike, by how far apart its dates are."""
 SECONDS = {"hour": 3600, "day": 86_400, "week": 604_800}
+BETWEEN = 4
+"""The part of windows across a border of the first three parts, which have the numbers 0 to 2; the test has 3."""
 LEAST = 8
 """The fewest windows to train on."""
+ORIGINS = 5
+"""So often finalists are judged by what came next, where few windows would judge them."""
+DIGITS = 1000
+"""Values that are so many naive errors large in the mean lose too many digits where their mean is not taken off."""
 CORRELATED = 0.3
 """From so much correlation with itself on, a series without dates has a season."""
 OTHER_DATE = re.compile(
@@ -73,7 +80,8 @@ class OneSeries:
 class Windows:
     """N windows on some series: ``places`` (N, 2) are the series and the first step, ``parts`` (N,) the part of each.
 
-    Parts are 0 training, 1 validation, 2 selection, 3 test. ``notes`` tell what was mended in the data.
+    Parts are 0 training, 1 validation, 2 selection, 3 test, 4 between two of the first three, of which a step is
+    predicted in both. ``notes`` tell what was mended in the data.
     """
 
     series: tuple[OneSeries, ...]
@@ -171,16 +179,24 @@ def take(X: Any, name: str = "X") -> Windows:
 
 def learn(X: Windows, places: Array | None = None) -> dict[str, Any]:
     """Of each series the mean and the error of the naive forecast, of covariates mean and deviation, of those steps
-    that the windows at these places see (None: all)."""
+    that the windows at these places see (None: all).
+
+    Where no series is ever negative 0 stands in place of the means, so that a network may take logarithms
+    (``positive``), unless that would cost digits.
+    """
     chosen = X.places if places is None else X.places[places]
-    known = []
+    known: list[dict[str, Any]] = []
     covariates = []
+    positive = True
     for number, each in enumerate(X.series):
         starts = chosen[chosen[:, 0] == number, 1]
         end = int(starts.max()) + X.lookback + X.horizon if len(starts) else each.values.shape[1]
         target = each.values[0, :end]
         known.append({"name": each.name, "center": float(target.mean()), "scale": naive_error(target, X.season)})
         covariates.append(each.values[1:, :end])
+        positive &= bool(target.min() >= 0) and known[-1]["center"] < DIGITS * known[-1]["scale"]
+    if positive:
+        known = [{**about, "center": 0.0} for about in known]
     columns = []
     for place, name in enumerate(X.columns.covariates):
         values = np.concatenate([each[place] for each in covariates])
@@ -191,6 +207,7 @@ def learn(X: Windows, places: Array | None = None) -> dict[str, Any]:
         "horizon": X.horizon,
         "season": X.season,
         "series": known,
+        "positive": positive,
         "covariates": columns,
         "known": len(X.columns.known),
         "targets": list(X.columns.targets),
@@ -253,13 +270,33 @@ def split(X: Windows, seed: int, own: bool) -> Split:
     """The parts in the order of time; ``seed`` changes nothing."""
     from netwright.training.splits import Split as Parts
 
-    train, validation, selection, test = (np.flatnonzero(X.parts == part) for part in range(4))
-    return Parts(train=train, validation=validation, selection=selection, test=test)
+    names = ("train", "validation", "selection", "test", "between")
+    return Parts(**{name: np.flatnonzero(X.parts == part) for part, name in enumerate(names)}, origins=_origins(X))
+
+
+def _origins(X: Windows) -> Array:
+    """Up to five origins in the later half of what is not the test, (origins, windows), as a Split has them.
+
+    A window of which a step is predicted on both sides of an origin counts for neither.
+    """
+    found = np.zeros((ORIGINS, len(X)), dtype=np.int8)
+    for number in range(len(X.series)):
+        rows = np.flatnonzero((X.places[:, 0] == number) & (X.parts != 3))
+        starts = X.places[rows, 1]
+        end = int(starts.max()) + 1
+        first = min(max(LEAST + X.horizon - 1, end // 2), end)
+        edges = np.linspace(first, end, ORIGINS + 1).astype(int)
+        for origin, (here, after) in enumerate(pairwise(edges)):
+            found[origin, rows[starts + X.horizon <= here]] = 1
+            found[origin, rows[(starts >= here) & (starts < after)]] = 2
+    useful: Array = ((found == 1).sum(1) >= LEAST) & (found == 2).any(1)
+    return np.asarray(found[useful])
 
 
 def facts(constants: Mapping[str, Any]) -> dict[str, Any]:
-    """How many steps a season has, and how many covariates are known in advance."""
-    return {"season": constants["season"], "known": constants["known"]}
+    """How many steps a season has, how many covariates are known in advance, and whether logarithms may be taken."""
+    positive = constants.get("positive", False)
+    return {"season": constants["season"], "known": constants["known"], "positive": positive}
 
 
 def describe(constants: Mapping[str, Any]) -> str:
@@ -662,11 +699,11 @@ def _needed(lookback: int, horizon: int) -> int:
 
 
 def _enough(parts: Array) -> bool:
-    return set(parts.tolist()) == {0, 1, 2, 3} and int((parts == 0).sum()) >= LEAST
+    return set(parts.tolist()) >= {0, 1, 2, 3} and int((parts == 0).sum()) >= LEAST
 
 
 def _cut(steps: int, lookback: int, horizon: int) -> tuple[Array, Array]:
-    """The first steps of the windows on a series, and the part of each; those across a border are left out."""
+    """The first steps of the windows on a series, and the part of each; those across the test's border are left out."""
     room = steps - lookback
     ends, last = [], room
     for fraction in (TEST, SELECTION, VALIDATION):
@@ -678,6 +715,7 @@ def _cut(steps: int, lookback: int, horizon: int) -> tuple[Array, Array]:
     part = np.full(len(starts), -1)
     for number in range(4):
         part[(starts >= borders[number]) & (starts + horizon <= borders[number + 1])] = number
+    part[(part < 0) & (starts + horizon <= borders[3])] = BETWEEN
     return starts[part >= 0], part[part >= 0]
 
 

@@ -374,7 +374,7 @@ def _run(
     watch: Watch | None,
     more: bool = False,
 ) -> Outcome:
-    from netwright.study.selection import PLANS, Plan, epoch_seconds, ranked, select
+    from netwright.study.selection import epoch_seconds, fullest_plan, ranked, select
     from netwright.tasks import one_shot
 
     before = max(study.history.seconds, sum(note["seconds"] for note in study.noted("job")))
@@ -392,7 +392,7 @@ def _run(
         if not some:
             return False
         members = max(0, about.get("ensemble", 0) - 1)
-        fullest = Plan(min(PLANS[0][0], len(some)), PLANS[0][1], PLANS[0][2], about["epochs"], members)
+        fullest = fullest_plan(study, about["epochs"], len(some), members)
         # What runs when the search ends may finish.
         trial = float(np.median([trial.seconds for trial in some]))
         return left() - writing - trial <= fullest.seconds(epoch_seconds(study, some), n_jobs)
@@ -762,6 +762,7 @@ def _prepare(loaded: Loaded, parts: Split, about: dict[str, Any], folder: Path) 
         validation=parts.validation,
         selection=parts.selection,
         test=parts.test,
+        **{name: rows for name in ("between", "origins") if len(rows := getattr(parts, name))},
     )
     about["sizes"] = {
         "train": len(parts.train),
@@ -782,7 +783,8 @@ def evaluator_of(about: Mapping[str, Any], folder: Path) -> Train:
     data = Data.load(folder / "data")
     test_folder = folder / "data" / "test"
     with np.load(folder / "data" / "split.npz", allow_pickle=False) as arrays:
-        parts = Split(**{name: arrays[name] for name in ("train", "validation", "selection", "test")})
+        names = ("train", "validation", "selection", "test", "between", "origins")
+        parts = Split(**{name: arrays[name] for name in names if name in arrays})
     return Train(
         data,
         _recipe(about["baseline"], about["kind"], about["classes"] is not None, about["flip"], about["epochs"]),

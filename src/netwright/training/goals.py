@@ -80,6 +80,10 @@ class Goal(ABC):
     def credits(self, outputs: Array, targets: Array) -> Array:
         """What each example counts for, (N,) float64, more is better; both are in the targets' unit."""
 
+    def worth(self, credit: float) -> float:
+        """What a mean credit at one time counts for, where a network is judged at several times; more is better."""
+        return credit
+
     def shown_score(self, credit: float) -> float:
         """The score that people read, from the mean of the credits (or a bound of its interval).
 
@@ -219,6 +223,10 @@ class Forecast(Goal):
     def credits(self, outputs: Array, targets: Array) -> Array:
         truth = np.asarray(targets, dtype=np.float64)
         return np.asarray(-np.abs(np.asarray(outputs, dtype=np.float64).reshape(truth.shape) - truth).mean(1))
+
+    def worth(self, credit: float) -> float:
+        """Less the logarithm of the error: a time at which all forecasts are far off does not decide alone."""
+        return -math.log(max(-credit, 1e-9))
 
     def shown_score(self, credit: float) -> float:
         return -credit

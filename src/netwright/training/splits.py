@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -22,12 +22,21 @@ class Split:
 
     The search trains on ``train`` and is scored on ``validation``; finalists are compared on ``selection``, which the
     search never saw; the verdict is on ``test``, which nothing saw (empty where a test set was given).
+
+    ``between`` are examples that share something with two of the first three parts, such as steps in time: where one of
+    these judges, no network trains on them, but a finished one may.
+
+    ``origins`` is for examples in an order, where a cross-validation may not look ahead: a row an origin, in it a 1 for
+    each example from before, on which a network may train, and a 2 for those after it, which judge that network. None
+    is of the test.
     """
 
     train: Integers
     validation: Integers
     selection: Integers
     test: Integers
+    between: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
+    origins: Array = field(default_factory=lambda: np.zeros((0, 0), np.int8))
 
     @cached_property
     def search(self) -> Integers:
@@ -37,10 +46,10 @@ class Split:
     @cached_property
     def development(self) -> Integers:
         """All but the test: what a finished network may be trained on."""
-        return np.sort(np.concatenate([self.train, self.validation, self.selection]))
+        return np.sort(np.concatenate([self.train, self.validation, self.selection, self.between]))
 
     def __len__(self) -> int:
-        return sum(map(len, (self.train, self.validation, self.selection, self.test)))
+        return sum(map(len, (self.train, self.validation, self.selection, self.test, self.between)))
 
 
 def split(
