@@ -1,6 +1,7 @@
 """Forecasts: a search beside the seasonal naive forecast, by the mean absolute scaled error on the last fifth.
 
     python benchmarks/forecast.py FOLDER [--time-limit 60s] [--seeds 1] [--sets airline,…] [--jobs 2]
+    python benchmarks/forecast.py --file sold.csv --target sold --horizon 14 [--date day]
 
 FOLDER holds univariate/Airline.csv and univariate/Lynx.csv (as the package aeon ships them) and
 cta_ridership_daily.csv.gz (github.com/ageron/data). Aim: below the naive forecast on every set. Both errors are means
@@ -29,11 +30,10 @@ SETS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def main(folder: Path, time_limit: str, seeds: int, names: list[str], jobs: int) -> None:
+def main(sets: dict[str, tuple[Path, dict[str, Any]]], time_limit: str, seeds: int, jobs: int) -> None:
     """A line a set and seed."""
-    for name in names:
-        file, options = SETS[name]
-        cut = forecast.windows(pd.read_csv(folder / file), **options)
+    for name, (file, options) in sets.items():
+        cut = forecast.windows(pd.read_csv(file), **options)
         parts = forecast.split(cut, 0, own=False)
         constants = forecast.learn(cut, parts.development)
         naive = forecast.naive(constants, forecast.apply(constants, cut))
@@ -56,10 +56,21 @@ def main(folder: Path, time_limit: str, seeds: int, names: list[str], jobs: int)
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--file", type=Path, help="any CSV file in place of the sets; with --target and --horizon")
+    parser.add_argument("--target")
+    parser.add_argument("--horizon", type=int)
+    parser.add_argument("--date")
     parser.add_argument("--time-limit", default="60s")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--sets", default=",".join(SETS))
     parser.add_argument("--jobs", type=int, default=2)
-    options = parser.parse_args()
-    main(options.folder, options.time_limit, options.seeds, options.sets.split(","), options.jobs)
+    given = parser.parse_args()
+    if given.file is not None and given.horizon is not None:
+        own = {"target": given.target, "horizon": given.horizon, "date": given.date}
+        chosen = {given.file.stem: (given.file, own)}
+    elif given.folder is not None and given.file is None:
+        chosen = {name: (given.folder / SETS[name][0], SETS[name][1]) for name in given.sets.split(",")}
+    else:
+        parser.error("give a FOLDER, or --file with --target and --horizon")
+    main(chosen, given.time_limit, given.seeds, given.jobs)
