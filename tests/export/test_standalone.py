@@ -343,12 +343,12 @@ def test_wrong_training_data_are_refused_in_a_line(
 
 
 def test_a_regressor_is_trained_again(table: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
-    """The unit of its predictions is that of the data, whatever they were scaled by before."""
+    """The unit of its predictions is that of the data, whatever they were scaled by before, also by decimal commas."""
     folder = tmp_path / "out"
     export.write(table[0], "source", folder, training=training(optimizer="adamw", lr=0.01, clip=1.0))
     with (tmp_path / "steps.csv").open("w", encoding="utf-8") as file:
         file.write("size;old;Größe, Art;code;price\n")
-        file.writelines(f"{50 + row % 2 * 20};True;klein;01;{7000 + row % 2 * 100}\n" for row in range(40))
+        file.writelines(f"{50 + row % 2 * 20};True;klein;01;{7000 + row % 2 * 100},0\n" for row in range(40))
     code, out, err = alone(folder / "train.py", tmp_path / "steps.csv", "--out", tmp_path / "again")
     assert 0 == code, err
     found = alone(tmp_path / "again" / "predict.py", tmp_path / "steps.csv")[1].splitlines()

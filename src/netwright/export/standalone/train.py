@@ -13,6 +13,7 @@ import argparse
 import hashlib
 import json
 import math
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -135,9 +136,14 @@ def arrays(source: Path) -> tuple[Any, list[Any]]:
 
 
 def numbers(labels: list[Any]) -> list[float]:
-    """What is to be predicted, as numbers."""
+    """What is to be predicted, as numbers; with decimal commas where all are so, and not all are whole thousands."""
+    texts = [str(value).strip() for value in labels]
+    commas = [text for text in texts if "," in text]
+    whole = all(re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", text) for text in commas)
+    if not whole and all(re.fullmatch(r"[+-]?\d*,?\d+", text) for text in texts):
+        texts = [text.replace(",", ".") for text in texts]
     try:
-        found = [float(value) for value in labels]
+        found = [float(text) for text in texts]
     except ValueError as error:
         raise Refused(f"what is to be predicted are numbers here: {error}") from None
     if not all(map(math.isfinite, found)):
