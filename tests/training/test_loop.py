@@ -523,3 +523,21 @@ def test_seconds_that_are_enough_change_nothing(monkeypatch):
     fit(one, X, y, SGD)
     fit(other, X, y, SGD, seconds=1e6)
     assert torch.equal(values(one), values(other))
+
+
+@pytest.mark.parametrize("widths", [(96, 32, 1), (64, 16, 8), (192, 128, 1)])
+def test_the_outputs_of_a_row_are_the_same_beside_any_others(widths: tuple[int, int, int]) -> None:
+    """Bit for bit: alone, among few and many, in any order."""
+    torch.manual_seed(0)
+    first, second, last = widths
+    network = nn.Sequential(
+        nn.Linear(14, first), nn.GELU(), nn.Linear(first, second), nn.ReLU(), nn.Linear(second, last)
+    )
+    X = np.random.default_rng(0).normal(size=(301, 14)).astype(np.float32)
+    whole = predict(network, X)
+    assert whole.shape == (301, last)
+    for count in (1, 2, 5, 17, 100, 257):
+        np.testing.assert_array_equal(predict(network, X[:count]), whole[:count])
+    order = np.random.default_rng(1).permutation(301)
+    np.testing.assert_array_equal(predict(network, X[order]), whole[order])
+    np.testing.assert_array_equal(np.concatenate([predict(network, X[row : row + 1]) for row in range(40)]), whole[:40])

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from netwright.errors import InputError
 from netwright.space.traceless import evaluating, generators_kept
@@ -33,6 +34,8 @@ Array = np.ndarray[Any, Any]
 Loss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 EVALUATION_BATCH = 256
+EVEN = 16
+"""The number of rows of features in a batch of an evaluation is a multiple of this."""
 
 
 @dataclass(frozen=True)
@@ -493,13 +496,19 @@ def _validate(
 
 
 def _outputs(network: nn.Module, inputs: Tensor, batch_size: int, layout: torch.memory_format) -> Tensor:
-    """The outputs for all inputs; a batch for which memory is missing is halved, and so are those after it."""
+    """The outputs for all inputs; a batch for which memory is missing is halved, and so are those after it.
+
+    Rows of features are filled up to a multiple of :data:`EVEN` with zeros, whose outputs are left out: how sums are
+    added up depends on how many rows there are, and a row's outputs are to be the same beside any others. They are, bit
+    for bit, where layers have widths that are multiples of 8, or 1; else up to rounding.
+    """
     parts: list[Tensor] = []
     start = 0
     while start < len(inputs):
         x = inputs[start : start + batch_size]
+        missing = -len(x) % EVEN if x.dim() == 2 and batch_size >= EVEN else 0
         try:
-            parts.append(network(_laid_out(x, layout)))
+            parts.append(network(_laid_out(functional.pad(x, (0, 0, 0, missing)), layout))[: len(x)])
             start += len(x)
             continue
         except (RuntimeError, MemoryError) as error:
