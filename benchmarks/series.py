@@ -3,10 +3,10 @@
     python benchmarks/series.py FOLDER [--time-limit 60s] [--seeds 1] [--sets GunPoint,…] [--jobs 2]
 
 FOLDER holds GunPoint.npz, ItalyPowerDemand.npz, BasicMotions.npz and JapaneseVowels.npz with X_train, y_train, X_test,
-y_test, as the package aeon ships these sets. Aim: within a point of the random kernels on each. The kernels are those
-of ROCKET (Dempster, Petitjean and Webb 2020): 2,000 convolutions with random length, weights, bias, dilation and
-padding; of each answer the largest value and the share of positive ones go into a ridge classifier, whose penalty is
-chosen by cross-validation.
+y_test, as the package aeon ships these sets; ``--sets`` names others that lie there. Aim: within a point of the random
+kernels on each. The kernels are those of ROCKET (Dempster, Petitjean and Webb 2020): 2,000 convolutions with random
+length, weights, bias, dilation and padding; of each answer the largest value and the share of positive ones go into a
+ridge classifier, whose penalty is chosen by cross-validation.
 """
 
 from __future__ import annotations
