@@ -48,7 +48,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "table-networks": {"input_shape": (8,), "outputs": 3},
     "series": {"input_shape": (2, 12), "outputs": 3},
     "compact-audio": {"input_shape": (1, 16, 20), "classes": 3},
-    "compact-forecast": {"input_shape": (2, 16), "outputs": 4, "season": 3},
+    "compact-forecast": {"input_shape": (2, 16), "outputs": 4, "season": 3, "positive": True},
     "compact-text": {"input_shape": (7,), "outputs": 3, "vocabulary": 1100},
     "several-inputs": {
         "input_shape": (19,), "outputs": 3,

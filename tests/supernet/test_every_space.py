@@ -49,7 +49,7 @@ SMALL: dict[str, dict[str, Any]] = {
         {"name": "about", "kind": "tables", "shape": [3], "facts": {}},
     ]},
     "compact-audio": {"input_shape": (1, 16, 20), "classes": 4},
-    "compact-forecast": {"input_shape": (2, 16), "outputs": 4, "season": 3},
+    "compact-forecast": {"input_shape": (2, 16), "outputs": 4, "season": 3, "positive": True},
     "compact-text": {"input_shape": (7,), "outputs": 4, "vocabulary": 20},
 }  # fmt: skip
 """Arguments that make each of them small."""
