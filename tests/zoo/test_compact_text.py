@@ -13,7 +13,8 @@ from netwright.graphs.source import write_source
 from netwright.space import SearchSpace
 from netwright.supernet import Supernet
 from netwright.testing import check_space
-from netwright.zoo import compact_text
+from netwright.training import Data, Recipe, predict, train_network
+from netwright.zoo import baselines, compact_text
 
 KINDS = ("linear", "bag", "convolutions", "recurrent", "transformer")
 
@@ -109,6 +110,25 @@ def test_a_linear_model_adds_up_words_and_pairs() -> None:
     ]
     pairs = linear.pairs.table.weight[places].sum(0) / 2**0.5
     torch.testing.assert_close(network(x)[0], 64 * (linear.bias + words + 0.5 * pairs), atol=1e-4, rtol=1e-5)
+
+
+@pytest.mark.parametrize("lr", [5e-4, 2.4e-3, 1e-2])
+def test_a_linear_model_of_numbers_converges(lr: float) -> None:
+    """At any learning rate of the space: what it learns is the sum of the values of the words."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(1, 40, size=(600, 6)).astype(np.float32)
+    values = rng.normal(size=40)
+    y = values[X.astype(int)].sum(1)
+    y = ((y - y.mean()) / y.std()).astype(np.float32)
+    space = compact_text.space(input_shape=(6,), outputs=1, vocabulary=40, regression=True)
+    answers = {**compact_text.TEXT_STARTS[0], "linear.weigh": "alike", "linear.share": 0.25, "recipe.lr": lr}
+    architecture = space.complete({**answers, "recipe.weight_decay": 0.1}, rng)
+    recipe = Recipe(**baselines.baseline("text").recipe).override(architecture)
+    torch.manual_seed(0)
+    network = space.build(architecture)
+    train_network(network, Data(X, y), np.arange(500), recipe, epochs=20)
+    error = np.mean((predict(network, X[500:])[:, 0] - y[500:]) ** 2)
+    assert error < 0.15
 
 
 def test_shared_numbers_are_of_use_to_sums_alone() -> None:

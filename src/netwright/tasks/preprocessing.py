@@ -109,8 +109,12 @@ def kind(preprocessing: Mapping[str, Any]) -> Kind:
 
 
 def facts(preprocessing: Mapping[str, Any]) -> dict[str, Any]:
-    """What a network for these data has to know beside the shape of its input."""
-    return kind(preprocessing).facts(preprocessing["inputs"])
+    """What a network for these data has to know beside the shape of its input.
+
+    ``regression`` is there, and True, where a number is predicted.
+    """
+    known = kind(preprocessing).facts(preprocessing["inputs"])
+    return {**known, "regression": True} if "mean" in preprocessing["target"] else known
 
 
 def to_data(preprocessing: Mapping[str, Any], raw: Raw) -> Data:

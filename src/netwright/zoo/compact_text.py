@@ -16,7 +16,7 @@ Inputs are numbers of words (N, T), 0 after a text's end. What stands there chan
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -128,14 +128,14 @@ class Nothing(nn.Module):
 class Linear(nn.Module):
     """A number for each word and class, and for each hashed pair of neighbours, added up; rare words count more.
 
-    All numbers are 64 times what is learnt. With that the learning rates of the other networks, which AdamW trains, are
-    right for plain gradients, too. Those are not cut here: a limit for the others would be one for all of these.
+    All numbers are 64 times what is learnt, and 8 times where a number is predicted, since squares bend more. With that
+    the learning rates of the other networks, which AdamW trains, are right for plain gradients, too. Those are not cut
+    here: a limit for the others would be one for all of these.
     """
 
-    SCALE = 64.0
-
-    def __init__(self, length: int, outputs: int, vocabulary: int, known: int) -> None:
+    def __init__(self, length: int, outputs: int, vocabulary: int, known: int, *, regression: bool = False) -> None:
         super().__init__()
+        self.scale = 8.0 if regression else 64.0
         self.words = Words(vocabulary, outputs, 0.0)
         self.forget = nn.Dropout(choose("forget", 0.0, 0.2))
         self.weigh = one_of("weigh", alike=Alike, rare=lambda: Rare(vocabulary))
@@ -148,7 +148,7 @@ class Linear(nn.Module):
         numbers = numbered(x)
         there = self.forget((x > 0).to(x.dtype)[:, :, None])
         words = self.pool(self.words(numbers), self.weigh(numbers, there))
-        outputs: Tensor = (words + self.pairs(numbers, there) * self.share + self.bias) * self.SCALE
+        outputs: Tensor = (words + self.pairs(numbers, there) * self.share + self.bias) * self.scale
         return outputs
 
 
@@ -344,23 +344,30 @@ class CompactText(nn.Module):
     """One of five kinds of network, each with its own decisions, and how it is trained.
 
     Input (N, T), numbers of words below ``vocabulary``; those below ``known`` (None: all) are of one word each. Output
-    (N, outputs).
+    (N, outputs). ``regression`` is for numbers that are predicted, not classes or labels.
     """
 
-    def __init__(self, input_shape: tuple[int, ...], outputs: int, vocabulary: int, known: int | None = None) -> None:
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        outputs: int,
+        vocabulary: int,
+        known: int | None = None,
+        regression: bool = False,
+    ) -> None:
         super().__init__()
         known = vocabulary if known is None else known
         choose("recipe.lr", low=5e-4, high=1e-2, log=True)
         choose("recipe.weight_decay", 0.0, 0.01, 0.1, 0.3)
 
-        def within(kind: str, make: type[nn.Module]) -> nn.Module:
+        def within(kind: str, make: Callable[[int, int, int, int], nn.Module]) -> nn.Module:
             with scope(kind):
                 return make(input_shape[0], outputs, vocabulary, known)
 
         def linear() -> nn.Module:
             choose("recipe.optimizer", "sgd")
             choose("recipe.clip", 1e3)
-            return within("linear", Linear)
+            return within("linear", partial(Linear, regression=regression))
 
         self.network = one_of(
             "network",
