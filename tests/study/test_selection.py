@@ -158,14 +158,14 @@ def test_what_does_not_fit_into_the_time_trains_shorter(monkeypatch: pytest.Monk
     study = study_of(Slow)
     # A step an epoch: a tenth of a second.
     monkeypatch.setattr(Slow, "seconds", 0.1)
-    ends = time.monotonic() + 2.0
+    ends = time.monotonic() + 4.0
     selected = select(study, baseline="digits", epochs=400, deadline=lambda: ends - time.monotonic())
     trained = study.noted("trained")
     # One seed or two, as fast as the trials were.
     spans = [note["fitted"]["epochs"] for note in trained if note["part"] == "refit" and "baseline" not in note["key"]]
     assert spans == [note["fitted"]["epochs"] for note in trained if "baseline" in note["key"]]
     # At least as long as the trial, whose first one may wait for torch to be loaded.
-    longest = max(2.0, *(trial.seconds for trial in study.trials))
+    longest = max(4.0, *(trial.seconds for trial in study.trials))
     assert 1 < min(spans) <= max(spans) <= longest / 0.1 < 400
     assert selected.fitted["epochs"] == spans[0]
     # Asked again, nothing is trained anew.
@@ -485,7 +485,67 @@ def test_a_plan_of_few_examples_gives_way_where_time_is_short() -> None:
         choose_plan(seconds, 1.0, 10, 1, 20, few=FOLDS) for seconds in (1e6, 8 * 25 + 20, 4 * 25 + 20, 2 * 25 + 19, 25)
     ]
     assert [(plan.finalists, plan.judged_seeds, plan.crossed) for plan in plans] == [
-        (8, FOLDS, True), (8, FOLDS, True), (4, FOLDS, True), (4, 2, False), (1, 0, False),
+        (8, FOLDS, True), (8, FOLDS, True), (4, FOLDS, True), (4, 2, False), (1, 1, False),
     ]  # fmt: skip
     assert not choose_plan(None, 1.0, 10, 1, 20).crossed
     assert not choose_plan(None, 1.0, 10, 1, 1, few=FOLDS).crossed
+
+
+class Memory(nn.Module):
+    """Learns the training examples by heart: a number for each pixel, of noise alone."""
+
+    def __init__(self, input_shape: tuple[int, ...], classes: int) -> None:
+        super().__init__()
+        width = nw.choose("width", 128, 256)
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(36, width), nn.ReLU(), nn.Linear(width, classes))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.body(x)
+        return out
+
+
+def noisy_study(noise: float, lr: float = 0.05) -> nw.Study:
+    """Two classes that one pixel tells apart, with so many labels turned round."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1500, 1, 6, 6)).astype(np.float32)
+    y = (X[:, 0, 0, 0] > 0) ^ (rng.random(1500) < noise)
+    data = Data(X, y.astype(np.int64), ("left", "right"))
+    train = Train(data, RECIPE.replace(lr=lr, batch_size=32), split=split(data.y, 0), epochs=2)
+    space = nw.SearchSpace(Memory, input_shape=(1, 6, 6), classes=2)
+    study = nw.Study(space, "random", train, maximize="val_accuracy", executor="in_process")
+    return study.run(max_trials=2)
+
+
+def test_what_is_learnt_by_heart_trains_for_a_quarter_of_the_epochs() -> None:
+    """The finalists are judged after both; winner and baseline are refitted for as many, also when asked again."""
+    study = noisy_study(0.3)
+    selected = select(study, epochs=64, baseline="digits")
+    judged = {note["key"].rsplit("-", 1)[1] for note in study.noted("trained") if note["part"] == "judge"}
+    assert judged == {"32", "8"}
+    assert selected.fitted["epochs"] == 16
+    assert {note["fitted"]["epochs"] for note in study.noted("trained") if note["part"] == "refit"} == {16}
+    count = len(study.noted("trained"))
+    assert select(study, epochs=64, baseline="digits").fitted["epochs"] == 16
+    assert len(study.noted("trained")) == count
+
+
+def test_what_is_not_learnt_by_heart_trains_for_all_epochs() -> None:
+    """And a plan that was given is kept to."""
+    study = noisy_study(0.0, lr=0.0003)
+    assert select(study, epochs=64, baseline="digits").fitted["epochs"] == 64
+    study = noisy_study(0.3)
+    assert select(study, plan=Plan(2, 1, 1, 64), baseline="digits").fitted["epochs"] == 64
+
+
+def test_a_plan_knows_what_the_shorter_trainings_take() -> None:
+    """By hand: two finalists of 32 and 8 epochs, and a refit of 64; of 15 epochs a quarter are too few."""
+    assert Plan(2, 1, 1, 64).seconds(1.0, 1) == 2 * 40 + 64
+    assert Plan(2, 1, 1, 15).shorter() is None
+    assert Plan(2, 1, 1, 16).shorter() == Plan(2, 1, 1, 4)
+
+
+def test_trainings_share_the_time_by_their_epochs() -> None:
+    """A round is as long as its longest training."""
+    assert selection_module._ends(100.0, 10.0, [32, 8], 1) == [108.0, 110.0]
+    assert selection_module._ends(100.0, 10.0, [32, 8, 8, 8], 2) == [108.0, 108.0, 110.0, 110.0]
+    assert selection_module._ends(100.0, None, [3], 1) == [None]

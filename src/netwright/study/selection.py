@@ -76,8 +76,9 @@ class Training:
 class Plan:
     """How many finalists, on how many seeds each, and on how many seeds the winner is refitted for ``epochs``.
 
-    The finalists are judged after half as many epochs: their order is the same, and twice as many can stand. With
-    ``crossed`` they are judged by cross-validation, one seed a part: ``judged_seeds`` is the number of parts.
+    The finalists are judged after half as many epochs: their order is the same, and twice as many can stand; and as
+    those of :meth:`shorter` are, which tells whether training is too long. With ``crossed`` they are judged by
+    cross-validation, one seed a part: ``judged_seeds`` is the number of parts.
     """
 
     finalists: int
@@ -93,11 +94,17 @@ class Plan:
         """The epochs of a finalist on the search data."""
         return -(-self.epochs // 2)
 
+    def shorter(self) -> Plan | None:
+        """The same with a quarter of the epochs; None where too few of them would be left."""
+        return dataclasses.replace(self, epochs=self.epochs // SHORTER) if self.epochs >= 4 * SHORTER else None
+
     def seconds(self, epoch_seconds: float, workers: int) -> float:
         """About how long it takes when an epoch on all data takes ``epoch_seconds``."""
         judged = _rounds(self.finalists * self.judged_seeds, workers)
         refit = _rounds(self.refit_seeds + self.members, workers)
-        return (judged * self.judged_epochs + refit * self.epochs) * epoch_seconds
+        shorter = self.shorter()
+        judged_epochs = self.judged_epochs + (shorter.judged_epochs if shorter else 0)
+        return (judged * judged_epochs + refit * self.epochs) * epoch_seconds
 
     def judged_share(self, workers: int) -> float:
         """What part of that time it takes to judge the finalists."""
@@ -105,7 +112,9 @@ class Plan:
         return judged.seconds(1.0, workers) / self.seconds(1.0, workers)
 
 
-PLANS = ((6, 2, 2), (4, 2, 2), (4, 1, 2), (2, 1, 2), (1, 0, 2), (1, 0, 1))
+SHORTER = 4
+"""Whether so many times fewer epochs are better is tried on the finalists: some data are soon learnt by heart."""
+PLANS = ((6, 2, 2), (4, 2, 2), (4, 1, 2), (2, 1, 2), (1, 1, 1), (1, 0, 1))
 """Finalists, seeds for judging, seeds for refitting: from the best to the least that is still honest."""
 FOLDS, FEW = 5, 150
 """Fewer examples than FEW to judge the finalists by tell them apart too badly: then so many parts of all are judged."""
@@ -322,6 +331,19 @@ def _quick(study: Study, train: Train, file: Path) -> tuple[Trial, Path, Fitted]
     return Trial(len(study.trials), proposal, State.FINISHED, metrics, seconds=fitted.seconds), file, fitted
 
 
+@dataclass(frozen=True)
+class _Judged:
+    """By the numbers of the finalists' trials their scores and losses, of examples in an order by their origins, too.
+
+    ``count`` is how many examples judged each.
+    """
+
+    scores: Mapping[int, float]
+    losses: Mapping[int, float]
+    by_origin: Mapping[int, Array]
+    count: int
+
+
 class _Selection:
     def __init__(
         self,
@@ -384,6 +406,7 @@ class _Selection:
         self.executor = entered.executor(min(self.n_jobs, self.study.parallel), "finals")
         plan = self._plan()
         trial, ranking = self._judge(plan) if self.chosen is None else (self.chosen, ())
+        plan = self._shortened(plan)
         # Before the winner's seeds, which are more while there is time.
         parts = self._parts(plan) if self.chosen is None and self.ensemble else []
         refits, records = self._refit(trial, plan)
@@ -449,26 +472,50 @@ class _Selection:
         return plan
 
     def _judge(self, plan: Plan) -> tuple[Trial, tuple[tuple[int, float], ...]]:
-        from netwright.training.goals import read_goal
-
         finalists = self._finalists(plan)
         if self._blind(plan):
             return self._plainest(), ()
-        if plan.judged_seeds == 0 or len(finalists) == 1:
+        shorter = plan.shorter() if self.plan is None and not self._ordered() else None
+        if plan.judged_seeds == 0 or (len(finalists) == 1 and shorter is None):
             return finalists[0], ()
-        trainings = self._judgements(finalists, plan)
-        todo = [training for some in trainings.values() for training in some]
+        plans = [plan] if shorter is None else [plan, shorter]
+        todo = [
+            training if each is plan else dataclasses.replace(training, least=0.0)
+            for each in plans
+            for some in self._judgements(finalists, each).values()
+            for training in some
+        ]
         records = self._train(todo, "finalists", self._left(plan.judged_share(self.n_jobs)))
+        judgements = [self._as_judged(finalists, each, records) for each in plans]
+        if not judgements[0].scores:
+            return finalists[0], ()
+        best_plan = int(shorter is not None and self._is_better(judgements[1], judgements[0]))
+        if best_plan and not self.study.noted("length"):
+            self.study.note("length", epochs=plans[best_plan].epochs)
+        judged = judgements[best_plan]
+        scores, losses, by_origin, count = judged.scores, judged.losses, judged.by_origin, judged.count
+        asked = self._asked()
+        error = standard_error(max(scores.values()), self.train, count) if asked is None else 0.0
+        alike = [number for number in scores if scores[number] >= max(scores.values()) - error]
+        sizes = dict.fromkeys(scores, 0.0)
+        if by_origin:
+            alike = _alike(by_origin)
+            sizes = {trial.number: trial.metrics["params"] for trial in finalists}
+        prices = _prices([trial for trial in finalists if trial.number in alike], self.study.objectives[1:])
+        best = min(alike, key=lambda number: (prices[number], sizes[number], losses[number], number))
+        return self.study.history.trials[best], tuple(sorted(scores.items(), key=lambda pair: -pair[1]))
+
+    def _as_judged(self, finalists: Sequence[Trial], plan: Plan, records: Mapping[str, Mapping[str, Any]]) -> _Judged:
+        """How good the finalists are that were trained as the plan has it; without those that failed."""
+        from netwright.training.goals import read_goal
+
+        trainings = self._judgements(finalists, plan)
         judged = {
             trial.number: [records[training.key] for training in trainings[trial.number]]
             for trial in finalists
             if all(training.key in records for training in trainings[trial.number])
         }
-        if not judged:
-            return finalists[0], ()
-        metric = self.study.objectives[0].metric
-        asked = metric.removeprefix("val_") if metric.removeprefix("val_") in self.train.scorers else None
-        goal = read_goal(self.train.data.task)
+        asked, goal = self._asked(), read_goal(self.train.data.task)
         by_origin: dict[int, Array] = {}
         if plan.crossed and goal.ordered:
             by_origin = {n: np.array([goal.worth(each["score"]) for each in some]) for n, some in judged.items()}
@@ -486,22 +533,36 @@ class _Selection:
             scores = {number: float(np.mean([_score(each, asked) for each in some])) for number, some in judged.items()}
             losses = {number: float(np.mean([each["loss"] for each in some])) for number, some in judged.items()}
             count = len(self.train.split.selection)
-        error = standard_error(max(scores.values()), self.train, count) if asked is None else 0.0
-        alike = [number for number in judged if scores[number] >= max(scores.values()) - error]
-        sizes = dict.fromkeys(judged, 0.0)
-        if by_origin:
-            alike = _alike(by_origin)
-            sizes = {trial.number: trial.metrics["params"] for trial in finalists}
-        prices = _prices([trial for trial in finalists if trial.number in alike], self.study.objectives[1:])
-        best = min(alike, key=lambda number: (prices[number], sizes[number], losses[number], number))
-        return self.study.history.trials[best], tuple(sorted(scores.items(), key=lambda pair: -pair[1]))
+        return _Judged(scores, losses, by_origin, count)
+
+    def _is_better(self, shorter: _Judged, longer: _Judged) -> bool:
+        """Whether shorter training is better for the finalists on average, by half a standard error of an accuracy."""
+        both = sorted(shorter.scores.keys() & longer.scores.keys())
+        if not both:
+            return False
+        means = [float(np.mean([judged.scores[number] for number in both])) for judged in (shorter, longer)]
+        error = standard_error(means[1], self.train, longer.count) if self._asked() is None else 0.0
+        return means[0] > means[1] + error / 2
+
+    def _shortened(self, plan: Plan) -> Plan:
+        """The plan with the epochs that were found to be better; journaled."""
+        noted = self.study.noted("length")
+        return dataclasses.replace(plan, epochs=noted[-1]["epochs"]) if noted and self.plan is None else plan
+
+    def _asked(self) -> str | None:
+        """The scorer that was asked for, if one was."""
+        name = self.study.objectives[0].metric.removeprefix("val_")
+        return name if name in self.train.scorers else None
+
+    def _ordered(self) -> bool:
+        from netwright.training.goals import read_goal
+
+        return read_goal(self.train.data.task).ordered
 
     def _blind(self, plan: Plan) -> bool:
         """Whether what follows one time alone would judge: examples in an order, hardly more of them than outputs."""
-        from netwright.training.goals import read_goal
-
         few = len(self.train.split.selection) <= 2 * self.train.data.outputs
-        return few and read_goal(self.train.data.task).ordered and not plan.crossed
+        return few and self._ordered() and not plan.crossed
 
     def _plainest(self) -> Trial:
         """The smallest of the known-good starts, of equal ones the best: what to take where nothing can be told."""
@@ -520,12 +581,10 @@ class _Selection:
         examples the search knows still less: then half of the places are kept, and where examples are in an order one
         of them for the smallest start, which is taken unless another one is clearly better.
         """
-        from netwright.training.goals import read_goal
-
         if plan.finalists < 2:
             return self.candidates[: plan.finalists]
         known = self._known()
-        if known and plan.crossed and read_goal(self.train.data.task).ordered:
+        if known and plan.crossed and self._ordered():
             smallest = self._plainest()
             known = [smallest, *(trial for trial in known if trial is not smallest)]
         kept = known[: plan.finalists // 2 if plan.crossed else 1]
@@ -678,10 +737,7 @@ class _Selection:
             note["key"]: dict(note) for note in self.study.noted("trained") if (self.folder / note["file"]).exists()
         }
         todo = [training for training in trainings if training.key not in records]
-        rounds = _rounds(len(todo), self.n_jobs)
-        each = None if seconds is None else seconds / max(1, rounds)
-        now = time.time()
-        ends = [None if each is None else now + each * (1 + place // self.n_jobs) for place in range(len(todo))]
+        ends = _ends(time.time(), seconds, [training.epochs for training in todo], self.n_jobs)
         jobs = ((training, self._job(training, end)) for training, end in zip(todo, ends, strict=True))
         failures: list[TaskFailed] = []
         began, done = time.monotonic(), len(trainings) - len(todo)
@@ -1061,6 +1117,15 @@ def _named(
 def _begins(architecture: Architecture, start: Mapping[str, Any]) -> bool:
     """Whether an architecture answers as a start does, as far as the start answers."""
     return all(name in architecture and architecture[name] == answer for name, answer in start.items())
+
+
+def _ends(now: float, seconds: float | None, epochs: Sequence[int], workers: int) -> list[float | None]:
+    """When trainings of so many epochs are to be done: each round of workers has its share of the seconds, if any."""
+    if seconds is None:
+        return [None] * len(epochs)
+    longest = [max(epochs[first : first + workers]) for first in range(0, len(epochs), max(1, workers))]
+    passed = np.cumsum(longest) / max(1, sum(longest))
+    return [now + seconds * float(passed[place // max(1, workers)]) for place in range(len(epochs))]
 
 
 def _rounds(jobs: int, workers: int) -> int:
