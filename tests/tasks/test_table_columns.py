@@ -83,6 +83,28 @@ def test_the_columns_of_a_frame() -> None:
     assert tables.apply(constants, table).shape == (40, tables.width(constants))
 
 
+def test_edges_of_a_column_of_mostly_one_value() -> None:
+    """That value is one of them; the others are quantiles of what is left, more of them where rows are many."""
+    rng = np.random.default_rng(0)
+    gains = np.where(rng.random(4000) < 0.08, rng.lognormal(8, 1, 4000), 0.0)
+    for rows, most in ((4000, tables.MANY_BINS), (1000, tables.BINS)):
+        constants = tables.learn(tables.from_matrix(gains[:rows, None]))
+        entry, edges = constants["numbers"][0], np.array(constants["edges"][0])
+        raw = edges * entry["std"] + entry["mean"]
+        assert len(raw) == most + 1
+        assert raw[0] == pytest.approx(0.0, abs=1e-2)
+        there = np.sort(gains[:rows][gains[:rows] > 0])
+        np.testing.assert_allclose(raw[1:], np.quantile(there, np.linspace(0, 1, most)), rtol=1e-3)
+
+
+def test_many_columns_have_fewer_edges() -> None:
+    """Else their encodings would be wider than a network can use."""
+    X = np.random.default_rng(0).normal(size=(tables.MANY_ROWS, tables.MANY_COLUMNS + 1))
+    assert {len(edges) for edges in tables.learn(tables.from_matrix(X))["edges"]} == {tables.BINS + 1}
+    fewer = tables.learn(tables.from_matrix(X[:, 1:]))["edges"]
+    assert {len(edges) for edges in fewer} == {tables.MANY_BINS + 1}
+
+
 def test_what_networks_may_know() -> None:
     """Edges of each column of numbers, the first inputs; and where the columns of each category are."""
     table = tables.from_frame(frame())

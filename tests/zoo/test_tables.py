@@ -65,13 +65,16 @@ WITH_CODES = {"input_shape": (8,), "outputs": 2, "edges": EDGES, "categories": [
 """Three numbers, a category of three columns, and two that come as numbers."""
 
 
+BLOCKS = TABLES_STARTS[2]
 TRANSFORMER = {
     "network": "transformer", "transformer.numbers": "ranks", "transformer.width": "w16", "transformer.depth": 2,
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    "start", [*TABLES_STARTS, TRANSFORMER], ids=["piecewise", "plain", "residual", "ranks", "transformer"]
+    "start",
+    [*TABLES_STARTS, TRANSFORMER],
+    ids=["additive", "linear", "piecewise", "plain", "residual", "ranks", "transformer"],
 )
 def test_starts_are_of_the_space(start: dict[str, object]) -> None:
     """The known-good starts build and answer, and all that they say is asked."""
@@ -85,7 +88,7 @@ def test_embeddings_follow_the_numbers() -> None:
     """Whatever encodes the numbers, the layer's last inputs are the embedded categories: all of them are told apart."""
     coded = nw.SearchSpace(Tables, **WITH_CODES)
     for numbers in ("plain", "ranks", "piecewise", "periodic"):
-        answers = {**TABLES_STARTS[0], "numbers": numbers, "embedding": 4}
+        answers = {**BLOCKS, "numbers": numbers, "embedding": 4}
         network = coded.build(coded.complete(answers, np.random.default_rng(0)))
         layer = network.network.entry[1] if numbers == "plain" else network.network.entry[1][1]
         x = torch.randn(1, 8).repeat(2, 1)
@@ -120,7 +123,23 @@ def test_many_columns_have_no_transformer() -> None:
     """Its attention would cost the square of their number; a category counts once, and so does a text."""
     most = nw.SearchSpace(Tables, input_shape=(MOST_TOKENS + 2,), outputs=2, categories=[[5, 2]], texts=[[7, 2]])
     more = nw.SearchSpace(Tables, input_shape=(MOST_TOKENS + 1,), outputs=2)
-    assert ["network" in {decision.name for decision in each.decisions} for each in (most, more)] == [True, False]
+    kinds = [next(each for each in space.decisions if each.name == "network").options for space in (most, more)]
+    assert [len(each) for each in kinds] == [3, 2]
+    assert "transformer" not in kinds[1]
+
+
+def test_an_additive_model_by_hand() -> None:
+    """A curve for each column: on the parts of its range, linear within each, and 0 before anything is learnt."""
+    space = nw.SearchSpace(Tables, input_shape=(2,), outputs=1, edges=[[-1.0, 0.0, 2.0], [0.0, 1.0]])
+    answers = {"network": "linear", "linear.numbers": "piecewise"}
+    network = space.build(space.complete(answers, np.random.default_rng(0)))
+    x = torch.tensor([[0.5, 3.0], [-5.0, 0.0]])
+    assert network(x).tolist() == [[0.0], [0.0]]
+    layer = network.network.body[0][1]
+    layer.weight.data = torch.tensor([[10.0, 100.0, 1.0, 2.0]])
+    layer.bias.data = torch.tensor([0.25])
+    # The first column has passed its first part, and a quarter of the second; the columns themselves come after.
+    torch.testing.assert_close(network(x)[:, 0], torch.tensor([10 + 25 + 0.5 + 6 + 0.25, -5 + 0.25]))
 
 
 def test_a_supernet_shares_the_space() -> None:
@@ -130,13 +149,15 @@ def test_a_supernet_shares_the_space() -> None:
     x = torch.randn(4, 8)
     x[:, 6:] = torch.tensor([[0.0, 34.0], [7.0, 1.0], [39.0, 2.0], [11.0, 12.0]])
     for size in (2, 32):
-        architecture = coded.complete({**TABLES_STARTS[0], "embedding": size}, np.random.default_rng(0))
+        architecture = coded.complete({**BLOCKS, "embedding": size}, np.random.default_rng(0))
         assert torch.equal(supernet.at(architecture)(x), supernet.extract(architecture)(x))
     transformer = coded.complete(TRANSFORMER, np.random.default_rng(0))
     assert torch.equal(supernet.at(transformer)(x), supernet.extract(transformer)(x))
 
 
-@pytest.mark.parametrize("start", [TABLES_STARTS[0], TRANSFORMER], ids=["blocks", "transformer"])
+@pytest.mark.parametrize(
+    "start", [*TABLES_STARTS[:2], BLOCKS, TRANSFORMER], ids=["additive", "linear", "blocks", "transformer"]
+)
 def test_categories_in_onnx(start: dict[str, object]) -> None:
     """ONNX Runtime finds the same vectors, also of a missing and of an unknown value."""
     pytest.importorskip("onnxruntime")

@@ -46,8 +46,10 @@ CATEGORIES = 32
 """A category of at most so many values has a column for each; one of more values is a single column of numbers."""
 CODES = 4096
 """At most so many values of a category have a number of their own; the others share one."""
-BINS = 16
+BINS, MANY_BINS = 16, 32
 """Into so many parts, of equally many rows, a column of numbers is cut for the encodings of a network."""
+MANY_ROWS, MANY_COLUMNS = 2_000, 64
+"""Into ``MANY_BINS`` from so many rows on, where there are at most so many columns of numbers."""
 BINNED_COLUMNS = 256
 """With more columns of numbers than this none is cut: their encodings would be wider than a network can use."""
 BINNED_ROWS = 100_000
@@ -346,22 +348,23 @@ def learn(table: Table, rows: np.ndarray | None = None) -> dict[str, Any]:
 
     Of a column of numbers: mean and standard deviation of what is there; the mean stands in for a missing value, and a
     column that has some gets a second one that says so. ``edges`` cut each column (standardised) into at most ``BINS``
-    parts of equally many rows: no input follows from them, a network may encode numbers by them. Of a date: its parts
-    that change, and once whether it is missing. Of a category: its values that occur at least twice, the most frequent
-    first. If they are at most ``CATEGORIES``, each is a column of zeros and ones, and where others occur one column is
-    for all of those, also for what was never seen. If they are more, ``codes`` is how many numbers their one column
-    holds: 0 is a missing value, then follow at most ``CODES`` values, and the last is all others. Of a text: its bag of
-    words.
+    parts (``MANY_BINS`` of many rows) of about equally many rows: no input follows from them, a network may encode
+    numbers by them. Of a date: its parts that change, and once whether it is missing. Of a category: its values that
+    occur at least twice, the most frequent first. If they are at most ``CATEGORIES``, each is a column of zeros and
+    ones, and where others occur one column is for all of those, also for what was never seen. If they are more,
+    ``codes`` is how many numbers their one column holds: 0 is a missing value, then follow at most ``CODES`` values,
+    and the last is all others. Of a text: its bag of words.
     """
     mean, std, missing = _moments(table.numbers, rows)
     parts = {part_name(name, part): (name, part) for name in table.dates for part in PARTS}
     constants: dict[str, Any] = {"numbers": [], "categories": [], "edges": []}
     cut = len(table.number_names) <= BINNED_COLUMNS
+    bins = _parts(len(table) if rows is None else len(rows), len(table.number_names))
     for i, name in enumerate(table.number_names):
         entry = {"name": name, "mean": float(mean[i]), "std": float(std[i]), "missing": bool(missing[i])}
         if name in table.commas:
             entry["comma"] = True
-        edges = _edges(table.numbers[:, i], rows, entry) if cut or name in parts else []
+        edges = _edges(table.numbers[:, i], rows, entry, bins) if cut or name in parts else []
         if name in parts:
             source, part = parts[name]
             if len(edges) < 2:
@@ -494,15 +497,29 @@ def _words(name: str, known: Sequence[str]) -> dict[str, Any]:
     return {**entry, "other": True} if values and len(seen) > len(values) else entry
 
 
-def _edges(column: np.ndarray, rows: np.ndarray | None, entry: Mapping[str, Any]) -> list[float]:
-    """The different quantiles of a column, standardised; empty where nothing is there."""
+def _edges(column: np.ndarray, rows: np.ndarray | None, entry: Mapping[str, Any], most: int) -> list[float]:
+    """Quantiles of a column, standardised, ``most`` parts between them; empty where nothing is there.
+
+    A value so frequent that several quantiles fall on it is one edge, and the others are quantiles of all other values:
+    else a column of mostly zeros would have hardly any.
+    """
     places = np.arange(len(column)) if rows is None else np.asarray(rows)
     some = np.asarray(column[places[:: -(-len(places) // BINNED_ROWS)]], dtype=np.float64)
     some = some[~np.isnan(some)]
     if not len(some):
         return []
-    quantiles = np.quantile(some, np.linspace(0, 1, BINS + 1))
-    return [float(edge) for edge in np.unique(np.float32((quantiles - entry["mean"]) / entry["std"]))]
+    values, counts = np.unique(np.quantile(some, np.linspace(0, 1, most + 1)), return_counts=True)
+    frequent = values[counts > 1]
+    others = some[~np.isin(some, frequent)]
+    if len(frequent) and len(others):
+        shares = np.linspace(0, 1, max(2, most + 1 - len(frequent)))
+        values = np.concatenate([frequent, np.quantile(others, shares)])
+    return [float(edge) for edge in np.unique(np.float32((values - entry["mean"]) / entry["std"]))]
+
+
+def _parts(rows: int, columns: int) -> int:
+    """Into how many parts a column of numbers is cut: more where there are many rows, and not many columns."""
+    return MANY_BINS if rows >= MANY_ROWS and columns <= MANY_COLUMNS else BINS
 
 
 def words_of(constants: Mapping[str, Any]) -> list[str]:
