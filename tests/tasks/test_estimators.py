@@ -36,7 +36,7 @@ def fitted() -> nw.TabularClassifier:
     """A classifier of a table."""
     with pytest.MonkeyPatch.context() as patch:
         hurry(patch)
-        return nw.TabularClassifier(max_trials=2, n_jobs=1).fit(*table(120))
+        return nw.TabularClassifier(max_trials=3, n_jobs=1).fit(*table(120))
 
 
 @pytest.fixture(scope="module")

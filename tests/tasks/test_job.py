@@ -19,6 +19,7 @@ from netwright import tasks
 from netwright.cli.app import run
 from netwright.errors import InfeasibleError, InputError
 from netwright.strategies import STRATEGIES
+from netwright.tasks import job
 from netwright.tasks.job import configuration
 from netwright.tasks.prediction import Predictor
 from netwright.tasks.preprocessing import apply
@@ -351,3 +352,12 @@ def test_every_strategy_goes_the_whole_way(tmp_path: Path, name: str) -> None:
     assert (tmp_path / "run" / "best" / "model.py").is_file()
     again = tasks.resume(tmp_path / "run")
     assert (again.winner.score, again.best.number) == (outcome.winner.score, outcome.best.number)
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch"), [(20, 16), (150, 16), (400, 16), (600, 32), (1100, 64), (2047, 64), (2048, 128), (10**6, 128)]
+)
+def test_tables_of_few_rows_have_small_batches(rows: int, batch: int) -> None:
+    """At least sixteen steps an epoch where batches of sixteen allow it; other kinds keep their batches."""
+    assert job._recipe("tables", "tables", True, False, 3, rows).batch_size == batch
+    assert job._recipe("text", "text", True, False, 3, rows).batch_size == 64

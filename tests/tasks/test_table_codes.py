@@ -49,7 +49,7 @@ def test_from_the_search_to_the_folder(quick: None, tmp_path: Path) -> None:
     out = tmp_path / "study"
     nw.tasks.search(tmp_path / "sales.csv", target="sold", max_trials=1, n_jobs=1, out=out)
     about = nw.tasks.show(out)["trials"][0]["architecture"]
-    assert {"network", "embedding"} <= about.keys()
+    assert {"network", "linear.embedding"} <= about.keys()
     new = pd.DataFrame(
         {"kind": ["a", "b", "c", "a"], "shop": ["shop 3", "never seen", None, "shop 8"], "size": [0.1, 0.2, 0.3, 0.4]}
     )

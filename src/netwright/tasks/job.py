@@ -50,6 +50,8 @@ DEFAULT_TIME_LIMIT = 600.0
 """Seconds of a search that was given no limit at all."""
 SEARCH_SHARE = 0.5
 """At least this part of a time limit is search."""
+LEAST_BATCH, LEAST_STEPS = 16, 16
+"""Batches of tables are smaller where an epoch would have fewer steps, but never smaller than this."""
 TARGET_TRIALS = 20
 """As many full trials a search plans for; inherited weights make it about twice as many."""
 KEPT_BACK = 0.2
@@ -785,9 +787,10 @@ def evaluator_of(about: Mapping[str, Any], folder: Path) -> Train:
     with np.load(folder / "data" / "split.npz", allow_pickle=False) as arrays:
         names = ("train", "validation", "selection", "test", "between", "origins")
         parts = Split(**{name: arrays[name] for name in names if name in arrays})
+    labelled, rows = about["classes"] is not None, len(parts.development)
     return Train(
         data,
-        _recipe(about["baseline"], about["kind"], about["classes"] is not None, about["flip"], about["epochs"]),
+        _recipe(about["baseline"], about["kind"], labelled, about["flip"], about["epochs"], rows),
         split=parts,
         epochs=about["trial_epochs"],
         test=Data.load(test_folder) if test_folder.exists() else None,
@@ -795,8 +798,11 @@ def evaluator_of(about: Mapping[str, Any], folder: Path) -> Train:
     )
 
 
-def _recipe(baseline: str, kind: str, classification: bool, flip: bool, epochs: int) -> Recipe:
-    """The baseline's own recipe, so that both are trained alike."""
+def _recipe(baseline: str, kind: str, classification: bool, flip: bool, epochs: int, rows: int) -> Recipe:
+    """The baseline's own recipe, so that both are trained alike; for tables of few rows in smaller batches.
+
+    An epoch of them would else be a step or two, and a trial over before it learnt anything.
+    """
     from netwright.training.recipes import Recipe
     from netwright.zoo import baselines
 
@@ -804,6 +810,9 @@ def _recipe(baseline: str, kind: str, classification: bool, flip: bool, epochs: 
     if kind == "images":
         others = [name for name in fields.get("augment", ()) if name != "flip"]
         fields["augment"] = tuple(others) + (("flip",) if flip else ())
+    if kind == "tables":
+        batch = max(LEAST_BATCH, 2 ** int(math.log2(max(1, rows / LEAST_STEPS))))
+        fields["batch_size"] = min(fields["batch_size"], batch)
     recipe = Recipe(**fields).replace(epochs=epochs)
     return recipe if classification else recipe.replace(label_smoothing=0.0)
 
@@ -826,7 +835,7 @@ def _pace(
     found: Found, baseline: str, loaded: Loaded, parts: Split, limit: float, jobs: int, device: str
 ) -> tuple[float, int]:
     """How long an epoch on all rows takes what is found, and how many of the rows fit into the time."""
-    recipe = _recipe(baseline, loaded.kind, loaded.data.classes is not None, loaded.flip, 1)
+    recipe = _recipe(baseline, loaded.kind, loaded.data.classes is not None, loaded.flip, 1, len(loaded.data))
     seconds = pacing.found_epoch_seconds(found, loaded.data, recipe, device)
     trained = len(parts.train) / len(loaded.raw)
     share = pacing.share_in_time(seconds, SEARCH_SHARE * limit * jobs / TARGET_TRIALS, 0.4 * limit, trained)
@@ -862,7 +871,7 @@ def _baseline_epoch_seconds(baseline: str, loaded: Loaded, device: str) -> float
     from netwright.zoo import baselines
 
     data = loaded.data
-    recipe = _recipe(baseline, loaded.kind, data.classes is not None, loaded.flip, 1)
+    recipe = _recipe(baseline, loaded.kind, data.classes is not None, loaded.flip, 1, len(data))
     network = baselines.baseline(baseline).build(data.input_shape, data.outputs, data.facts)
     return pacing.seconds_a_row(network, data, recipe, device) * len(data)
 
