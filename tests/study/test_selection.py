@@ -479,6 +479,23 @@ def test_known_good_starts_have_half_of_the_places_for_few_examples(monkeypatch:
         assert [order.index(trial.architecture) for trial in finalists] == chosen
 
 
+def test_of_finalists_that_are_alike_a_known_good_start_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By cross-validation alone: the others were found with the data that judge them."""
+    study = study_of(Tints, Seer, trials=10)
+    best = select(study, epochs=12, baseline="digits").trial
+    ranking = [study.trials[number] for number, _ in select(study, epochs=12, baseline="digits").ranking]
+    for start in (trial for trial in ranking if trial is not best and trial.architecture["sight"] > 0.4):
+        again = study_of(Tints, Seer, trials=10)
+        monkeypatch.setattr(again.strategy, "known_good", lambda start=start: [dict(start.architecture)])
+        assert select(again, epochs=12, baseline="digits").trial.architecture == start.architecture
+        monkeypatch.setattr(selection_module, "FEW", 0)
+        again = study_of(Tints, Seer, trials=10)
+        monkeypatch.setattr(again.strategy, "known_good", lambda start=start: [dict(start.architecture)])
+        assert select(again, epochs=12, baseline="digits").trial.architecture == best.architecture
+        return
+    pytest.fail("none of the others is alike")
+
+
 def test_a_plan_of_few_examples_gives_way_where_time_is_short() -> None:
     """Cross-validation first, with ever fewer finalists; then the selection data."""
     plans = [

@@ -497,6 +497,10 @@ class _Selection:
         asked = self._asked()
         error = standard_error(max(scores.values()), self.train, count) if asked is None else 0.0
         alike = [number for number in scores if scores[number] >= max(scores.values()) - error]
+        if plan.crossed:
+            # The others were found with most of the data that judge them here.
+            known = {trial.number for trial in self._known()}
+            alike = [number for number in alike if number in known] or alike
         sizes = dict.fromkeys(scores, 0.0)
         if by_origin:
             alike = _alike(by_origin)
