@@ -240,6 +240,10 @@ def test_epochs_are_halved_before_finalists_are_given_up() -> None:
     """Down to the usual number, and not below it."""
     assert choose_plan(100, 1.0, 120, 2, available=9, usual=30) == Plan(2, 1, 2, 60)
     assert choose_plan(100, 1.0, 120, 2, available=9, usual=100) == Plan(1, 0, 1, 120)
+    # One finalist, judged for its length alone, is none that was chosen.
+    assert choose_plan(130, 1.0, 160, 1, available=9, usual=40) == Plan(2, 1, 2, 40)
+    assert choose_plan(100, 1.0, 80, 1, available=9, usual=80) == Plan(1, 0, 1, 80)
+    assert choose_plan(130, 1.0, 80, 1, available=9, usual=80) == Plan(1, 1, 1, 80)
 
 
 def test_a_limit_that_no_trial_kept_is_told_with_the_nearest_miss() -> None:
@@ -455,7 +459,9 @@ def test_of_finalists_that_origins_do_not_tell_apart_the_smallest_is_taken() -> 
     """Those that are behind by more than two standard errors are none of them."""
     best = np.array([0.3, 0.1, 0.4, 0.2])
     worths = {4: best, 5: best - np.array([0.2, -0.1, 0.0, 0.0]), 6: best - np.array([0.1, 0.1, 0.2, 0.1])}
-    assert [4, 5] == selection_module._alike(worths)
+    assert [4, 5] == selection_module._alike(worths, 2.0)
+    assert [4, 5] == selection_module._alike(worths, 1.0)
+    assert [4] == selection_module._alike(worths, 0.1)
 
 
 class Tints(Sight):

@@ -355,9 +355,9 @@ def test_every_strategy_goes_the_whole_way(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "batch"), [(20, 16), (150, 16), (400, 16), (600, 32), (1100, 64), (2047, 64), (2048, 128), (10**6, 128)]
+    ("rows", "batch"), [(20, 16), (150, 16), (319, 16), (320, 32), (700, 64), (1279, 64), (1280, 128), (10**6, 128)]
 )
 def test_tables_of_few_rows_have_small_batches(rows: int, batch: int) -> None:
-    """At least sixteen steps an epoch where batches of sixteen allow it; other kinds keep their batches."""
+    """At least ten steps an epoch where batches of sixteen allow it; other kinds keep their batches."""
     assert job._recipe("tables", "tables", True, False, 3, rows).batch_size == batch
     assert job._recipe("text", "text", True, False, 3, rows).batch_size == 64

@@ -206,8 +206,8 @@ def choose_plan(
     while usual is not None and shorter[-1] // 2 >= usual:
         shorter.append(shorter[-1] // 2)
     orders = [((finalists, few, refit), count, True) for count in shorter for finalists, refit in OF_FEW if few]
-    orders += [(plan, count, False) for count in shorter for plan in PLANS if plan[1]]
-    orders += [(plan, count, False) for plan in PLANS if not plan[1] for count in shorter]
+    orders += [(plan, count, False) for count in shorter for plan in PLANS if plan[0] > 1]
+    orders += [(plan, count, False) for plan in PLANS if plan[0] == 1 for count in shorter]
     for (finalists, judged, refit), count, crossed in orders:
         judged_seeds = judged if available > 1 else 0
         others = members if judged_seeds else 0
@@ -333,14 +333,14 @@ def _quick(study: Study, train: Train, file: Path) -> tuple[Trial, Path, Fitted]
 
 @dataclass(frozen=True)
 class _Judged:
-    """By the numbers of the finalists' trials their scores and losses, of examples in an order by their origins, too.
+    """By the numbers of the finalists' trials their scores and losses; ``count`` is how many examples judged each.
 
-    ``count`` is how many examples judged each.
+    ``worths`` are of a cross-validation what each example counts, or each origin where examples are in an order.
     """
 
     scores: Mapping[int, float]
     losses: Mapping[int, float]
-    by_origin: Mapping[int, Array]
+    worths: Mapping[int, Array]
     count: int
 
 
@@ -493,18 +493,21 @@ class _Selection:
         if best_plan and not self.study.noted("length"):
             self.study.note("length", epochs=plans[best_plan].epochs)
         judged = judgements[best_plan]
-        scores, losses, by_origin, count = judged.scores, judged.losses, judged.by_origin, judged.count
+        scores, losses, worths, count = judged.scores, judged.losses, judged.worths, judged.count
         asked = self._asked()
         error = standard_error(max(scores.values()), self.train, count) if asked is None else 0.0
         alike = [number for number in scores if scores[number] >= max(scores.values()) - error]
-        if plan.crossed:
+        sizes = dict.fromkeys(scores, 0.0)
+        if plan.crossed and self._ordered():
+            # The smallest of them is taken: a few origins do not tell a large network's luck from its merit. Two
+            # errors, since the search has chosen by some of these examples already.
+            alike = _alike(worths, 2.0)
+            sizes = {trial.number: trial.metrics["params"] for trial in finalists}
+        elif plan.crossed:
+            alike = _alike(worths, 1.0) if asked is None else alike
             # The others were found with most of the data that judge them here.
             known = {trial.number for trial in self._known()}
             alike = [number for number in alike if number in known] or alike
-        sizes = dict.fromkeys(scores, 0.0)
-        if by_origin:
-            alike = _alike(by_origin)
-            sizes = {trial.number: trial.metrics["params"] for trial in finalists}
         prices = _prices([trial for trial in finalists if trial.number in alike], self.study.objectives[1:])
         best = min(alike, key=lambda number: (prices[number], sizes[number], losses[number], number))
         return self.study.history.trials[best], tuple(sorted(scores.items(), key=lambda pair: -pair[1]))
@@ -520,10 +523,10 @@ class _Selection:
             if all(training.key in records for training in trainings[trial.number])
         }
         asked, goal = self._asked(), read_goal(self.train.data.task)
-        by_origin: dict[int, Array] = {}
+        worths: dict[int, Array] = {}
         if plan.crossed and goal.ordered:
-            by_origin = {n: np.array([goal.worth(each["score"]) for each in some]) for n, some in judged.items()}
-            scores = {number: float(some.mean()) for number, some in by_origin.items()}
+            worths = {n: np.array([goal.worth(each["score"]) for each in some]) for n, some in judged.items()}
+            scores = {number: float(some.mean()) for number, some in worths.items()}
             losses = {number: -score for number, score in scores.items()}
             count = len(self.train.split.selection)
         elif plan.crossed:
@@ -532,12 +535,13 @@ class _Selection:
             told = {number: _judgement(outputs, targets, goal, self.train.scorers) for number, outputs in whole.items()}
             scores = {number: _score(each, asked) for number, each in told.items()}
             losses = {number: float(each["loss"]) for number, each in told.items()}
+            worths = {number: goal.credits(outputs, targets) for number, outputs in whole.items()}
             count = len(targets)
         else:
             scores = {number: float(np.mean([_score(each, asked) for each in some])) for number, some in judged.items()}
             losses = {number: float(np.mean([each["loss"] for each in some])) for number, some in judged.items()}
             count = len(self.train.split.selection)
-        return _Judged(scores, losses, by_origin, count)
+        return _Judged(scores, losses, worths, count)
 
     def _is_better(self, shorter: _Judged, longer: _Judged) -> bool:
         """Whether shorter training is better for the finalists on average, by half a standard error of an accuracy."""
@@ -564,9 +568,11 @@ class _Selection:
         return read_goal(self.train.data.task).ordered
 
     def _blind(self, plan: Plan) -> bool:
-        """Whether what follows one time alone would judge: examples in an order, hardly more of them than outputs."""
+        """Whether what follows one time alone would judge: examples that share steps, hardly more than one has."""
+        from netwright.training.goals import read_goal
+
         few = len(self.train.split.selection) <= 2 * self.train.data.outputs
-        return few and self._ordered() and not plan.crossed
+        return few and read_goal(self.train.data.task).overlapping and not plan.crossed
 
     def _plainest(self) -> Trial:
         """The smallest of the known-good starts, of equal ones the best: what to take where nothing can be told."""
@@ -1056,15 +1062,14 @@ def cross_parts(train: Train) -> tuple[tuple[Array, Array], ...]:
     return tuple((np.sort(np.concatenate([*parts[:fold], *parts[fold + 1 :]])), parts[fold]) for fold in range(FOLDS))
 
 
-def _alike(by_origin: Mapping[int, Array]) -> list[int]:
-    """Those that are behind the best by no more than two standard errors of the difference over the origins.
+def _alike(worths: Mapping[int, Array], errors: float) -> list[int]:
+    """Those that are behind the best by no more than so many standard errors of the difference.
 
-    The smallest of them is taken: a few origins do not tell a large network's luck from its merit (as the rule of one
-    standard error, Breiman et al. 1984; two, since the search has chosen by some of these examples already).
+    ``worths`` are what each has at the same origins or examples. One error is the rule of Breiman et al. (1984).
     """
-    best = max(by_origin.values(), key=lambda worths: float(worths.mean()))
-    behind = {number: best - worths for number, worths in by_origin.items()}
-    return [number for number, gaps in behind.items() if gaps.mean() <= 2 * gaps.std(ddof=1) / len(gaps) ** 0.5]
+    best = max(worths.values(), key=lambda each: float(each.mean()))
+    behind = {number: best - each for number, each in worths.items()}
+    return [number for number, gaps in behind.items() if gaps.mean() <= errors * gaps.std(ddof=1) / len(gaps) ** 0.5]
 
 
 def _judged(train: Train) -> Array:

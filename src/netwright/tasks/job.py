@@ -50,7 +50,7 @@ DEFAULT_TIME_LIMIT = 600.0
 """Seconds of a search that was given no limit at all."""
 SEARCH_SHARE = 0.5
 """At least this part of a time limit is search."""
-LEAST_BATCH, LEAST_STEPS = 16, 16
+LEAST_BATCH, LEAST_STEPS = 16, 10
 """Batches of tables are smaller where an epoch would have fewer steps, but never smaller than this."""
 TARGET_TRIALS = 20
 """As many full trials a search plans for; inherited weights make it about twice as many."""

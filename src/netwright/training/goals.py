@@ -53,6 +53,8 @@ class Goal(ABC):
     """Whether targets are whole numbers."""
     ordered: ClassVar[bool] = False
     """Whether examples follow each other in time, so that none may be judged by a network that saw later ones."""
+    overlapping: ClassVar[bool] = False
+    """Whether what is predicted of an example is in part what is predicted of the next one: steps in time."""
     least: float = -math.inf
     """The score that no answers fall short of."""
 
@@ -207,7 +209,7 @@ class Regression(Goal):
 class Forecast(Goal):
     """Numbers to come: the mean absolute error, in units of the seasonal naive forecast's."""
 
-    name, metrics, shown, ordered = "forecast", ("val_mase",), "mase", True
+    name, metrics, shown, ordered, overlapping = "forecast", ("val_mase",), "mase", True, True
     credit = "scaled error less"
     way = "minimize"
 
