@@ -133,7 +133,7 @@ def values_kept(
 ) -> dict[str, Answer]:
     """Answers for the decisions that a method which mixes weights cannot learn, such as a dropout rate.
 
-    They are those of the first of ``starts``, networks that are known to be good, else the first values. None where the
+    They are those of ``starts``, networks that are known to be good, the first of them that has one. None where the
     method takes the space as it is, or cannot take it for other reasons (it says so itself).
     """
     if all(decision.kind not in ("choose", "range") or decision.of_training for decision in space.decisions):
@@ -146,11 +146,10 @@ def values_kept(
         _ = one_shot.supernet
     except SpaceError:
         problems = unmixable(made(space, about["seed"]))
-        start = starts[0] if starts else {}
         kept = {}
         for decision in space.decisions:
             if decision.name in problems:
-                good = start.get(decision.name, decision.first)
+                good = next((start[decision.name] for start in starts if decision.name in start), decision.first)
                 kept[decision.name] = decision.first if decision.position(good) is None else good
         return kept
     return {}
