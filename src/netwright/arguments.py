@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -29,6 +30,15 @@ def as_whole(name: str, value: Any, least: int) -> int:
     number = int(value) if isinstance(value, np.integer) else value
     whole("", least, **{name: number})
     return int(number)
+
+
+def as_workers(name: str, value: Any) -> int:
+    """The number of workers as an ``int``: -1, and None, are as many as the CPUs that this process may use."""
+    if value is None or (isinstance(value, int | np.integer) and value == -1):
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+        raise InputError(f"{name} is a whole number of at least 1, or -1 for all cores, found {value!r}")
+    return int(value)
 
 
 def positive(owner: str, **values: Any) -> None:

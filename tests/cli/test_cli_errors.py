@@ -132,6 +132,8 @@ def test_ctrl_c_during_the_imports(module: str) -> None:
         (("search", "digits", "--max-trials", "1.5"), "'--max-trials'"),
         (("search", "digits", "--seed", "-1"), "'--seed'"),
         (("search", "digits", "--jobs", "true"), "'--jobs'"),
+        (("search", "digits", "--jobs", "0"), "--jobs is a whole number of at least 1, or -1 for all cores, found 0"),
+        (("search", "no-such-data", "--jobs", "-1"), "no-such-data"),
         (("search", "digits", "extra"), "unexpected extra argument"),
         (("search", "digits", "--time-limit", "-5m"), "--time-limit is a number with s, m, h or d, found '-5m'"),
         (("search", "digits", "--time-limit", "0"), "--time-limit is above zero and finite, found '0'"),

@@ -21,6 +21,7 @@ from torch.utils.data import Dataset, IterableDataset, Subset, TensorDataset
 
 import netwright as nw
 from netwright.errors import DataError, InputError
+from netwright.tasks.fitting import seed_of
 from netwright.testing.toy import blobs, plane
 from netwright.training import split
 
@@ -155,6 +156,15 @@ def test_random_state_is_a_whole_number(tmp_path: Path, state: Any) -> None:
     with pytest.raises(InputError, match=f"random_state is a whole number from 0 on or None, found {state!r}"):
         nw.TabularClassifier(random_state=state, out=tmp_path / "run").fit(*table())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("make", [np.random.RandomState, np.random.default_rng])
+def test_random_state_may_be_a_generator(make: Callable[[int], Any]) -> None:
+    """A number is drawn from it: the same from one that begins alike, another the next time."""
+    state = make(3)
+    first, second = seed_of(state), seed_of(state)
+    assert first == seed_of(make(3)) != second
+    assert type(first) is int
 
 
 @pytest.mark.parametrize("name", ["m.tflite", "m.pt", "m.PT2"])

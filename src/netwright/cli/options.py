@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from netwright.arguments import as_workers
 from netwright.durations import parse_duration
 from netwright.errors import InputError, nearest
 
@@ -20,7 +21,13 @@ TimeLimit = Annotated[
 ]
 MaxTrials = Annotated[int | None, typer.Option("--max-trials", metavar="N", min=1, help="Stop after so many trials.")]
 Jobs = Annotated[
-    int | None, typer.Option("--jobs", metavar="N", min=1, help="Worker processes, at most K. Default: one a core.")
+    int | None,
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        callback=lambda value: None if value is None else as_workers("--jobs", value),
+        help="Worker processes, at most K; -1, and the default: one a core.",
+    ),
 ]
 
 

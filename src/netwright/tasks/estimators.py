@@ -73,9 +73,10 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
     start_weights:
         False takes no weights from ``start_from``.
     n_jobs:
-        Worker processes; None is one a core.
+        Worker processes; None and -1 are one a core.
     random_state:
-        Fixes the split, the search and the training.
+        Fixes the split, the search and the training: a whole number, None (as 0), or a generator of NumPy, from which
+        a number is drawn.
     device, on:
         Where networks train; and where ``latency_ms`` is from, if it is asked for: a runtime of this host, such as
         ``"torch:2"``, or a profile, or its file.
@@ -104,7 +105,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         objectives: Mapping[str, str] | None = None,
         constraints: Mapping[str, float] | None = None,
         n_jobs: int | None = None,
-        random_state: int | None = 0,
+        random_state: int | np.random.RandomState | np.random.Generator | None = 0,
         device: str = "auto",
         on: str | Latency | Profile | None = None,
         out: str | Path | None = None,

@@ -18,6 +18,9 @@ from netwright.tasks.checks import shorten
 from netwright.tasks.job import search, so_far
 from netwright.tasks.outcome import Outcome
 
+LARGEST_SEED = np.iinfo(np.int32).max
+"""Seeds that are drawn from a generator are below it, as scikit-learn draws them."""
+
 
 def folder_of(estimator: object, out: Any) -> Path:
     """The folder of the study; without ``out`` a temporary one, which is removed with the estimator."""
@@ -31,9 +34,13 @@ def folder_of(estimator: object, out: Any) -> Path:
 
 
 def seed_of(random_state: Any) -> int:
-    """The seed of a search; None is 0, and InputError for what is no whole number from 0 on."""
+    """The seed of a search, drawn from a generator of NumPy; None is 0, and InputError for anything else."""
     if random_state is None:
         return 0
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(LARGEST_SEED))
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(LARGEST_SEED))
     whole = isinstance(random_state, numbers.Integral) and not isinstance(random_state, bool)
     if not (whole and random_state >= 0):
         raise InputError(f"random_state is a whole number from 0 on or None, found {random_state!r}")

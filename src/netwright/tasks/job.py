@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from netwright import costs
+from netwright.arguments import as_workers
 from netwright.durations import parse_duration
 from netwright.errors import InfeasibleError, InputError, ResourceError, StoreError, nearest
 from netwright.progress import Phase, Progress, Watch
@@ -984,10 +985,7 @@ def _device(device: str) -> str:
 
 
 def _jobs(n_jobs: int | None, parallel: int) -> int:
-    if n_jobs is not None and (isinstance(n_jobs, bool) or n_jobs < 1):
-        raise InputError(f"the number of workers is at least 1, found {n_jobs}")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(n_jobs if n_jobs is not None else cores, parallel)
+    return min(as_workers("n_jobs", n_jobs), parallel)
 
 
 def _strategy_name(strategy: Any) -> str:
