@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
@@ -14,7 +15,8 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.utils.class_weight import compute_sample_weight
 
 import netwright as nw
-from netwright.errors import InputError
+from netwright.errors import DataError, InputError
+from netwright.tasks.fitting import pair_of
 from netwright.tasks.job import resume, so_far
 from netwright.tasks.labels import balanced, read_labels
 from netwright.tasks.prediction import Predictor
@@ -99,6 +101,43 @@ def test_callbacks_and_folders_that_are_none(options: dict[str, Any], message: s
     """Nothing is begun."""
     with pytest.raises(InputError, match=message):
         nw.TabularClassifier(**SMALL, **options).fit(*table())
+
+
+X, Y = np.zeros((20, 2)), np.arange(20) % 2
+
+
+@pytest.mark.parametrize(
+    ("eval_set", "found"),
+    [
+        (pd.DataFrame(X), "found a DataFrame"),
+        (X, "found a ndarray"),
+        ({"X": X, "y": Y}, "found a dict"),
+        ((X, Y, Y), "found a tuple of 3"),
+        ([X], "found a list of 1"),
+    ],
+)
+def test_an_eval_set_is_a_pair(eval_set: Any, found: str, tmp_path: Path) -> None:
+    """Anything else is refused by its type, before anything is begun."""
+    with pytest.raises(InputError, match=rf"eval_set is a pair of .*, {found}\. Give eval_set=\(X, y\)"):
+        nw.TabularClassifier(**SMALL, out=tmp_path / "run").fit(X, Y, eval_set)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_list_of_one_pair_is_the_pair() -> None:
+    """Others take lists of pairs; of two none would be judged on."""
+    for eval_set in ((X, Y), [X, Y], [(X, Y)], [[X, Y]]):
+        assert pair_of(eval_set)[0] is X
+        assert pair_of(eval_set)[1] is Y
+    assert (["a", "b"], ("u", "v")) == pair_of([["a", "b"], ("u", "v")])
+    with pytest.raises(InputError, match="eval_set holds 2 pairs, one is judged on"):
+        pair_of([(X, Y), (X, Y)])
+
+
+def test_columns_of_an_eval_set_are_named() -> None:
+    """Those that are missing, and those that are new."""
+    frame = pd.DataFrame(X, columns=["a", "b"])
+    with pytest.raises(DataError, match=r"eval_set of an estimator.*: missing is 'a'; new is 'z'"):
+        nw.TabularClassifier(**SMALL).fit(frame, Y, (frame.rename(columns={"a": "z"}), Y))
 
 
 def test_callbacks_are_looked_at_before_the_data() -> None:

@@ -602,7 +602,10 @@ def test_a_class_only_in_the_test_part(table: Any) -> None:
 def test_a_test_part_that_does_not_fit(table: Any) -> None:
     """Another number of features, no labels, or no rows."""
     X, y = table
-    with pytest.raises(DataError, match=r"X_test of shape \(4, 2\) does not fit X of shape \(40, 3\)"):
+    expected = (
+        "X_test (eval_set of an estimator) of shape (4, 2) does not fit X of shape (40, 3): missing is 'column 2'"
+    )
+    with pytest.raises(DataError, match=re.escape(expected)):
         from_arrays(X, y, X_test=X[:4, :2], y_test=y[:4])
     with pytest.raises(DataError, match="y_test is missing beside X_test"):
         from_arrays(X, y, X_test=X[:4])

@@ -144,8 +144,8 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         """Searches, and returns itself.
 
         ``X``: images (N, H, W), (N, C, H, W) or (N, H, W, C), or a table (N, F), array or data frame. ``y``: N labels
-        or numbers. ``eval_set`` is a held-out test part ``(X, y)`` to judge on; else a fifth of the data is held out.
-        ``sample_weight`` says how much each row counts in training; scores count all alike.
+        or numbers. ``eval_set`` is a held-out test part ``(X, y)`` to judge on, or a list of one; else a fifth of the
+        data is held out. ``sample_weight`` says how much each row counts in training; scores count all alike.
 
         ``X`` may also be the path of a file or a folder, as the command line takes it; ``y`` is then the name of the
         column to predict, where there are columns. Or it is a ``torch.utils.data.Dataset`` of pairs, without ``y``, and
@@ -160,8 +160,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
             if y is not None:
                 raise InputError("the targets are those of the data set", hint="Leave y out")
             X, y = fitting.items_of(X)
-        if fitting.is_dataset(eval_set):
-            eval_set = fitting.items_of(eval_set, "eval_set")
+        X_test, y_test = (None, None) if eval_set is None else fitting.pair_of(eval_set)
         if y is None and self._needs_y and not path:
             raise DataError("requires y to be passed, but the target y is None", hint="Pass y, one value a row")
         if getattr(y, "ndim", 1) == 2 and y.shape[1] == 1:
@@ -173,7 +172,6 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
             raise InputError(f"an objective is 'maximize' or 'minimize', found {wrong!r}")
         seed = fitting.seed_of(self.random_state)
         out = fitting.folder_of(self, self.out)
-        X_test, y_test = (None, None) if eval_set is None else (self._taken(eval_set[0], "eval_set[0]"), eval_set[1])
         self.study_: Outcome = fitting.searched(
             out,
             X if path else self._taken(X, "X"),
@@ -194,7 +192,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
             seed=seed,
             device=self.device,
             on=self.on,
-            X_test=X_test,
+            X_test=None if X_test is None else self._taken(X_test, "eval_set[0]"),
             y_test=y_test,
             sample_weight=sample_weight,
             class_weight=self.class_weight,

@@ -90,3 +90,26 @@ def items_of(data: Any, name: str = "X") -> tuple[np.ndarray, np.ndarray | None]
         said = f"the items of {name} have different shapes: {shapes[0]} and {shapes[1]}"
         raise InputError(said, hint="Transform them to one size")
     return np.array(examples), np.array([np.asarray(item[1]) for item in items]) if paired else None
+
+
+def pair_of(eval_set: Any) -> tuple[Any, Any]:
+    """The examples of an ``eval_set`` and their targets; a list of one such pair is taken as well.
+
+    InputError for anything else.
+    """
+    if is_dataset(eval_set):
+        eval_set = items_of(eval_set, "eval_set")
+    if isinstance(eval_set, list) and len(eval_set) == 1 and isinstance(eval_set[0], tuple | list):
+        eval_set = eval_set[0]
+    arrays = isinstance(eval_set, list) and all(
+        isinstance(each, tuple) and len(each) == 2 and hasattr(each[0], "shape") for each in eval_set
+    )
+    if arrays and len(eval_set) > 1:
+        raise InputError(f"eval_set holds {len(eval_set)} pairs, one is judged on", hint="Give one: eval_set=(X, y)")
+    if not isinstance(eval_set, tuple | list) or len(eval_set) != 2:
+        many = f" of {len(eval_set)}" if isinstance(eval_set, tuple | list) else ""
+        raise InputError(
+            f"eval_set is a pair of examples and their targets, found a {type(eval_set).__name__}{many}",
+            hint="Give eval_set=(X, y)",
+        )
+    return eval_set[0], eval_set[1]

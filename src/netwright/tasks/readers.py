@@ -288,12 +288,29 @@ def _test_part(X_test: Any, y_test: Any, raw: Raw, names: tuple[str, str, str, s
     else:
         same = raw.kind != "images" or inputs.shape[1:] == raw.X.shape[1:]
     if not same:
-        raise DataError(f"{names[2]} of shape {inputs.shape} does not fit {names[0]} of shape {raw.X.shape}")
+        part = f"{names[2]} (eval_set of an estimator)" if names[2] == "X_test" else names[2]
+        odd = ""
+        if isinstance(inputs, Table) and isinstance(raw.X, Table):
+            odd = f": {_odd_columns(inputs.names, raw.X.names)}"
+        raise DataError(f"{part} of shape {inputs.shape} does not fit {names[0]} of shape {raw.X.shape}{odd}")
     y = code(y_test, raw.labels, rows=len(inputs), name=names[3], X=names[2])
     if raw.labels.parts:
         parts = tuple((key, replace(each, y=y[:, place])) for place, (key, each) in enumerate(raw.labels.parts))
         return Raw(inputs, Labels(y, None, raw.labels.goal, parts=parts))
     return Raw(inputs, Labels(y, raw.labels.classes, raw.labels.goal))
+
+
+def _odd_columns(names: Sequence[str], expected: Sequence[str]) -> str:
+    """In what the columns of a part differ from those of the training part."""
+    said = []
+    for which, some in (
+        ("missing", [name for name in expected if name not in names]),
+        ("new", [name for name in names if name not in expected]),
+    ):
+        if some:
+            shown = ", ".join(map(shorten, some[:5])) + (", …" if len(some) > 5 else "")
+            said.append(f"{which} {'is' if len(some) == 1 else 'are'} {shown}")
+    return "; ".join(said)
 
 
 def _bundled(name: str) -> Callable[[str | None, Goal | None], Loaded] | None:
