@@ -93,11 +93,19 @@ def test_metrics_are_refused_by_name(metric: str, message: str) -> None:
     [
         ({"callbacks": [len, 3]}, r"callbacks\[1\] is a function f\(study, trial\), found 3"),
         ({"callbacks": print}, r"callbacks are a list of functions f\(study, trial\), found <built-in function print>"),
+        ({"metric": len}, "metric is a name, found <built-in function len>. Name one"),
+        ({"metric": ["accuracy"]}, r"metric is a name, found \['accuracy'\]"),
+        ({"objectives": ["params"]}, r"objectives map metrics to 'maximize' or 'minimize', found \['params'\]"),
+        ({"objectives": "params"}, "objectives map metrics to 'maximize' or 'minimize', found 'params'"),
+        ({"objectives": {3: "minimize"}}, r"objectives map metrics .*, found \{3: 'minimize'\}"),
+        ({"constraints": ["params"]}, r"constraints map names of metrics to numbers, found \['params'\]"),
+        ({"constraints": "params<3"}, "constraints map names of metrics to numbers, found 'params<3'"),
+        ({"constraints": {3: 4}}, r"constraints map names of metrics to numbers, found \{3: 4\}"),
         ({"out": 3}, "out is the path of a folder or None, found 3"),
         ({"out": b"a"}, "out is the path of a folder or None, found b'a'"),
     ],
 )
-def test_callbacks_and_folders_that_are_none(options: dict[str, Any], message: str) -> None:
+def test_arguments_of_a_wrong_type(options: dict[str, Any], message: str) -> None:
     """Nothing is begun."""
     with pytest.raises(InputError, match=message):
         nw.TabularClassifier(**SMALL, **options).fit(*table())

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from netwright.errors import DataError, InputError
 from netwright.tasks import fitting
-from netwright.tasks.checks import is_frame
+from netwright.tasks.checks import is_frame, shorten
 from netwright.tasks.labels import Labels, code
 from netwright.tasks.outcome import Outcome
 from netwright.tasks.prediction import Predictor
@@ -166,7 +166,12 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         if getattr(y, "ndim", 1) == 2 and y.shape[1] == 1:
             text = "A column-vector y was passed when a 1d array was expected: its only column is taken"
             warnings.warn(text, DataConversionWarning, stacklevel=2)
-        objectives = dict(self.objectives or {})
+        objectives = {} if self.objectives is None else self.objectives
+        if not isinstance(objectives, Mapping) or not all(isinstance(name, str) for name in objectives):
+            raise InputError(
+                f"objectives map metrics to 'maximize' or 'minimize', found {shorten(self.objectives)}",
+                hint="Write for example objectives={'params': 'minimize'}",
+            )
         wrong = next((way for way in objectives.values() if way not in ("maximize", "minimize")), None)
         if wrong is not None:
             raise InputError(f"an objective is 'maximize' or 'minimize', found {wrong!r}")

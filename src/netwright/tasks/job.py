@@ -27,6 +27,7 @@ from netwright.progress import Phase, Progress, Watch
 from netwright.study import Study
 from netwright.study.study import callback_functions
 from netwright.tasks import ensembles, pacing, presets, profiles, transfer
+from netwright.tasks.checks import shorten
 from netwright.tasks.kinds import KINDS
 from netwright.tasks.outcome import Outcome
 from netwright.tasks.readers import Loaded, from_arrays, read
@@ -165,6 +166,7 @@ def search(
         return math.inf if limit is None else limit - (time.monotonic() - began)
 
     _check_strategy(strategy)
+    _check_forms(metric, constraints)
     callbacks = callback_functions(callbacks)
     searcher = _searcher(strategy, evaluate)
     if searcher is not None:
@@ -962,6 +964,22 @@ def _words(loaded: Loaded, strategy: Any) -> list[str]:
     if loaded.raw.labels.weights is not None and _is_one_shot(strategy):
         words.append("the supernet counts every row once; what it finds is trained with the weights of rows")
     return words
+
+
+def _check_forms(metric: Any, constraints: Any) -> None:
+    """InputError for a metric that is no name, and for constraints that do not map names to numbers."""
+    if not (metric is None or isinstance(metric, str)):
+        raise InputError(
+            f"metric is a name, found {shorten(metric)}",
+            hint="Name one of netwright's, such as 'accuracy', or a scorer of scikit-learn, such as 'roc_auc'",
+        )
+    names = constraints if isinstance(constraints, Mapping) else {}
+    odd = next((name for name in names if not isinstance(name, str)), None)
+    if odd is not None or not (constraints is None or isinstance(constraints, Mapping)):
+        raise InputError(
+            f"constraints map names of metrics to numbers, found {shorten(constraints)}",
+            hint="Write for example constraints={'params': 1e5}",
+        )
 
 
 def _check_metrics(constraints: Mapping[str, float], objectives: Sequence[Sequence[str]]) -> None:
