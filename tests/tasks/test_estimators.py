@@ -22,6 +22,9 @@ from torch.utils.data import Dataset, IterableDataset, Subset, TensorDataset
 import netwright as nw
 from netwright.errors import DataError, InputError
 from netwright.tasks.fitting import seed_of
+from netwright.tasks.labels import read_labels
+from netwright.tasks.readers import from_arrays
+from netwright.tasks.tables import from_frame
 from netwright.testing.toy import blobs, plane
 from netwright.training import split
 
@@ -173,6 +176,33 @@ def test_export_refuses_unknown_names(fitted: nw.TabularClassifier, tmp_path: Pa
     with pytest.raises(InputError, match=r"cannot be exported to '\.\w+' .*\.pt2 file .* folder without a suffix"):
         fitted.export(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+class LazyFrame:
+    """What is asked of a lazy frame of polars."""
+
+    def __init__(self, frame: Any) -> None:
+        self.collect = lambda: frame
+
+
+LazyFrame.__module__ = "polars.lazyframe.frame"
+
+
+@pytest.mark.usefixtures("quick")
+def test_lazy_frames_are_collected() -> None:
+    """Those of examples and of targets, in fit, predict, score and in a search."""
+    pandas = pytest.importorskip("pandas")
+    X, y = table(80)
+    frame, target = pandas.DataFrame(X, columns=list("abcd")), pandas.DataFrame({"kind": y})
+    lazy, lazy_target = LazyFrame(frame), LazyFrame(target["kind"])
+    search = nw.TabularClassifier(max_trials=1, n_jobs=1, strategy="random").fit(lazy, lazy_target, (lazy, lazy_target))
+    assert list("abcd") == list(search.feature_names_in_)
+    assert search.predict(frame).tolist() == search.predict(lazy).tolist()
+    assert search.score(frame, y) == search.score(lazy, lazy_target)
+    loaded = from_arrays(lazy, lazy_target, X_test=lazy, y_test=LazyFrame(target))
+    assert ("a", "b", "c", "d") == loaded.raw.X.names
+    assert y.tolist() == read_labels(lazy_target, rows=80, goal=None).classes[loaded.raw.labels.y].tolist()
+    assert ("a", "b", "c", "d") == from_frame(lazy).names
 
 
 @pytest.mark.usefixtures("quick")

@@ -133,6 +133,12 @@ def is_frame(X: Any) -> bool:
     return type(X).__module__.partition(".")[0] in ("pandas", "polars") and hasattr(X, "columns")
 
 
+def collected(X: Any) -> Any:
+    """A lazy frame of polars as a data frame; anything else as it is."""
+    lazy = type(X).__name__ == "LazyFrame" and type(X).__module__.partition(".")[0] == "polars"
+    return X.collect() if lazy else X
+
+
 def is_missing(value: object) -> bool:
     """Whether ``value`` stands for none: None, NaN, NaT, or ``pandas.NA``, which all comparisons with it give, too."""
     unequal = value != value

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from netwright.errors import DataError, InputError
 from netwright.tasks import fitting
-from netwright.tasks.checks import is_frame, shorten
+from netwright.tasks.checks import collected, is_frame, shorten
 from netwright.tasks.labels import Labels, code
 from netwright.tasks.outcome import Outcome
 from netwright.tasks.prediction import Predictor
@@ -151,6 +151,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         column to predict, where there are columns. Or it is a ``torch.utils.data.Dataset`` of pairs, without ``y``, and
         so may ``eval_set`` be.
         """
+        X, y = collected(X), collected(y)
         path = fitting.is_path(X)
         if path and not (y is None or isinstance(y, str)):
             raise InputError(f"of a file or folder y is the name of a column, found {type(y).__name__}")
@@ -259,6 +260,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
 
     def _outputs(self, X: Any) -> np.ndarray[Any, Any]:
         """The network's outputs for raw rows, for those in a file or a folder, or for the examples of a data set."""
+        X = collected(X)
         if fitting.is_path(X):
             return self._predictor.outputs_of(X)
         return self._predictor.outputs(fitting.items_of(X)[0] if fitting.is_dataset(X) else X)
@@ -268,7 +270,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
 
         Of several targets the mean of all of theirs. ``y`` has any of the forms that :meth:`fit` takes.
         """
-        answers = self.predict(X)
+        answers, y = self.predict(X), collected(y)
         target = self._predictor.preprocessing["target"]
         if "heads" not in target:
             return _score(answers, y, target, sample_weight)

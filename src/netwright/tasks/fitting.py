@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from netwright.errors import DataError, InfeasibleError, InputError, NetwrightError
-from netwright.tasks.checks import shorten
+from netwright.tasks.checks import collected, shorten
 from netwright.tasks.job import search, so_far
 from netwright.tasks.outcome import Outcome
 
@@ -112,4 +112,4 @@ def pair_of(eval_set: Any) -> tuple[Any, Any]:
             f"eval_set is a pair of examples and their targets, found a {type(eval_set).__name__}{many}",
             hint="Give eval_set=(X, y)",
         )
-    return eval_set[0], eval_set[1]
+    return collected(eval_set[0]), collected(eval_set[1])

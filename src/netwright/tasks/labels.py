@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from netwright.errors import DataError, InputError
-from netwright.tasks.checks import as_array, check_finite, is_frame, is_missing, shorten
+from netwright.tasks.checks import as_array, check_finite, collected, is_frame, is_missing, shorten
 from netwright.tasks.columns import UNKNOWN, are_days, looks_like, written_numbers
 
 Goal = Literal["classification", "regression", "labels"]
@@ -350,6 +350,7 @@ def _several_again(y: Any, labels: Labels, rows: int, name: str) -> np.ndarray:
 
 def _plain(y: Any) -> Any:
     """Lists as arrays of objects, so that numbers among strings stay numbers; pandas as numpy; others as they are."""
+    y = collected(y)
     if isinstance(y, list | tuple):
         try:
             return np.array(y, dtype=object)

@@ -27,7 +27,7 @@ import numpy as np
 
 from netwright.errors import DataError, InputError, nearest
 from netwright.tasks import images, tables
-from netwright.tasks.checks import as_array, check_memory, is_frame, one_line, shorten
+from netwright.tasks.checks import as_array, check_memory, collected, is_frame, one_line, shorten
 from netwright.tasks.idx import find_pair, is_idx, labels_beside, read_idx
 from netwright.tasks.kinds import KINDS, Source, kind_of
 from netwright.tasks.labels import FEW, Goal, Labels, code, plain_numbers, read_labels
@@ -187,6 +187,7 @@ def from_arrays(
     None: colour images may be mirrored. ``weights`` (N,) say how much a row counts in training.
     """
     kind, goal = parse_task(task)
+    X, y, X_test, y_test = map(collected, (X, y, X_test, y_test))
     return _from_arrays(X, y, X_test, y_test, kind, goal, name=name, flip=flip, target=target, weights=weights)
 
 

@@ -21,6 +21,7 @@ from netwright.tasks.checks import (
     batch,
     check_finite,
     check_memory,
+    collected,
     is_frame,
     numbers,
     one_line,
@@ -115,7 +116,7 @@ def from_frame(frame: Any, what: str = "X", words: Collection[str] | None = None
     """
     new = words is not None
     if type(frame).__module__.partition(".")[0] == "polars":
-        frame = as_pandas(frame)
+        frame = as_pandas(collected(frame))
     names = [str(name) for name in frame.columns]
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
