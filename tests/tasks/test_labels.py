@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import netwright as nw
 from netwright.errors import DataError
 from netwright.tasks import text
 from netwright.tasks.checks import is_missing
-from netwright.tasks.labels import Labels, code, read_labels
+from netwright.tasks.kinds import KINDS
+from netwright.tasks.labels import Labels, _said, code, plain_numbers, read_labels
+from netwright.tasks.readers import TASKS
 
 MATRIX = np.array([[1, 0], [0, 1], [1, 1]])
 SETS = [{"high"}, {"warm"}, {"high", "warm"}]
@@ -28,6 +32,27 @@ def again(labels: Labels, y: Any) -> list[list[float]]:
 
 def frame(**columns: list[int]) -> pd.DataFrame:
     return pd.DataFrame(columns)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("goal", ["classification", "regression"])
+def test_hints_name_tasks_and_estimators_that_exist(kind: str, goal: str) -> None:
+    """Of kinds whose targets decide what is predicted there is nothing to name."""
+    said = _said(goal, kind)
+    assert bool(said) == (f"{kind.removesuffix('s')}-{goal}" in TASKS or f"{kind}-{goal}" in TASKS)
+    for task in re.findall(r"(?:--task |task=')([\w-]+)", said):
+        assert task in TASKS
+    for estimator in re.findall(r"in Python (\w+)\)", said):
+        assert hasattr(nw, estimator)
+
+
+def test_targets_of_several_are_told_of_no_task() -> None:
+    """A number that occurs once, and one that is missing among decimal commas."""
+    with pytest.raises(DataError, match="Add examples, or leave it out") as caught:
+        read_labels({"a": [1, 1, 2]}, rows=3, goal=None)
+    assert "--task" not in str(caught.value)
+    with pytest.raises(DataError, match=r"Leave these rows out\.$"):
+        plain_numbers(["1,5", "2,5", "?"], None, kind="several")
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,12 @@ FEW = 20
 PLAINLY = "Write numbers plainly, as 1234.5, to predict them"
 _SAID = {
     "images": ("", "Image"), "tables": ("", "Tabular"), "text": ("text-", "Text"), "series": ("series-", "TimeSeries"),
+    "audio": ("audio-", "Audio"),
 }  # fmt: skip
-"""How a task of a kind begins on the command line, beside what it predicts, and the name of its estimator."""
+"""How a task of a kind begins on the command line, beside what it predicts, and the name of its estimator.
+
+Other kinds have one task each, whose targets decide by themselves what is predicted.
+"""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ def plain_numbers(y: Any, goal: Goal | None, name: str = "y", kind: str = "table
         raise DataError(
             f"{name} has {UNKNOWN!r} in {found.unknown:,} of {len(found.values):,} rows, numbers in the others;"
             f" the first is row {first + 1}",
-            hint=f"Leave these rows out; or to predict classes: {_said('classification', kind)}",
+            hint=f"Leave these rows out. {_said('classification', kind)}".rstrip(),
         )
     example = next(value for value in values if "," in value)
     return found.values, f"{name} is read as numbers with decimal commas ({shorten(example)})"
@@ -134,7 +138,7 @@ def read_labels(
             raise DataError(
                 f"Unknown label type: continuous: {name}[{broken[0]}] is {shorten(values[broken[0]])},"
                 " and classes are whole numbers or strings",
-                hint=f"To predict numbers: {_said('regression', kind)}",
+                hint=_said("regression", kind) or None,
             )
         values = values.astype(np.int64)
     classes, codes = np.unique(values, return_inverse=True)
@@ -160,7 +164,7 @@ def _together(y: Mapping[str, Any], rows: int, few: int | None, name: str, X: st
     if not y:
         raise DataError(f"{name} is an empty mapping", hint="Give a target, or several by their names")
     parts = tuple(
-        (str(key), read_labels(value, rows=rows, goal=None, few=few, name=f"{name}[{key!r}]", X=X))
+        (str(key), read_labels(value, rows=rows, goal=None, few=few, name=f"{name}[{key!r}]", X=X, kind="several"))
         for key, value in y.items()
     )
     sizes = ",".join(str(1 if each.classes is None else len(each.classes)) for _, each in parts)
@@ -418,10 +422,15 @@ def _guess(values: np.ndarray, few: int | None) -> Goal:
 
 
 def _said(goal: str, kind: str) -> str:
-    """How somebody says that numbers, or classes, of this kind of data are predicted."""
-    front, estimator = _SAID.get(kind, (f"{kind}-", ""))
-    role = "Regressor" if goal == "regression" else "Classifier"
-    return f"--task {front}{goal} (in Python {estimator + role if estimator else f'task={front + goal!r}'})"
+    """How somebody says that numbers, or classes, of this kind of data are predicted; empty where nobody can."""
+    if kind not in _SAID:
+        return ""
+    front, estimator = _SAID[kind]
+    name = estimator + ("Regressor" if goal == "regression" else "Classifier")
+    # There is no estimator of its own for numbers from sounds.
+    python = f"task={front + goal!r}" if name == "AudioRegressor" else name
+    what = "numbers" if goal == "regression" else "classes"
+    return f"To predict {what}: --task {front}{goal} (in Python {python})"
 
 
 def _instead_of_numbers(values: np.ndarray, kind: str) -> str:
@@ -431,7 +440,7 @@ def _instead_of_numbers(values: np.ndarray, kind: str) -> str:
         return PLAINLY
     _, counts = np.unique(values, return_counts=True)
     if len(counts) > 1 and (counts > 1).all():
-        return f"To predict classes: {_said('classification', kind)}"
+        return _said("classification", kind)
     return "Choose a target of numbers, or of classes that have two members or more"
 
 
@@ -465,6 +474,6 @@ def _instead_of_classes(classes: np.ndarray, kind: str) -> str:
     """What else these may be, if anything."""
     commas = classes.dtype.kind == "U" and written_numbers(classes) is not None
     if classes.dtype.kind in "iuf" or commas:
-        return f"To predict numbers: {_said('regression', kind)}"
+        return _said("regression", kind)
     like = looks_like(classes.tolist()) if classes.dtype.kind == "U" else None
     return PLAINLY if like is not None and like[0] == "numbers" else ""
