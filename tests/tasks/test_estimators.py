@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,16 @@ def test_export_refuses_unknown_names(fitted: nw.TabularClassifier, tmp_path: Pa
     with pytest.raises(InputError, match=r"cannot be exported to '\.\w+' .*\.pt2 file .* folder without a suffix"):
         fitted.export(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_temporary_study_that_is_gone(fitted: nw.TabularClassifier, tmp_path: Path) -> None:
+    """What is read from it says how it is kept; predictions go on."""
+    alone = copy.copy(fitted)
+    alone.out_ = tmp_path / "gone"
+    assert len(alone.predict(table()[0])) == 60
+    for read in (lambda: alone.export(tmp_path / "m.pt2"), lambda: alone.leaderboard_, lambda: alone.pareto_):
+        with pytest.raises(InputError, match=r"temporary folder, .*gone, which is gone\. Give out= to the estimator"):
+            read()
 
 
 class LazyFrame:

@@ -226,7 +226,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         from netwright.tasks.overview import show
 
         check_is_fitted(self, "best_")
-        metric, way = configuration(self.out_)["objectives"][0]
+        metric, way = configuration(fitting.kept(self.out_, self.out))["objectives"][0]
         scored = [trial for trial in show(self.out_)["trials"] if metric in trial["metrics"]]
         sign = -1 if way == "maximize" else 1
         return sorted(scored, key=lambda trial: (-extent(trial["budget"]), sign * float(trial["metrics"][metric])))
@@ -237,7 +237,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         from netwright.tasks.overview import show
 
         check_is_fitted(self, "best_")
-        shown = show(self.out_)
+        shown = show(fitting.kept(self.out_, self.out))
         return [shown["trials"][number] for number in shown["pareto"]]
 
     def predict(self, X: Any) -> Any:
@@ -299,7 +299,7 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
                     hint="Name a .pt2 file (to='torch'), an .onnx file, or a folder without a suffix (to='source')",
                 )
             to = FORMATS[suffix]
-        return export(self.out_, to, Path(path))
+        return export(fitting.kept(self.out_, self.out), to, Path(path))
 
     def _learn_columns(self, X: Any) -> None:
         for known in {"feature_names_in_", "n_features_in_"} & vars(self).keys():

@@ -33,6 +33,16 @@ def folder_of(estimator: object, out: Any) -> Path:
     return Path(out)
 
 
+def kept(folder: Path, out: Any) -> Path:
+    """The folder of a study that was made; InputError where it was a temporary one (``out`` is None) that is gone."""
+    if out is None and not folder.exists():
+        raise InputError(
+            f"the study was in a temporary folder, {folder}, which is gone",
+            hint="Give out= to the estimator, the path of a folder, and fit it again",
+        )
+    return folder
+
+
 def seed_of(random_state: Any) -> int:
     """The seed of a search, drawn from a generator of NumPy; None is 0, and InputError for anything else."""
     if random_state is None:

@@ -160,7 +160,7 @@ class LanguageModel(BaseEstimator):  # type: ignore[misc]
         from netwright.tasks.shipping import export
 
         check_is_fitted(self, "best_")
-        return export(self.out_, to, Path(path))
+        return export(fitting.kept(self.out_, self.out), to, Path(path))
 
     @property
     def _constants(self) -> Mapping[str, Any]:
