@@ -78,7 +78,8 @@ def test_starts_learn_and_are_written_out(space: SearchSpace, start: Mapping[str
     network = space.build(start)
     network(torch.randn(4, 2, 12)).sum().backward()
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    assert trained and all(parameter.grad is not None for parameter in trained)
+    assert trained
+    assert all(parameter.grad is not None for parameter in trained)
     assert "class Network" in write_source(network.eval(), torch.zeros(2, 2, 12))
 
 
@@ -103,6 +104,8 @@ def test_random_kernels_say_the_maximum_and_the_share_of_positive_values() -> No
         said = kernels(x)[0]
         assert said[kernel].item() == pytest.approx(answers.max().item(), abs=1e-5)
         assert said[64 + kernel].item() == pytest.approx((answers > 0).float().mean().item(), abs=1e-6)
-    assert weight.mean(2).abs().max() < 1e-6 and not any(each.requires_grad for each in kernels.parameters())
+    assert weight.mean(2).abs().max() < 1e-6
+    assert not any(each.requires_grad for each in kernels.parameters())
     seen = (weight.abs().sum(2) > 0).sum(1)
-    assert set(seen.tolist()) == {1, 2, 3} and (seen == 1).sum() > (seen == 3).sum()
+    assert set(seen.tolist()) == {1, 2, 3}
+    assert (seen == 1).sum() > (seen == 3).sum()
