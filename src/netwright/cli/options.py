@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from netwright.arguments import as_workers
 from netwright.durations import parse_duration
 from netwright.errors import InputError, nearest
 
@@ -19,13 +18,21 @@ Debug = Annotated[bool, typer.Option("--debug", help="Print the traceback of an 
 TimeLimit = Annotated[
     str | None, typer.Option("--time-limit", metavar="TIME", help="60s, 10m, 1.5h; a plain number is seconds.")
 ]
+
+
+def _workers(value: int | None) -> int | None:
+    from netwright.arguments import as_workers  # NumPy is loaded when it is needed
+
+    return None if value is None else as_workers("--jobs", value)
+
+
 MaxTrials = Annotated[int | None, typer.Option("--max-trials", metavar="N", min=1, help="Stop after so many trials.")]
 Jobs = Annotated[
     int | None,
     typer.Option(
         "--jobs",
         metavar="N",
-        callback=lambda value: None if value is None else as_workers("--jobs", value),
+        callback=_workers,
         help="Worker processes, at most K; -1, and the default: one a core.",
     ),
 ]
