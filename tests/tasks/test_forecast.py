@@ -492,3 +492,19 @@ def test_a_gap_counts_in_the_series_that_are_forecast_alone(shipped: Any, tmp_pa
         forecast.apply(constants, gap)
     with pytest.raises(shipped.Refused, match="after 2021-03-01 comes 2021-03-03: the dates of the series 'a'"):
         shipped._windows(shipped._csv(tmp_path / "new.csv"), constants)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["2010-10-31", "2010-11-30", "2010-12-31"], ["2011-01-31", "2011-02-28", "2011-03-31"]),
+        (["2011-10-30", "2011-11-30", "2011-12-30"], ["2012-01-30", "2012-02-29", "2012-03-30"]),
+        (["2010-03-31", "2010-06-30", "2010-09-30"], ["2010-12-31", "2011-03-31", "2011-06-30"]),
+        (["2010-01-15", "2010-02-15", "2010-03-15"], ["2010-04-15", "2010-05-15", "2010-06-15"]),
+        (["2010-02-28T06:00", "2010-03-31T06:00"], ["2010-04-30T06:00", "2010-05-31T06:00", "2010-06-30T06:00"]),
+    ],
+)
+def test_dates_at_the_end_of_a_month(given: list[str], expected: list[str]) -> None:
+    """The last day stays the last day, and a day that a month lacks is its last one."""
+    dates = np.array(given, dtype="datetime64[s]")
+    assert forecast.dates_after(dates, 3, len(dates)).tolist() == np.array(expected, dtype="datetime64[s]").tolist()

@@ -358,9 +358,19 @@ def dates_after(dates: Array | None, steps: int, count: int) -> Array:
     months = np.diff(dates.astype("datetime64[M]").astype(int))
     if (np.diff(dates) >= np.timedelta64(28, "D")).all():
         next_months = dates[-1].astype("datetime64[M]") + np.median(months).astype(int) * np.arange(1, steps + 1)
-        days = dates[-1] - dates[-1].astype("datetime64[M]").astype(dates.dtype)
-        return np.asarray(next_months.astype(dates.dtype) + days)
+        within = dates - dates.astype("datetime64[M]").astype(dates.dtype)
+        # February has no 30th, and where all are the last days of their months the next ones are.
+        last = _last_days(next_months)
+        at_end = bool((within.astype("timedelta64[D]") == _last_days(dates.astype("datetime64[M]"))).all())
+        days = last if at_end else np.minimum(within.max().astype("timedelta64[D]"), last)
+        return np.asarray(next_months.astype(dates.dtype) + days + (within[-1] - within[-1].astype("timedelta64[D]")))
     return np.asarray(dates[-1] + np.median(np.diff(dates).astype(np.int64)).astype(int) * np.arange(1, steps + 1))
+
+
+def _last_days(months: Array) -> Array:
+    """How many days after the first of each month its last day is."""
+    days = (months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")
+    return np.asarray(days - np.timedelta64(1, "D"))
 
 
 def read_dates(values: Array, name: str, what: str) -> Array:
