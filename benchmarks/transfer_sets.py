@@ -6,10 +6,13 @@ with one from nothing by what it tries, and not by the luck of a training.
 
 Sets of tables and images come with scikit-learn and with Debian's package ``dataset-fashion-mnist``; others are read
 from a folder (``--data``, or $NETWRIGHT_DATA): ``tabular/*.csv.gz``, ``text_classification/sentences.tsv.gz`` (see
-``text.py``), ``time_series/*.npz`` (see ``series.py``). Of each at most so many rows are taken (``--rows``), drawn
-once; none that ``tables.py`` and ``text.py`` test on with the seed 0, and no test part of series or images: starts that
-were chosen on them would be no news there. Of texts and series architectures with more MACs than half of the space have
-are left out: the largest make the most of a few epochs, and cost every user's search the most.
+``text.py``), ``time_series/*.npz`` (see ``series.py``) and ``time_series/univariate/*.csv`` (see ``forecast.py``; the
+others are of the packages aeon and sktime), ``fsdd/fsdd.npz`` (spoken digits, see ``examples/audio.py``: each speaker
+is a set). Of each at most so many rows are taken (``--rows``), drawn once; of a series to forecast so many steps. None
+are rows that ``tables.py`` and ``text.py`` test on with the seed 0, of the test part of series, images or sounds, or of
+the last fifth of a series to forecast: starts that were chosen on them would be no news there. Of kinds that a search
+sets no limit on MACs for, tables apart, architectures with more than half of the space have are left out: the largest
+make the most of a few epochs, and cost every user's search the most.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ from netwright.evaluators.base import Candidate
 from netwright.space import SearchSpace
 from netwright.strategies import Auto
 from netwright.study.candidates import measure_costs, seeded
+from netwright.tasks import audio, forecast
 from netwright.tasks.kinds import KINDS
 from netwright.tasks.readers import Loaded, from_arrays, read
 from netwright.tasks.spaces import find_space, fitting
@@ -49,8 +53,21 @@ SETS = {
         "GunPoint", "ItalyPowerDemand", "BasicMotions", "JapaneseVowels", "ArrowHead", "OSULeaf", "ACSF1",
         "PickupGestureWiimoteZ",
     ),
-    "images": ("digits", "fashion-mnist"),
+    "images": ("digits", "coloured digits", "fashion-mnist"),
+    "audio": ("george", "jackson", "lucas", "nicolas", "theo", "yweweler"),
+    "forecast": ("airline", "lynx", "bus", "rail", "shampoo", "scripts", "consumption", "seatbelts"),
 }  # fmt: skip
+FORECASTS = {
+    "airline": ("univariate/Airline.csv", "Passengers", 12),
+    "lynx": ("univariate/Lynx.csv", "0", 10),
+    "bus": ("cta_ridership_daily.csv.gz", "bus", 14),
+    "rail": ("cta_ridership_daily.csv.gz", "rail_boardings", 14),
+    "shampoo": ("univariate/ShampooSales.csv", "Sales", 3),
+    "scripts": ("univariate/PBS_dataset.csv", "Scripts", 12),
+    "consumption": ("univariate/Uschange.csv", "Consumption", 4),
+    "seatbelts": ("univariate/seatbelts.csv", "KSI", 12),
+}
+"""A file, its column, and how many steps ahead."""
 Found = list[tuple[Architecture, float]]
 
 
@@ -216,6 +233,23 @@ def load(name: str, kind: str, folder: Path, most: int) -> Loaded:
         with np.load(folder / "time_series" / f"{name}.npz") as arrays:
             X, y = arrays["X_train"], arrays["y_train"]
         task = "series-classification"
+    elif kind == "audio":
+        with np.load(folder / "fsdd" / "fsdd.npz") as arrays:
+            sound, offsets, label, test = (arrays[each] for each in ("audio", "offsets", "label", "is_test"))
+            own = (arrays["speaker"] == arrays["speakers"].astype(str).tolist().index(name)) & ~test
+        X = audio.take([sound[offsets[row] : offsets[row + 1]] for row in np.flatnonzero(own)], rate=8000)
+        y, task = label[own], "audio-classification"
+    elif kind == "forecast":
+        import pandas
+
+        file, target, horizon = FORECASTS[name]
+        frame = pandas.read_csv(folder / "time_series" / file)[[target]]
+        cut = forecast.windows(frame[: 4 * len(frame) // 5].tail(most), target=target, horizon=horizon)
+        return from_arrays(cut, None, task="forecast", name=name)
+    elif name == "coloured digits":
+        loaded = read("digits")
+        X, y = coloured(np.asarray(loaded.raw.X)), np.asarray(loaded.raw.y)
+        task = "image-classification"
     else:
         loaded = read(name)
         X, y, task = loaded.raw.X, np.asarray(loaded.raw.y), "image-classification"
@@ -223,6 +257,14 @@ def load(name: str, kind: str, folder: Path, most: int) -> Loaded:
         chosen = np.sort(np.random.default_rng(0).permutation(len(y))[:most])
         X, y = (X.iloc[chosen] if hasattr(X, "iloc") else X[chosen]), y[chosen]
     return from_arrays(X, y, task=task, name=name)
+
+
+def coloured(images: np.ndarray) -> np.ndarray:
+    """Pictures (N, 1, 8, 8) of two colours each, four times as large: (N, 3, 32, 32)."""
+    rng = np.random.default_rng(0)
+    masks = np.kron(images / images.max(), np.ones((1, 1, 4, 4)))
+    ink, paper = rng.uniform(0, 1, (2, len(images), 3, 1, 1))
+    return (masks * ink + (1 - masks) * paper).astype(np.float32)
 
 
 def best_of(found: Found, count: int) -> list[Architecture]:
