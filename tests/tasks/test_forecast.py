@@ -157,7 +157,11 @@ def test_several_series_below_each_other() -> None:
         (lambda frame: frame.assign(sold=frame["sold"].where(frame.index != 7)), {}, "no finite number at 2021-01-08"),
         (lambda frame: frame.assign(day="soon"), {"date": "day"}, "row 1 of X has no date in 'day': 'soon'"),
         (lambda frame: frame, {"target": "bought"}, "X has no column 'bought'"),
-        (lambda frame: frame.assign(sold="much"), {}, "the column 'sold' of X holds 'much', expected numbers"),
+        (
+            lambda frame: frame.assign(sold="much"),
+            {},
+            "row 1 of X holds 'much' in the column 'sold', expected a number",
+        ),
     ],
 )
 def test_what_cannot_be_forecast(change: Any, options: dict[str, Any], message: str) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 
 from netwright.errors import DataError, InputError, nearest
 from netwright.tasks import tables
-from netwright.tasks.checks import as_array, check_memory, is_frame, shorten
+from netwright.tasks.checks import as_array, check_memory, collected, is_frame, is_missing, shorten
 from netwright.tasks.columns import OTHER_DAY
 from netwright.tasks.kinds import Source
 
@@ -116,7 +116,7 @@ def windows(
     past: str | Sequence[str] = (),
     what: str = "X",
 ) -> Windows:
-    """Windows on a data frame, or on an array (steps,) or (steps, series).
+    """Windows on a data frame, a pandas Series, or an array (steps,) or (steps, series); dates may be the index.
 
     ``target`` names one column or several; ``series`` the column that says which series a row belongs to, where several
     stand below each other. ``known`` are covariates that will be known for the steps to come, ``past`` those that will
@@ -414,12 +414,11 @@ def _names(names: str | Sequence[str] | None) -> tuple[str, ...]:
 
 def _frame(X: Any, what: str) -> dict[str, Array]:
     """Columns by their names."""
+    X = collected(X)
     if is_frame(X):
-        frame = tables.as_pandas(X) if type(X).__module__.partition(".")[0] == "polars" else X
-        columns = {str(name): frame.iloc[:, place].to_numpy() for place, name in enumerate(frame.columns)}
-        if str(getattr(frame.index, "dtype", "")).startswith("datetime64"):
-            columns = {str(frame.index.name or "date"): frame.index.to_numpy(), **columns}
-        return columns
+        return _of_pandas(tables.as_pandas(X) if type(X).__module__.partition(".")[0] == "polars" else X)
+    if type(X).__module__.partition(".")[0] == "pandas" and hasattr(X, "index"):
+        return _of_pandas(X.to_frame("column 0" if X.name is None else X.name))
     if isinstance(X, Mapping):
         return {str(name): np.asarray(values) for name, values in X.items()}
     array = as_array(X, what)
@@ -431,6 +430,21 @@ def _frame(X: Any, what: str) -> dict[str, Array]:
             hint="Give a data frame, or an array of numbers (steps,) or (steps, series)",
         )
     return {f"column {place}": array[:, place] for place in range(array.shape[1])}
+
+
+def _of_pandas(frame: Any) -> dict[str, Array]:
+    """The columns of a frame, and those of its index where that holds anything but numbers, such as dates."""
+    columns = {str(name): _values(frame.iloc[:, place]) for place, name in enumerate(frame.columns)}
+    index = frame.index
+    levels = [index.get_level_values(place).to_series() for place in range(index.nlevels)]
+    if all(level.dtype.kind in "biuf" for level in levels):
+        return columns
+    return {str(level.name or "date"): _values(level) for level in levels} | columns
+
+
+def _values(column: Any) -> Array:
+    """A column of a frame as an array, of periods their first moments."""
+    return np.asarray((column.dt.to_timestamp() if str(column.dtype).startswith("period") else column).to_numpy())
 
 
 def _columns(
@@ -448,13 +462,12 @@ def _columns(
                 f"{what} has no column {shorten(name)}", hint=f"Its columns are {', '.join(list(frame)[:12])}"
             )
     if not targets:
-        rest = [
+        free = [
             name
             for name, values in frame.items()
-            if name not in (*known, *past, date, series)
-            and values.dtype.kind in "biuf"
-            and not _numbers_rows(name, values)
+            if name not in (*known, *past, date, series) and not tables.numbers_rows(name, values)
         ]
+        rest = free if len(free) == 1 else [name for name in free if frame[name].dtype.kind in "biuf"]
         if not rest or (len(rest) > 1 and not _is_array(frame)):
             raise InputError(
                 f"which column of {what} is to be forecast?",
@@ -467,11 +480,6 @@ def _columns(
     if twice:
         raise InputError(f"{shorten(twice[0])} is the target and a covariate")
     return Columns(targets, known, past, date, series)
-
-
-def _numbers_rows(name: str, values: Array) -> bool:
-    """Whether a column holds numbers of rows alone, as pandas writes them without a name."""
-    return tables.NO_NAME.fullmatch(name) is not None and values.dtype.kind in "iu" and len({*values}) == len(values)
 
 
 def _find_date(frame: Mapping[str, Array], what: str, others: set[str | None], notes: list[str]) -> str | None:
@@ -595,11 +603,16 @@ def _numbers(values: Array, name: str, what: str) -> Array:
     try:
         return values.astype(np.float64)
     except (TypeError, ValueError):
-        odd = next(value for value in values if not isinstance(value, int | float))
-        raise DataError(
-            f"the column {shorten(name)} of {what} holds {shorten(odd)}, expected numbers",
-            hint="Targets and covariates are numbers",
-        ) from None
+        made = np.full(len(values), np.nan)
+    for row, value in enumerate(values):
+        try:
+            made[row] = np.nan if is_missing(value) else float(value)
+        except (TypeError, ValueError):
+            raise DataError(
+                f"row {row + 1} of {what} holds {shorten(value)} in the column {shorten(name)}, expected a number",
+                hint="Targets and covariates are numbers, with a point for decimals",
+            ) from None
+    return made
 
 
 def _check_gaps(dates: Array, name: str, what: str) -> None:
@@ -643,19 +656,27 @@ def _day(date: Any) -> str:
 def _check(one: OneSeries, columns: Columns, what: str) -> None:
     if not one.values.shape[1]:
         raise DataError(f"the series {shorten(one.name)} of {what} has no steps")
-    for name, values in zip((one.name, *columns.covariates), one.values, strict=True):
-        bad = np.flatnonzero(~np.isfinite(values))
-        if len(bad):
-            where = f"step {bad[0] + 1}" if one.dates is None else _day(one.dates[bad[0]])
-            raise DataError(
-                f"{shorten(name)} has no finite number at {where} ({len(bad):,} of {len(values):,} steps of {what})",
-                hint="Fill them in, or leave out the series",
-            )
+    for place, name in enumerate((one.name, *columns.covariates)):
+        _check_finite(one, place, name, slice(0, one.values.shape[1]), what)
     if np.ptp(one.values[0]) == 0:
         raise DataError(
             f"{shorten(one.name)} of {what} has the same value, {one.values[0, 0]:g}, in all"
             f" {one.values.shape[1]:,} steps",
             hint="There is nothing to learn",
+        )
+
+
+def _check_finite(one: OneSeries, place: int, name: str, steps: slice, what: str) -> None:
+    """DataError with the first of these steps of a series at which the target, or a covariate, has no number."""
+    values = one.values[place, steps]
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        step = steps.start + bad[0]
+        where = f"step {step + 1}" if one.dates is None else _day(one.dates[step])
+        of = f" of {shorten(one.name)}" if place else ""
+        raise DataError(
+            f"{shorten(name)}{of} has no finite number at {where} ({len(bad):,} of {len(values):,} steps of {what})",
+            hint=f"Fill them in, or leave out the {'covariate' if place else 'series'}",
         )
 
 
@@ -772,6 +793,7 @@ def _last(constants: Mapping[str, Any], one: OneSeries) -> Array:
                 hint="Add rows for them, with the target left empty",
             )
         made[1 : 1 + known, lookback:] = ahead
-    if not np.isfinite(made).all():
-        raise DataError(f"the last {lookback} steps of {shorten(one.name)} have values that are missing")
+    for place, name in enumerate((one.name, *(each["name"] for each in constants["covariates"]))):
+        steps = slice(end - lookback, end + horizon if 0 < place <= known else end)
+        _check_finite(one, place, name, steps, "the last window")
     return made

@@ -143,12 +143,12 @@ def from_frame(frame: Any, what: str = "X", words: Collection[str] | None = None
 
 def index_names(frame: Any) -> list[str]:
     """The names of columns that hold numbers of rows alone, as pandas writes them beside a frame without saying so."""
-    found = []
-    for position, name in enumerate(map(str, frame.columns)):
-        if NO_NAME.fullmatch(name):
-            column = frame.iloc[:, position]
-            found += [name] * (getattr(column.dtype, "kind", "O") in "iu" and bool(column.is_unique))
-    return found
+    return [name for place, name in enumerate(map(str, frame.columns)) if numbers_rows(name, frame.iloc[:, place])]
+
+
+def numbers_rows(name: str, column: Any) -> bool:
+    """Whether a column, of a frame or an array, has no name and holds whole numbers that differ."""
+    return NO_NAME.fullmatch(name) is not None and column.dtype.kind in "iu" and len({*column}) == len(column)
 
 
 def _mended(column: np.ndarray, name: str) -> tuple[np.ndarray, bool, str]:
