@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class NetwrightError(Exception):
@@ -100,11 +101,25 @@ class TooManyFailures(NetwrightError):
 
 
 class Interrupted(NetwrightError):
-    """A signal stopped the work; everything finished is kept. ``code`` is 130 (SIGINT) or 143 (SIGTERM, SIGHUP)."""
+    """A signal stopped the work; everything finished is kept. ``code`` is 130 (SIGINT) or 143 (SIGTERM, SIGHUP).
 
-    def __init__(self, message: str, *, hint: str | None = None, code: int = 130) -> None:
+    ``folder`` is that of the study, where it has one; ``at_once`` says that a second signal came, so that nothing more
+    is to be done.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        code: int = 130,
+        folder: Path | None = None,
+        at_once: bool = False,
+    ) -> None:
         super().__init__(message, hint=hint)
         self.code = code
+        self.folder = folder
+        self.at_once = at_once
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

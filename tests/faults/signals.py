@@ -107,15 +107,17 @@ def stopped_programs() -> list[Record]:
 
 
 def stopped_command() -> list[Record]:
-    """``netwright search`` is stopped, says the command that resumes, and that command works."""
+    """``netwright search`` is stopped, writes its best network, says the command that resumes, and that works."""
     records = []
     for name, number, code in (("Ctrl-C", signal.SIGINT, 130), ("SIGTERM", signal.SIGTERM, 143)):
         with folder() as place:
             command = [sys.executable, "-m", "netwright", "search", "iris", "--max-trials", "500", "--out", "run"]
-            way = Way(_to_the_group(number), code, GRACE + 6)
+            way = Way(_to_the_group(number), code, GRACE + 12)
             found, seconds, text = _stop(command, place, place / "run", way)
             if not found and not re.search(r"netwright resume \S*run", text):
                 found.append(f"I6: the command that resumes is not there: {text[-300:]}")
+            if not found and not (place / "run" / "best" / "model.py").exists():
+                found.append("I1: the best network so far was not written")
             if not found and name == "Ctrl-C":
                 resume = [*command[:3], "resume", "run", "--max-trials", str(_ended(place / "run") + 2)]
                 again = _command(resume, place)

@@ -10,6 +10,7 @@ import typer
 from netwright.cli.live import Live
 from netwright.cli.options import Debug, Folder, Jobs, Json, MaxTrials, Quiet, TimeLimit, seconds
 from netwright.cli.output import answer, answer_json
+from netwright.cli.stopping import handing_over
 
 
 def resume(
@@ -35,7 +36,7 @@ def resume(
 
     refuse(Path(folder))
 
-    with Live(folder, quiet=quiet, programs=json) as live:
+    with handing_over(quiet=quiet, programs=json), Live(folder, quiet=quiet, programs=json) as live:
         outcome = tasks.resume(
             folder,
             time_limit=limit,

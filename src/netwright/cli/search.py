@@ -11,6 +11,7 @@ import typer
 from netwright.cli.live import Live
 from netwright.cli.options import Debug, Jobs, Json, MaxTrials, Quiet, TimeLimit, parse_constraints, seconds
 from netwright.cli.output import answer, answer_json
+from netwright.cli.stopping import handing_over
 from netwright.errors import InputError
 
 
@@ -119,7 +120,8 @@ def search(
 ) -> None:
     """Search a network for DATA and write it, ready to use.
 
-    Stops after ten minutes unless --time-limit, --max-trials or --preset says otherwise. Ctrl-C keeps everything.
+    Stops after ten minutes unless --time-limit, --max-trials or --preset says otherwise. Ctrl-C keeps everything
+    and writes the best network so far; a second one ends at once.
     """
     limit = seconds(time_limit)
     constraints = parse_constraints(constraint or ())
@@ -130,7 +132,7 @@ def search(
         raise InputError("--out names no folder")
     from netwright import tasks
 
-    with Live(data, quiet=quiet, programs=json) as live:
+    with handing_over(quiet=quiet, programs=json), Live(data, quiet=quiet, programs=json) as live:
         outcome = tasks.search(
             data,
             target=target,

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from netwright.architecture import Architecture
-from netwright.errors import DataError, InfeasibleError, InputError, Interrupted, NetwrightError
+from netwright.errors import DataError, InfeasibleError, InputError, NetwrightError
 from netwright.executors import TaskFailed
 from netwright.progress import Phase, Progress, Watch
 from netwright.statistics import Difference, Verdict, paired_bootstrap, score_interval, verdict
@@ -764,11 +764,8 @@ class _Selection:
                 records[training.key] = record
                 done += 1
         if todo and self.signals.count:
-            raise Interrupted(
-                f"Stopped by {self.signals.name} while retraining: {done} of {len(trainings)} trainings kept",
-                hint=self.study._resume_hint(),
-                code=self.signals.code,
-            )
+            kept = f" while retraining: {done} of {len(trainings)} trainings kept"
+            raise self.study.interrupted(self.signals, kept)
         if failures and not any(training.key in records for training in trainings):
             raise NetwrightError(f"every retraining failed ({failures[0].failure})")
         return records

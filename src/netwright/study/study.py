@@ -225,7 +225,7 @@ class Study:
             def left() -> float:
                 """Seconds of the limit; a signal ends the looking at once."""
                 if signals.count:
-                    raise Interrupted(self._stopped_text(signals.name), hint=self._resume_hint(), code=signals.code)
+                    raise self.interrupted(signals, self._trials_kept())
                 return math.inf if limit is None else limit - spent - (self.clock() - began)
 
             feasibility = self.check_feasible(settings, left=left)
@@ -249,7 +249,7 @@ class Study:
             )
             reason = driver.run()
         if reason == "stopped":
-            raise Interrupted(self._stopped_text(signals.name), hint=self._resume_hint(), code=signals.code)
+            raise self.interrupted(signals, self._trials_kept())
         return self
 
     def check_feasible(
@@ -362,6 +362,20 @@ class Study:
     def noted(self, topic: str) -> list[Mapping[str, Any]]:
         """The journaled facts of a topic, oldest first."""
         return self._history.noted(topic)
+
+    def interrupted(self, signals: Signals, what: str) -> Interrupted:
+        """The error after a signal: ``what`` was done or is kept, and how to go on."""
+        if self.folder is None:
+            hint = "Call run() again to go on"
+        else:
+            hint = f"Go on with: netwright resume {self.folder}" if self._about else "Run it again to go on"
+        return Interrupted(
+            f"Stopped by {signals.name}{what}",
+            hint=hint,
+            code=signals.code,
+            folder=self.folder,
+            at_once=signals.count > 1,
+        )
 
     @property
     def history(self) -> History:
@@ -486,18 +500,13 @@ class Study:
                 return f"it also decides {_listed(sorted(new))}"
         return "it has other decisions or options"
 
-    def _stopped_text(self, name: str) -> str:
+    def _trials_kept(self) -> str:
         count = len(self._history.trials)
         best = self.best
         score = (
             f", the best has {self.objectives[0].metric} {best.metrics[self.objectives[0].metric]:.4g}" if best else ""
         )
-        return f"Stopped by {name}: {count} trial{'s' * (count != 1)} kept{score}"
-
-    def _resume_hint(self) -> str:
-        if self.folder is None:
-            return "Call run() again to go on"
-        return f"Go on with: netwright resume {self.folder}" if self._about else "Run it again to go on"
+        return f": {count} trial{'s' * (count != 1)} kept{score}"
 
 
 class _Entered:

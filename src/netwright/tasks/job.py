@@ -314,7 +314,8 @@ def so_far(folder: str | Path) -> Outcome | None:
     """Writes the best network that a search in ``folder`` has trained until now, as the search trained it.
 
     For a search that was stopped before its end; :func:`resume` goes on with it and replaces what is written here.
-    Where no trial has ended, a small network is trained for a moment. None where a supernet is trained.
+    Where no trial has ended, a small network is trained for a moment. None where a supernet is trained, and where the
+    search had ended once and went on: its retrained network stays.
     """
     from netwright.study.selection import so_far as selected_so_far
 
@@ -322,7 +323,8 @@ def so_far(folder: str | Path) -> Outcome | None:
     about = configuration(folder)
     found, train, study, supernet = opened(about, folder)
     with study:
-        selected = None if supernet is not None else selected_so_far(study)
+        ended = bool(study.noted("verdict"))
+        selected = None if ended or supernet is not None else selected_so_far(study)
         if selected is None:
             return None
         seconds = max(study.history.seconds, sum(note["seconds"] for note in study.noted("job")))

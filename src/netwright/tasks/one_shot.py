@@ -18,7 +18,7 @@ from netwright.architecture import Answer, Architecture
 from netwright.costs import COSTS, Latency, Profile, profiling
 from netwright.costs.base import Example
 from netwright.costs.kernels import kernels_of
-from netwright.errors import InfeasibleError, InputError, Interrupted, NetwrightError, SpaceError
+from netwright.errors import InfeasibleError, InputError, NetwrightError, SpaceError
 from netwright.evaluators.base import Evaluator
 from netwright.evaluators.shared_weights import SharedWeights
 from netwright.evaluators.train import Train
@@ -384,11 +384,7 @@ def train_supernet(
 
         def heard() -> float:
             if signals.count:
-                raise Interrupted(
-                    f"Stopped by {signals.name} while looking for what keeps the limits",
-                    hint=study._resume_hint(),
-                    code=signals.code,
-                )
+                raise study.interrupted(signals, " while looking for what keeps the limits")
             return left()
 
         study.check_feasible(left=heard)
@@ -415,12 +411,8 @@ def train_supernet(
         if not signals.count:
             rank(study, one_shot, about, signals=signals, late=late)
         if signals.count:
-            raise Interrupted(
-                f"Stopped by {signals.name} while training the supernet: "
-                f"{len(one_shot.losses)} of {one_shot.epochs} epochs kept",
-                hint=study._resume_hint(),
-                code=signals.code,
-            )
+            kept = f" while training the supernet: {len(one_shot.losses)} of {one_shot.epochs} epochs kept"
+            raise study.interrupted(signals, kept)
 
 
 def rank(
@@ -442,11 +434,7 @@ def rank(
 
         def stop() -> bool:
             if signals.count:
-                raise Interrupted(
-                    f"Stopped by {signals.name} while scoring what the supernet may propose",
-                    hint=study._resume_hint(),
-                    code=signals.code,
-                )
+                raise study.interrupted(signals, " while scoring what the supernet may propose")
             return limit is not None and (late() or monotonic() - began > RANKING_SHARE * limit)
 
         feasibility = study.check_feasible()
