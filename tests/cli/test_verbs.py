@@ -246,6 +246,14 @@ def test_show(netwright: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+def test_show_marks_the_chosen_trial(netwright: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of the network in best, beside the one with the best score."""
+    shown = {**SHOWN, "study": {**SHOWN["study"], "chosen": 0}}
+    monkeypatch.setattr("netwright.tasks.show", lambda folder: shown, raising=False)
+    lines = netwright("show", "runs/a").out.splitlines()
+    assert "chosen  trial 0: retrained and judged on other data, its network is in best" in lines
+
+
 def test_show_tells_the_last_failure_whole(netwright: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """What to do stands at the end of a message: it is not cut."""
     long = f"memory: {'the candidate needs more than there is, ' * 4}use fewer workers"

@@ -145,6 +145,7 @@ def test_show(searched: Searched) -> None:
     assert list(value) == ["study", "trials", "best", "pareto"]
     assert value["study"] == {
         "name": "spots", "state": "done", "seed": 0, "parallel": 4, "space": "CompactImages", "metric": "val_accuracy",
+        "chosen": searched.outcome.best.number,
     }  # fmt: skip
     assert [set(trial) for trial in value["trials"]] == [TRIAL] * 4
     assert [trial["number"] for trial in value["trials"]] == [0, 1, 2, 3]

@@ -52,6 +52,8 @@ def describe(value: Mapping[str, Any], top: int = 10) -> str:
         facts.append(("best", f"trial {best['number']}: {plain(metric)} {_value(best, metric)}{at}"))
         facts.append(("", _architecture(best)))
         facts += [("", line) for line in _tree(study.get("space"), best)]
+    if study.get("chosen") is not None:
+        facts.append(("chosen", f"trial {study['chosen']}: retrained and judged on other data, its network is in best"))
     if len(value.get("pareto") or ()) > 1:
         facts.append(("pareto", "trials " + ", ".join(str(number) for number in value["pareto"])))
     facts += _supernet(value.get("supernet"))

@@ -45,7 +45,7 @@ def show(folder: str | Path, *, events: list[Event] | None = None) -> dict[str, 
             "parallel": configuration.get("parallel"),
             "space": (configuration.get("space") or {}).get("name"),
             "metric": objectives[0].metric if objectives else None,
-            **_several(objectives, history),
+            **_more(objectives, history),
         },
         "trials": [trial.to_value() for trial in trials],
         "best": None if best is None else best.to_value(),
@@ -54,14 +54,15 @@ def show(folder: str | Path, *, events: list[Event] | None = None) -> dict[str, 
     }
 
 
-def _several(objectives: list[Objective], history: History) -> dict[str, Any]:
-    """Where there are several objectives: all of them with their directions, and the trial whose network lies in
-    ``best``, which is another one than the best by the first objective where the scores cannot tell them apart."""
-    if len(objectives) < 2:
-        return {}
+def _more(objectives: list[Objective], history: History) -> dict[str, Any]:
+    """Several objectives, with their directions; and of a search that has ended the trial that it chose.
+
+    It is often another one than the best: finalists are judged on other data.
+    """
+    several = [[objective.metric, str(objective.direction)] for objective in objectives]
     chosen = history.noted("verdict")
     return {
-        "objectives": [[objective.metric, str(objective.direction)] for objective in objectives],
+        **({"objectives": several} if len(several) > 1 else {}),
         **({"chosen": chosen[-1]["trial"]} if chosen else {}),
     }
 
