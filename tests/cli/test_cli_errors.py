@@ -169,6 +169,19 @@ def test_a_line_is_shortened_in_its_middle() -> None:
     assert text.endswith("a/data.csv. Give a file")
 
 
+def test_of_a_line_with_a_path_the_path_is_shortened() -> None:
+    """The sentence is whole, as far as the path has enough to give; then it is shortened, too."""
+    text = line(f"netwright: error: 3 rows of /home/{'somebody/' * 20}rows.csv are {'very ' * 10}odd", "Mend them", 150)
+    assert 150 == len(text)
+    assert text.startswith("netwright: error: 3 rows of /home/somebody/")
+    assert text.endswith(f"/rows.csv are {'very ' * 10}odd. Mend them")
+    text = line(f"netwright: error: 3 rows of /home/{'somebody/' * 20}rows.csv are {'very ' * 30}odd", "Mend them", 150)
+    assert 150 == len(text)
+    assert "/home/somebod…ws.csv" in text
+    short = "netwright: error: 3 rows of /home/somebody/documents/rows.csv are odd"
+    assert f"{short}. Mend them" == line(short, "Mend them", 150)
+
+
 def test_control_characters_have_no_power() -> None:
     """Escape sequences, line breaks and marks that turn the direction of text are shown, not obeyed."""
     assert plain("a\x1b[31mb\nc\u202ed\u2028\udcff") == "a\\x1b[31mb c\\u202ed\\u2028\\udcff"

@@ -170,19 +170,21 @@ def test_what_cannot_be_forecast(change: Any, options: dict[str, Any], message: 
         cut(change(weeks()), **options)
 
 
-def test_the_place_stands_in_a_line_that_is_cut() -> None:
-    """The command line leaves out the middle of a long message: the place is in front of the name of the file."""
+def test_a_line_that_is_cut_loses_of_the_name_of_the_file_alone() -> None:
+    """What is wrong, where, how often, and what to do stay whole."""
     hours = weeks().assign(day=pd.date_range("2021-03-01", periods=210, freq="h").astype(str)).drop(index=50)
     holes = weeks().assign(sold=lambda rows: rows["sold"].where(rows.index != 7))
     for frame, place in (
-        (weeks().drop(index=50), "after 2021-02-19 comes 2021-02-21"),
-        (hours, "after 2021-03-03 01:00 comes 2021-03-03 03:00"),
+        (weeks().drop(index=50), "after 2021-02-19 comes 2021-02-21: the dates of 'sold' in "),
+        (weeks().drop(index=[50, 60]), ".csv are not evenly apart at 2 places. Add rows, sum up by weeks, or"),
+        (hours, "after 2021-03-03 01:00 comes 2021-03-03 03:00: the hour between is missing in 'sold' of "),
+        (hours, ".csv, as where summer time begins. Write the times in UTC"),
         (weeks()[:30], "has 30 steps; a horizon of 7 needs 36"),
         (holes, "no finite number at 2021-01-08"),
     ):
         with pytest.raises(DataError) as raised:
             cut(frame, what=f"/home/{'somebody/' * 20}sold.csv")
-        assert place in line(raised.value.message, raised.value.hint, WIDTH)
+        assert place in line(f"netwright: error: {raised.value.message}", raised.value.hint, WIDTH)
 
 
 def test_a_series_that_is_long_enough_for_its_horizon_runs() -> None:

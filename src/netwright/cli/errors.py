@@ -11,6 +11,8 @@ from netwright.errors import Interrupted, NetwrightError
 
 WIDTH = 200
 """A line of an error is shortened to so many characters, at the cost of its message and never of its hint."""
+WORD = 20
+"""The longest word, which is a path as a rule, is shortened to so many characters before the rest is."""
 
 
 def report(error: BaseException, *, as_json: bool = False, debug: bool = False, verb: str = "") -> int:
@@ -49,15 +51,23 @@ def explain(error: BaseException, verb: str = "") -> tuple[int, str, str | None]
 
 
 def line(message: str, hint: str | None, width: int | None) -> str:
-    """Message and hint as one line; the middle of a message too long for ``width`` is left out."""
+    """Message and hint as one line; of a message too long for ``width`` the middle of its longest word is left out, or
+    if that is not enough its own.
+    """
     mark = "" if message[-1:] in ".!?" or hint is None else "."
     tail = f"{mark} {hint}" if hint else ""
     if width is not None and len(message) + len(tail) > width:
         room = max(80, width - len(tail))
-        if len(message) > room:
-            front = room * 2 // 3
-            message = f"{message[:front]}…{message[len(message) - (room - front - 1) :]}"
+        word = max(message.split(), key=len)
+        message = message.replace(word, _shortened(word, max(WORD, len(word) - max(0, len(message) - room))))
+        message = _shortened(message, room)
     return message + tail
+
+
+def _shortened(text: str, room: int) -> str:
+    """A text without its middle where it is longer than that."""
+    front = room * 2 // 3
+    return text if len(text) <= room else f"{text[:front]}…{text[len(text) - (room - front - 1) :]}"
 
 
 def _lowered(text: str) -> str:

@@ -628,15 +628,15 @@ def _check_gaps(dates: Array, name: str, what: str) -> None:
     hour = SECONDS["hour"]
     if len(odd) and _are_changes_of_clocks(dates, dates[odd]) and (steps[odd] == np.median(steps) + hour).all():
         raise DataError(
-            f"after {_day(dates[odd[0]])} comes {_day(dates[odd[0] + 1])}: the hour between is missing in the dates of"
-            f" {shorten(name)} in {what}, as where summer time begins",
-            hint="Write the times in UTC, or add rows for that hour",
+            f"after {_day(dates[odd[0]])} comes {_day(dates[odd[0] + 1])}: the hour between is missing in"
+            f" {shorten(name)} of {what}, as where summer time begins",
+            hint="Write the times in UTC, or add that hour",
         )
     if len(odd):
         raise DataError(
             f"after {_day(dates[odd[0]])} comes {_day(dates[odd[0] + 1])}: the dates of {shorten(name)} in {what}"
-            f" are not evenly apart ({len(odd):,} such places)",
-            hint="Add the missing rows, sum up by weeks or months, or take the rows as they stand: --option date=none",
+            f" are not evenly apart{f' at {len(odd):,} places' if len(odd) > 1 else ''}",
+            hint="Add rows, sum up by weeks, or take rows as they stand: --option date=none",
         )
 
 

@@ -49,7 +49,7 @@ class TimeSeriesForecaster(NeuralArchitectureSearch):
     def fit(  # type: ignore[override]
         self, X: Any, y: Any = None, *, target: str | Sequence[str] | None = None
     ) -> TimeSeriesForecaster:
-        """Searches, and returns itself. ``X`` is a data frame, a pandas Series, or an array (steps,) or (steps, series).
+        """Searches, and returns itself. ``X`` is a data frame, a Series, or an array (steps,) or (steps, series).
 
         ``target`` names the columns to forecast; ``y`` is not needed, and refused.
         """
