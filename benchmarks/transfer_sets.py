@@ -237,7 +237,8 @@ def load(name: str, kind: str, folder: Path, most: int) -> Loaded:
         with np.load(folder / "fsdd" / "fsdd.npz") as arrays:
             sound, offsets, label, test = (arrays[each] for each in ("audio", "offsets", "label", "is_test"))
             own = (arrays["speaker"] == arrays["speakers"].astype(str).tolist().index(name)) & ~test
-        X = audio.take([sound[offsets[row] : offsets[row + 1]] for row in np.flatnonzero(own)], rate=8000)
+        own = np.random.default_rng(0).permutation(np.flatnonzero(own))[:most]
+        X = audio.take([sound[offsets[row] : offsets[row + 1]] for row in own], rate=8000)
         y, task = label[own], "audio-classification"
     elif kind == "forecast":
         import pandas
