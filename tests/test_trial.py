@@ -83,6 +83,10 @@ def test_a_failed_trial_as_a_value():
             "trial 0 (finished: a=1e-07, b=-0.5, c=2, d=3, …): width=8",
         ),
         (
+            Trial(0, Proposal(WIDE), State.FINISHED, {"a": 1.0, "b": 1.0, "c": 2.0, "d": 3.0, "val_loss": 4.0}),
+            "trial 0 (finished: val_loss=4, a=1, b=1, c=2, …): width=8",
+        ),
+        (
             Trial(1, Proposal(WIDE), State.FAILED, error=Failure("timeout", "took 9 s")),
             "trial 1 (failed: timeout: took 9 s): width=8",
         ),
@@ -90,5 +94,5 @@ def test_a_failed_trial_as_a_value():
     ],
 )
 def test_the_text_of_a_trial_is_one_line(trial, text):
-    """Number, state, the first metrics or the failure, and the architecture."""
+    """Number, state, the scores and the first other metrics or the failure, and the architecture."""
     assert text == str(trial)

@@ -106,8 +106,9 @@ class Trial:
         return self.state in (State.FINISHED, State.REUSED)
 
     def __str__(self) -> str:
-        """One line: number, state, metrics (or why it failed) and architecture."""
-        facts = ", ".join(f"{name}={_digits(value)}" for name, value in list(self.metrics.items())[:SHOWN])
+        """One line: number, state, metrics, scores before costs, (or why it failed) and architecture."""
+        ordered = sorted(self.metrics.items(), key=lambda pair: not pair[0].startswith("val_"))
+        facts = ", ".join(f"{name}={_digits(value)}" for name, value in ordered[:SHOWN])
         text = f"{facts}{', …' if len(self.metrics) > SHOWN else ''}" if self.error is None else str(self.error)
         return f"trial {self.number} ({self.state}{': ' if text else ''}{text}): {self.architecture}"
 
