@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -411,7 +412,8 @@ def test_parameters_of_all_and_of_its_own(kind: Any, own: dict[str, Any]) -> Non
     assert copy.get_params().keys() >= nw.TabularClassifier().get_params().keys() | own.keys()
     assert {name: getattr(copy, name) for name in (*own, *common)} == {**own, **common}
     assert "ensemble=3" in repr(copy)
-    with pytest.raises(TypeError, match="unexpected keyword argument 'ensembel'"):
+    assert set(inspect.signature(kind).parameters) == search.get_params().keys()
+    with pytest.raises(TypeError, match=rf"{kind.__name__} has no parameter 'ensembel': did you mean 'ensemble'\?"):
         kind(ensembel=3)
 
 

@@ -304,6 +304,18 @@ def test_a_model_whose_search_is_stopped_is_the_best_so_far(
     assert 3 == len("".join(search.predict(["the cat", "a", "on the "])))
 
 
+def test_a_model_begins_with_another_study(quick: None, tmp_path: Path) -> None:
+    """Its best is tried first; a dry run is one trial, and callbacks are told of it."""
+    told: list[int] = []
+    first = LanguageModel(window=16, max_trials=2, n_jobs=1, out=tmp_path / "first").fit(story(1500))
+    second = LanguageModel(
+        window=16, preset="tiny", dry_run=True, n_jobs=1, start_from=first.out_,
+        callbacks=[lambda study, trial: told.append(trial.number)],
+    ).fit(story(1500, seed=3))  # fmt: skip
+    assert (1, [0]) == (second.study_.trials, told)
+    assert first.best_.architecture == second.best_.architecture
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -322,5 +334,7 @@ def test_an_estimator_says_what_it_is(model: LanguageModel) -> None:
     from sklearn.base import clone
 
     assert 16 == clone(model).window
+    with pytest.raises(TypeError, match=r"LanguageModel has no parameter 'windows': did you mean 'window'\?"):
+        LanguageModel(windows=16)  # type: ignore[call-arg]
     with pytest.raises(DataError, match="learns from a text, found list"):
         LanguageModel().fit(["a", "b"])

@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -337,6 +338,14 @@ def test_a_number_for_each_text(quick: None) -> None:
     search = nw.TextRegressor(max_trials=1, n_jobs=1).fit(texts, [100.0 + (label == "good") for label in labels])
     assert (2,) == search.predict(["a fine film", ""]).shape
     assert 99 < search.predict(texts).mean() < 102
+
+
+def test_a_single_text_is_no_list_of_them() -> None:
+    """Nor is it a file, however long it is."""
+    search = nw.TextClassifier()
+    search.best_, search._predictor = None, SimpleNamespace(preprocessing={})
+    with pytest.raises(InputError, match="predict takes a list of texts, or the path of a file, found 'it was good"):
+        search.predict("it was good " * 400)
 
 
 def test_a_network_that_was_trained_on_a_list_reads_the_longest_column() -> None:

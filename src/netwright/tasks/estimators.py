@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from netwright.tasks import fitting
 from netwright.tasks.checks import collected, is_frame, shorten
 from netwright.tasks.labels import Labels, code
 from netwright.tasks.outcome import Outcome
+from netwright.tasks.parameters import named
 from netwright.tasks.prediction import Predictor
 from netwright.tasks.preprocessing import predictions, probabilities
 
@@ -93,6 +95,13 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
     _by_shape = False
     """Whether a row has as many features as an input of the network has numbers: series, sounds."""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__init__" in vars(cls):
+            before = inspect.signature(super(cls, cls).__init__).parameters.values()
+            cls.__init__ = named(vars(cls)["__init__"], before)  # type: ignore[method-assign]
+
+    @named
     def __init__(
         self,
         *,
@@ -326,17 +335,6 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         """Examples as the search takes them."""
         return X
 
-    @classmethod
-    def _get_param_names(cls) -> list[str]:
-        """Those of the constructor; of one that hands others on (``**others``) those of the class before it, too."""
-        names: set[str] = set()
-        for constructor in (vars(kind)["__init__"] for kind in cls.__mro__ if "__init__" in vars(kind)):
-            parameters = list(inspect.signature(constructor).parameters.values())[1:]
-            names |= {each.name for each in parameters if each.kind is not each.VAR_KEYWORD}
-            if all(each.kind is not each.VAR_KEYWORD for each in parameters):
-                break
-        return sorted(names)
-
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "best_")
 
@@ -471,6 +469,14 @@ class _TextSearch(NeuralArchitectureSearch):
 
     def _options(self) -> dict[str, Any]:
         return {"tokens": self.tokens}
+
+    def _outputs(self, X: Any) -> np.ndarray[Any, Any]:
+        if isinstance(X, str) and not os.path.exists(X):
+            raise InputError(
+                f"predict takes a list of texts, or the path of a file, found {shorten(X)}",
+                hint="Put a single text into a list",
+            )
+        return super()._outputs(X)
 
     def _learn_columns(self, X: Any) -> None:
         """A text is one feature; of a data frame all columns are named."""

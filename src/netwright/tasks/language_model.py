@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
@@ -14,6 +14,7 @@ from netwright.errors import DataError, InputError
 from netwright.tasks import fitting, language
 from netwright.tasks.checks import shorten
 from netwright.tasks.outcome import Outcome
+from netwright.tasks.parameters import named
 from netwright.tasks.prediction import Predictor
 
 
@@ -32,11 +33,14 @@ class LanguageModel(BaseEstimator):  # type: ignore[misc]
         As of the command line; with ``strategy="reinforce"`` the space is the recurrent cell of Zoph and Le.
     n_jobs, random_state, device, out:
         Worker processes, the seed, where networks train, and the folder of the study (None: a temporary one).
+    preset, callbacks, dry_run, start_from, start_weights:
+        As of every search, see :class:`~netwright.tasks.estimators.NeuralArchitectureSearch`.
 
     After :meth:`fit`: ``best_`` (the trial), ``study_`` (the :class:`~netwright.tasks.outcome.Outcome`, beside an LSTM
     of the same number of parameters), ``network_``, ``tokens_`` (the first stands for all that are unknown), ``out_``.
     """
 
+    @named
     def __init__(
         self,
         *,
@@ -51,6 +55,11 @@ class LanguageModel(BaseEstimator):  # type: ignore[misc]
         random_state: int | None = 0,
         device: str = "auto",
         out: str | Path | None = None,
+        preset: str | None = None,
+        callbacks: Sequence[Any] | None = None,
+        dry_run: bool = False,
+        start_from: str | Path | None = None,
+        start_weights: bool = True,
     ) -> None:
         self.tokens = tokens
         self.window = window
@@ -63,6 +72,11 @@ class LanguageModel(BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
         self.device = device
         self.out = out
+        self.preset = preset
+        self.callbacks = callbacks
+        self.dry_run = dry_run
+        self.start_from = start_from
+        self.start_weights = start_weights
 
     def fit(self, X: str | Path, y: None = None) -> LanguageModel:
         """Searches, and returns itself. ``X`` is a text, or the :class:`~pathlib.Path` of one in UTF-8.
@@ -85,6 +99,11 @@ class LanguageModel(BaseEstimator):  # type: ignore[misc]
             n_jobs=self.n_jobs,
             seed=seed,
             device=self.device,
+            preset=self.preset,
+            callbacks=self.callbacks or (),
+            dry_run=self.dry_run,
+            start_from=self.start_from,
+            start_weights=self.start_weights,
         )
         self._predictor = Predictor.open(out, space=self.space)
         self.out_ = out
