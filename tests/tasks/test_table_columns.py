@@ -275,24 +275,82 @@ def test_a_comma_is_none_where_training_had_none() -> None:
         predict._table({"x": ["3,1"]}, inputs)
 
 
+PLAINLY = "write plain numbers, or leave these cells empty"
+
+
 @pytest.mark.parametrize(
     ("values", "note"),
     [
         (["03/31/2021", "04/01/2021", "03/31/2021"],
-         "'x' is read as words, not as dates ('03/31/2021'): write dates as 2021-03-31"),
+         "not as dates: 12 of 12 values are written otherwise, the first in row 1 ('03/31/2021');"
+         " write dates as 2021-03-31"),
         (["2021-03-31", "2021-03-30", "2021-03-31", "2021-03-30", "soon"],
-         "'x' is read as words, not as dates ('soon'): write dates as 2021-03-31"),
-        (["1,234", "1,300", "2,000"], "'x' is read as words, not as numbers ('1,234')"),
-        (["$3", "$3", "$4.50"], "'x' is read as words, not as numbers ('$3')"),
-        (["1.5", "2,5", "1.5"], "'x' is read as words, not as numbers ('2,5')"),
-        (["1", "2", "3", "4", "none given"], "'x' is read as words, not as numbers ('none given')"),
+         "not as dates: 4 of 20 values are written otherwise, the first in row 5 ('soon'); write dates as 2021-03-31"),
+        (["1,234", "1,300", "2,000"],
+         f"not as numbers: 12 of 12 values are written otherwise, the first in row 1 ('1,234'); {PLAINLY}"),
+        (["$3", "$3", "$4.50"],
+         f"not as numbers: 12 of 12 values are written otherwise, the first in row 1 ('$3'); {PLAINLY}"),
+        (["1.5", None, "2,5", "1.5"],
+         f"not as numbers: 4 of 12 values are written otherwise, the first in row 3 ('2,5'); {PLAINLY}"),
+        (["1", "2", "3", "4"] * 5 + [" none given"] + ["5"] * 40,
+         f"not as numbers: 4 of 244 values are written otherwise, the first in row 21 ('none given'); {PLAINLY}"),
     ],
 )  # fmt: skip
-def test_what_looks_otherwise_than_it_is_read(values: list[str], note: str) -> None:
-    """Numbers and dates that are taken for words are named."""
+def test_what_looks_otherwise_than_it_is_read(values: list[str | None], note: str) -> None:
+    """Numbers and dates that are taken for words are named, with how many are why, and where the first stands."""
     table = tables.from_frame(pandas.DataFrame({"x": values * 4}))
     assert ("x",) == table.category_names
-    assert (note,) == table.notes
+    assert (f"'x' is read as words, {note}",) == table.notes
+
+
+def test_one_value_that_is_written_otherwise() -> None:
+    """Is told in the singular."""
+    table = tables.from_frame(pandas.DataFrame({"x": ["1", "2", "3", "4", "n/k"]}))
+    assert "1 of 5 values is written otherwise, the first in row 5 ('n/k')" in table.notes[0]
+
+
+COUNT = np.arange(1500)
+CLASSES = np.array(["no", "yes", "perhaps"])[COUNT % 3]
+DAYS = pandas.date_range("2021-01-01", periods=50).strftime("%Y-%m-%d")
+LEAK = "the same as the target in all rows: {} (leave out what is not known beforehand)"
+
+
+@pytest.mark.parametrize(
+    ("columns", "y", "notes"),
+    [
+        ({"code": np.array([7, 3, 5])[COUNT % 3]}, CLASSES, [LEAK.format("'code'")]),
+        ({"word": np.array(["b", "a", "c"])[COUNT % 3], "again": CLASSES}, CLASSES, [LEAK.format("'word', 'again'")]),
+        ({"price": COUNT / 7}, COUNT / 7, [LEAK.format("'price'")]),
+        ({"is_yes": COUNT % 3 == 1, "nearly": np.where(COUNT < 1400, COUNT % 3, 0)}, CLASSES, []),
+        ({"twice": COUNT / 3.5, "nearly": np.where(COUNT < 1400, COUNT / 7, 0)}, COUNT / 7, []),
+        ({"none": [None] * 1500, "nan": np.full(1500, np.nan)}, CLASSES, ["empty: 'none', 'nan'"]),
+        ({"late": np.where(COUNT < 1400, np.nan, 1)}, CLASSES, []),
+        ({"one": 1, "word": "x"}, CLASSES, ["the same value in all rows: 'one', 'word'"]),
+        ({"one": np.where(COUNT < 1400, 1, 0), "word": np.where(COUNT < 1400, "x", None)}, CLASSES, []),
+        ({"day": ["2021-01-01"] * 1500}, CLASSES, ["the same value in all rows: 'day'"]),
+        ({"day": DAYS[COUNT % 50]}, CLASSES, []),
+        (dict.fromkeys("abcdefg", 0), COUNT / 7, ["the same value in all rows: 'a', 'b', 'c', 'd', 'e', …"]),
+    ],
+)  # fmt: skip
+def test_columns_that_somebody_may_want_to_know_of(columns: dict[str, Any], y: Any, notes: list[str]) -> None:
+    """What is the target, is empty, or never changes, in all rows; of a date its parts are not told."""
+    frame = pandas.DataFrame({"kept": np.sin(COUNT), **columns}, index=COUNT)
+    assert tuple(notes) == from_arrays(frame, y).notes
+
+
+def test_several_targets_are_no_column() -> None:
+    """A column may be one of them: what to leave out then is not told."""
+    frame = pandas.DataFrame({"kept": np.sin(COUNT), "price": COUNT / 7})
+    assert () == from_arrays(frame, {"a": COUNT / 7, "b": CLASSES}).notes
+
+
+def test_dates_count_as_one_column() -> None:
+    """In what is said of a table."""
+    frame = pandas.DataFrame({"day": DAYS, "x": range(50)})
+    assert (50, 2) == tables.from_frame(frame).shape
+    alone = tables.from_frame(pandas.DataFrame({"day": ["2021-01-01"] * 50}))
+    with pytest.raises(DataError, match="no column of the table tells anything: 1 column: day"):
+        tables.learn(alone)
 
 
 @pytest.mark.parametrize("values", [["red", "blue"], ["007", "12", "?"], ["A1", "12"], ["?", None], ["2021-03-31"]])

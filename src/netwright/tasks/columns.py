@@ -119,17 +119,19 @@ def number(text: str, *, comma: bool = False) -> float:
     return float(text.replace(",", ".") if comma and _COMMA.fullmatch(text) else text)
 
 
-def looks_like(values: Sequence[str]) -> tuple[str, str] | None:
-    """``("dates", value)`` or ``("numbers", value)`` for texts, none of them missing, that mostly look like these.
+def looks_like(values: Sequence[str]) -> tuple[str, str, int] | None:
+    """``("dates", value, count)`` or ``("numbers", …)`` for texts, none of them missing, that mostly look like these.
 
-    The value is the first that is why they are not read as such. None for codes that begin with 0, and for others.
+    The value is the first of those that are why they are not read as such, and the count how many there are. None for
+    codes that begin with 0, and for others.
     """
     for what, pattern, usual in (("dates", _DAY, _DATE), ("numbers", _AMOUNT, _NUMBER)):
         counts = Counter(map(str.strip, values))
         like = sum(count for text, count in counts.items() if pattern.fullmatch(text))
         if not like or like < MOSTLY * len(values) or (what == "numbers" and any(map(_CODE.fullmatch, counts))):
             continue
-        return what, next((text for text in counts if not usual.fullmatch(text)), next(iter(counts)))
+        odd = [text for text in counts if not usual.fullmatch(text)] or list(counts)
+        return what, odd[0], sum(counts[text] for text in odd)
     return None
 
 

@@ -263,7 +263,10 @@ def _from_arrays(
         raw_test = _test_part(X_test, y_test, raw, names)
     if flip is None:
         flip = known.name == "images" and inputs.shape[1] == 3
-    return Loaded(raw, name, raw_test, flip, target, notes=() if note is None else (note,))
+    tell = known.maybe("remarks")
+    classes = None if labels.classes is None else len(labels.classes)
+    remarks = [] if tell is None else tell(inputs, labels.y, classes)
+    return Loaded(raw, name, raw_test, flip, target, notes=(*([] if note is None else [note]), *remarks))
 
 
 def _kind_of_rows(X: Any) -> str:
@@ -374,7 +377,8 @@ def _read_path(
         try:
             inspect.signature(own).bind(path, target, **options)
         except TypeError:
-            _no_options(options, kind)
+            known = list(inspect.signature(own).parameters)[2:]
+            _no_options({key: value for key, value in options.items() if key not in known}, kind, known)
         source: Source = own(path, target, **options)
         return _from_arrays(
             source.X, source.y, source.X_test, source.y_test, kind, goal, name=path.stem, target=target,
@@ -383,10 +387,11 @@ def _read_path(
     if path.is_dir() and not find_pair(path, "train"):
         _no_target(target, path)
         _no_tables(kind, path)
-        _no_options({key: value for key, value in options.items() if key != "skip_bad"}, kind)
+        _no_options({key: value for key, value in options.items() if key != "skip_bad"}, kind, ("skip_bad",))
         return _read_image_folder(path, goal, name=name, skip_bad=bool(options.get("skip_bad")))
     suffix = tables.ending(path)
-    _no_options({key: value for key, value in options.items() if key != "na" or suffix not in TABLES}, kind)
+    known = ["na"] if suffix in TABLES else []
+    _no_options({key: value for key, value in options.items() if key not in known}, kind, known)
     if path.is_dir():
         _no_target(target, path)
         return _read_idx_folder(path, kind, goal, name=name)
@@ -493,11 +498,14 @@ def _no_target(target: str | None, source: object) -> None:
         raise InputError(f"--target names a column of a CSV or Parquet file, {source} is none", hint="Leave it out")
 
 
-def _no_options(options: Mapping[str, Any] | None, kind: str | None) -> None:
+def _no_options(options: Mapping[str, Any] | None, kind: str | None, known: Sequence[str] = ()) -> None:
+    """InputError for an option that is left of those that are not ``known``."""
     if options:
+        name = next(iter(options))
+        other = _sentence(nearest(name, known)) if known else "Leave it out"
         raise InputError(
-            f"the option '{next(iter(options))}' is not one of {kind or 'such data'}",
-            hint="A horizon is that of a forecast: --task forecast" if "horizon" in options else "Leave it out",
+            f"the option '{name}' is not one of {kind or 'such data'}",
+            hint="A horizon is that of a forecast: --task forecast" if name == "horizon" else other,
         )
 
 
@@ -541,6 +549,7 @@ def _read_image_folder(folder: Path, goal: Goal | None, *, name: str, skip_bad: 
 def _read_images(folder: Path, goal: Goal | None, name: str, bad: list[str] | None) -> Loaded:
     parts = {path.name.lower(): path for path in images.visible(folder, folders=True)}
     if set(parts) == {"train", "test"} and all(images.visible(part, folders=True) for part in parts.values()):
+        images.check_classes(parts["train"])
         X, y = images.read_folder(parts["train"], bad)
         X_test, y_test = images.read_folder(parts["test"], bad)
         if X_test.shape[1:] != X.shape[1:]:
@@ -550,6 +559,7 @@ def _read_images(folder: Path, goal: Goal | None, name: str, bad: list[str] | No
             )
         where = (str(parts["train"]), "the class", str(parts["test"]), "the class in test")
         return _from_arrays(X, y, X_test, y_test, "images", goal, name=name, names=where)
+    images.check_classes(folder)
     X, y = images.read_folder(folder, bad)
     return _from_arrays(X, y, None, None, "images", goal, name=name, names=(str(folder), "the class", "", ""))
 

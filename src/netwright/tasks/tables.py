@@ -87,8 +87,14 @@ class Table:
         return self.number_names + self.category_names
 
     @property
+    def given(self) -> tuple[str, ...]:
+        """The columns of the user: of a date it is one."""
+        parts = {part_name(name, part): name for name in self.dates for part in PARTS}
+        return tuple(dict.fromkeys(parts.get(name, name) for name in self.names))
+
+    @property
     def shape(self) -> tuple[int, int]:
-        return len(self.numbers), len(self.names)
+        return len(self.numbers), len(self.given)
 
 
 def from_matrix(X: np.ndarray, name: str = "X") -> Table:
@@ -163,8 +169,17 @@ def _mended(column: np.ndarray, name: str) -> tuple[np.ndarray, bool, str]:
     like = looks_like(known) if dates(column) is None else None
     if like is None:
         return column, False, ""
-    hint = ": write dates as 2021-03-31" if like[0] == "dates" else ""
-    return column, False, f"{shorten(name)} is read as words, not as {like[0]} ({shorten(like[1])}){hint}"
+    what, odd, count = like
+    row = next(row for row, value in enumerate(column, 1) if value is not None and value.strip() == odd)
+    hint = "write dates as 2021-03-31" if what == "dates" else "write plain numbers, or leave these cells empty"
+    return (
+        column,
+        False,
+        (
+            f"{shorten(name)} is read as words, not as {what}: {count:,} of {len(known):,} values"
+            f" {'is' if count == 1 else 'are'} written otherwise, the first in row {row} ({shorten(odd)}); {hint}"
+        ),
+    )
 
 
 def _check_range(column: np.ndarray, name: str, what: str) -> None:
@@ -379,7 +394,7 @@ def learn(table: Table, rows: np.ndarray | None = None) -> dict[str, Any]:
         constants["categories"].append(_words(name, known))
     if not width(constants):
         raise DataError(
-            f"no column of the table tells anything: {_listed(table.names)}",
+            f"no column of the table tells anything: {_listed(table.given)}",
             hint="Give a column of numbers, or a category whose values occur more than once",
         )
     return constants
@@ -394,6 +409,45 @@ def width(constants: Mapping[str, Any]) -> int:
 def unused(constants: Mapping[str, Any]) -> list[str]:
     """The names of columns that tell a network nothing: no value of them occurs twice, and they are no texts."""
     return [entry["name"] for entry in constants["categories"] if not _columns_of(entry)]
+
+
+def remarks(table: Table, y: np.ndarray, classes: int | None) -> list[str]:
+    """Notes on columns that are the target, that are empty, and that have one value, over all rows.
+
+    ``y`` are the codes of so many classes, or numbers where ``classes`` is None.
+    """
+    first = np.unique(y, return_index=True)[1]
+
+    def is_target(column: np.ndarray, rows: slice) -> bool:
+        """Whether the same number stands in each row, or another value for each class."""
+        if y.ndim > 1 or classes is None:
+            return bool(np.array_equal(column[rows], y[rows]))
+        values = column[first]
+        return len({*values.tolist()}) == classes and bool((column[rows] == values[y[rows]]).all())
+
+    def is_empty(column: np.ndarray, rows: slice) -> bool:
+        return column.dtype.kind == "f" and bool(np.isnan(column[rows]).all())
+
+    def is_constant(column: np.ndarray, rows: slice) -> bool:
+        return bool((column[rows] == column[0]).all())
+
+    parts = {part_name(name, part): (name, part) for name in table.dates for part in PARTS}
+    columns = {}
+    for name, column in zip(table.names, (*table.numbers.T, *table.categories), strict=True):
+        source, part = parts.get(name, (name, PARTS[0]))
+        if part == PARTS[0]:
+            columns[source] = column
+    found = []
+    for what, holds, hint in (
+        ("the same as the target in all rows", is_target, " (leave out what is not known beforehand)"),
+        ("empty", is_empty, ""),
+        ("the same value in all rows", is_constant, ""),
+    ):
+        # Most columns are told by their first rows.
+        names = [name for name, column in columns.items() if all(holds(column, slice(0, end)) for end in (1000, None))]
+        if names:
+            found.append(f"{what}: {', '.join(map(shorten, names[:5]))}{', …' if len(names) > 5 else ''}{hint}")
+    return found
 
 
 def facts(constants: Mapping[str, Any]) -> dict[str, Any]:
