@@ -39,6 +39,13 @@ def test_numbers_of_numpy_and_bounds_of_losses() -> None:
     _check_metrics({"params": np.int64(5), "macs": np.float32(1e4), "val_r2": -1.0, "val_loss": 0}, [])
 
 
+@pytest.mark.parametrize("callbacks", [[print, "tell"], print])
+def test_callbacks_are_looked_at_before_the_data_are_read(callbacks: Any) -> None:
+    """Reading and preparing may take minutes."""
+    with pytest.raises(InputError, match=r"f\(study, trial\), found"):
+        tasks.search("no/such/file.csv", target="y", callbacks=callbacks)
+
+
 @pytest.mark.parametrize("n_jobs", [0, -2, True, 1.5, "2"])
 def test_workers_that_cannot_be(tmp_path: Path, n_jobs: Any) -> None:
     """Nothing is begun with a number of workers that is none."""

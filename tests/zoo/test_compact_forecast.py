@@ -83,6 +83,25 @@ def test_logarithms_are_for_values_that_are_not_negative(space: SearchSpace) -> 
     assert bool(torch.isfinite(gone).all())
 
 
+def test_what_is_below_zero_counts_as_zero() -> None:
+    """Its logarithm is that of a tenth of the naive error, as is that of zero."""
+    logarithms = compact_forecast.Logarithm()(torch.tensor([-5.0, 0.0, 0.9]))
+    torch.testing.assert_close(torch.tensor([0.1, 0.1, 1.0]).log(), logarithms)
+
+
+def test_a_forecast_stays_within_what_is_twenty_times_the_window() -> None:
+    """A logarithm may be three above the highest of its own window; and what is below that is left alone."""
+    window = torch.tensor([[0.0, 1.0], [-1.0, 0.0]])
+    made = compact_forecast.Logarithm().back(torch.tensor([[50.0, 2.0], [50.0, 2.0]]), window)
+    torch.testing.assert_close(torch.tensor([[4.0, 2.0], [3.0, 2.0]]).exp() - 0.1, made)
+
+
+def test_logarithms_deviate_less_where_values_are_large() -> None:
+    """By a tenth of the naive error, of the mean of the window each."""
+    window = torch.tensor([[1.0, 3.0], [100.0, 300.0]]).log()
+    torch.testing.assert_close(torch.tensor([[0.05], [0.0005]]), compact_forecast.Logarithm().floor(window))
+
+
 @pytest.mark.parametrize(("lookback", "horizon", "season"), [(12, 4, 3), (8, 6, 1), (7, 9, 7), (1, 2, 1)])
 def test_simple_forecasts(lookback: int, horizon: int, season: int) -> None:
     """The first one is the naive forecast; all go on as a series does that never changes."""
