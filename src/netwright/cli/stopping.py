@@ -14,15 +14,19 @@ from netwright.errors import Interrupted
 def handing_over(*, quiet: bool, programs: bool) -> Iterator[None]:
     """After a signal the best network so far is written, as an estimator keeps it; after a second one nothing is.
 
-    It is described on standard output, unless that is for ``programs``: they read the error.
+    Where the search had ended once and went on, its retrained network stays. What is written is described on
+    standard output, unless that is for ``programs``: they read the error.
     """
     try:
         yield
     except Interrupted as error:
         if error.folder is None or error.at_once:
             raise
+        from netwright.tasks import show
         from netwright.tasks.job import so_far
 
+        if "chosen" in show(error.folder)["study"]:
+            raise
         if not quiet:
             Careful(sys.stderr).write("writing the best network so far; Ctrl-C ends at once\n")
         try:
