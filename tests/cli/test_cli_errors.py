@@ -139,6 +139,10 @@ def test_ctrl_c_during_the_imports(module: str) -> None:
         (("search", "digits", "--time-limit", "0"), "--time-limit is above zero and finite, found '0'"),
         (("search", "digits", "--constraint", "params"), "--constraint is METRIC=VALUE, found 'params'"),
         (("search", "digits", "--constraint", "parms=1"), "unknown metric 'parms'. Did you mean 'params'?"),
+        (
+            ("search", "digits", "--constraint", "nonsense=1"),
+            "unknown metric 'nonsense'. Known: activations, energy_j, flops, latency_ms, macs, memory, params, ",
+        ),
         (("search", "digits", "--constraint", "params=nan"), "--constraint params is a number above zero, found 'nan'"),
         (("search", "digits", "--constraint", "params=-1"), "found '-1'. Write for example params=1e5"),
         (("search", "digits", "--constraint", "params=1_0"), "found '1_0'"),

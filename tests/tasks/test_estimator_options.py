@@ -78,6 +78,10 @@ def test_a_scorer_of_a_search_that_was_stopped(tmp_path: Path) -> None:
     ("metric", "message"),
     [
         ("roc_au", r"unknown metric 'roc_au'\. Did you mean 'roc_auc'"),
+        (
+            "nonsense",
+            "unknown metric 'nonsense'. Known: accuracy, activations, .*, roc_auc_ovr_weighted, size_mb$",
+        ),
         ("neg_max_error", "the metric 'neg_max_error' is for regression, and the goal is classification"),
     ],
 )

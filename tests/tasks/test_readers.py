@@ -847,6 +847,36 @@ def test_what_is_no_image_is_left_out_when_asked(tmp_path: Path) -> None:
         read("iris", task="tables", options={"skip_bad": True})
 
 
+def test_a_folder_with_one_class(tmp_path: Path) -> None:
+    """What was found is said, and how it is to look, of a folder of training, too."""
+    folder = save_images(tmp_path / "images", {"a": 3})
+    with pytest.raises(DataError, match=r"images has one sub-folder, a; .*as in images/cat/1\.png and images/dog"):
+        read(folder)
+    both = tmp_path / "both"
+    save_images(both / "train", {"a": 3})
+    save_images(both / "test", {"a": 3})
+    with pytest.raises(DataError, match="train has one sub-folder, a;"):
+        read(both)
+
+
+@pytest.mark.parametrize(
+    ("task", "options", "message"),
+    [
+        ("text", {"tokns": "bpe"}, r"'tokns' is not one of text\. Did you mean 'tokens'"),
+        ("text", {"na": "class", "season": 7}, r"'season' is not one of text\. Known: na, tokens"),
+        ("audio", {"season": 7}, r"'season' is not one of audio\. Known: rate"),
+        ("tables", {"season": 7}, r"'season' is not one of tables\. Known: na"),
+    ],
+)
+def test_an_option_that_is_none_names_those_that_are(
+    task: str, options: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    """The nearest one, or all of that kind of data."""
+    (tmp_path / "rows.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match=message):
+        read(tmp_path / "rows.csv", task=task, options=options)
+
+
 def test_an_empty_class_folder_and_a_nested_one(tmp_path: Path) -> None:
     """Both are named."""
     folder = save_images(tmp_path / "d", {"a": 4, "b": 4})

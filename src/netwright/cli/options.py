@@ -65,11 +65,12 @@ def parse_constraints(texts: Iterable[str]) -> dict[str, float]:
 
 
 def check_metric(name: str, option: str) -> None:
-    """Raises InputError, with the nearest known name, for a metric that no trial has."""
+    """Raises InputError, with the nearest of what a network costs, for a metric that no trial has."""
+    from netwright.costs import NAMES
     from netwright.training.metrics import METRICS
 
     if name not in METRICS:
-        raise InputError(f"{option}: unknown metric {name!r}", hint=sentence(nearest(name, METRICS)))
+        raise InputError(f"{option}: unknown metric {name!r}", hint=sentence(nearest(name, NAMES)))
 
 
 def sentence(clause: str) -> str:

@@ -21,11 +21,17 @@ def search(
         str,
         typer.Argument(
             metavar="DATA",
-            help="A bundled set (digits, iris, …), a .csv, .npz or IDX file, or a folder of images by class.",
+            help="A bundled set (digits, breast_cancer, diabetes, iris, wine, fashion-mnist), a file (.csv, .tsv, "
+            ".parquet, .npz, IDX, .txt), or a folder with a sub-folder of images, texts or sounds a class.",
         ),
     ],
     task: Annotated[
-        str, typer.Option(metavar="T", help="images, tables, classification, regression; auto reads it off the data.")
+        str,
+        typer.Option(
+            metavar="T",
+            help="images, tables, text, series, audio, language, forecast; or what is predicted, classification, "
+            "multilabel, regression; or both, as text-regression. auto reads it off the data.",
+        ),
     ] = "auto",
     target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column of a CSV file to predict.")] = None,
     horizon: Annotated[
@@ -33,7 +39,11 @@ def search(
     ] = None,
     option: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="How data are read, such as season=7 of a forecast; may be repeated."),
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="How data are read; may be repeated. Of a forecast horizon, lookback, season, date, "
+            "series, known, past; of texts tokens; of sounds rate; of tables, texts and series na.",
+        ),
     ] = None,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out files that are no images, and name them at the end.")
@@ -58,13 +68,23 @@ def search(
         ),
     ] = "train",
     metric: Annotated[
-        str | None, typer.Option(metavar="M", help="What a good network is: accuracy, r2, rmse, loss.")
+        str | None,
+        typer.Option(
+            metavar="M",
+            help="What a good network is: accuracy, r2, rmse, perplexity, mase, loss, or one of scikit-learn's, "
+            "as f1_macro; one that is unknown lists all.",
+        ),
     ] = None,
     maximize: Annotated[
         list[str] | None, typer.Option(metavar="M", help="A further objective; may be repeated.")
     ] = None,
     minimize: Annotated[
-        list[str] | None, typer.Option(metavar="M", help="A further objective, as macs or params; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="M",
+            help="A further objective: params, macs, flops, memory, activations, size_mb, "
+            "latency_ms, peak_memory, energy_j; may be repeated.",
+        ),
     ] = None,
     constraint: Annotated[
         list[str] | None,

@@ -119,6 +119,16 @@ def apply(constants: Mapping[str, Any], X: Any, name: str = "X") -> np.ndarray:
     return result
 
 
+def check_classes(folder: Path) -> None:
+    """DataError for a folder whose images are all of one class."""
+    classes = visible(folder, folders=True)
+    if len(classes) == 1:
+        raise DataError(
+            f"{folder} has one sub-folder, {classes[0].name}; each is a class, and a classifier needs two or more",
+            hint=f"Sort the images by class, as in {folder.name}/cat/1.png and {folder.name}/dog/1.png",
+        )
+
+
 def read_folder(folder: Path, bad: list[str] | None = None) -> tuple[np.ndarray, list[str]]:
     """Images (N, C, H, W) and the class of each, the name of the sub-folder that it lies in.
 

@@ -314,8 +314,7 @@ def so_far(folder: str | Path) -> Outcome | None:
     """Writes the best network that a search in ``folder`` has trained until now, as the search trained it.
 
     For a search that was stopped before its end; :func:`resume` goes on with it and replaces what is written here.
-    Where no trial has ended, a small network is trained for a moment. None where a supernet is trained, and where the
-    search had ended once and went on: its retrained network stays.
+    Where no trial has ended, a small network is trained for a moment. None where a supernet is trained.
     """
     from netwright.study.selection import so_far as selected_so_far
 
@@ -323,8 +322,7 @@ def so_far(folder: str | Path) -> Outcome | None:
     about = configuration(folder)
     found, train, study, supernet = opened(about, folder)
     with study:
-        ended = bool(study.noted("verdict"))
-        selected = None if ended or supernet is not None else selected_so_far(study)
+        selected = None if supernet is not None else selected_so_far(study)
         if selected is None:
             return None
         seconds = max(study.history.seconds, sum(note["seconds"] for note in study.noted("job")))
@@ -912,10 +910,10 @@ def _objectives(
     for way, names in (("maximize", maximize), ("minimize", minimize)):
         for name in [names] if isinstance(names, str) else names:
             if name not in known:
-                raise InputError(f"unknown metric '{name}'", hint=_sentence(nearest(name, known)))
+                raise _no_metric(name, goal)
             ways[METRICS.get(name, name)] = way
     if metric is not None and metric not in known:
-        raise InputError(f"unknown metric '{metric}'", hint=_sentence(nearest(metric, known)))
+        raise _no_metric(metric, goal)
     first = METRICS.get(metric, metric) if metric else None
     if first is None and not any(name.startswith("val_") for name in ways):
         first = goal.metric
@@ -927,6 +925,13 @@ def _objectives(
         ways = {first: ways.get(first, KNOWN[first]), **ways}
     ordered = sorted(ways.items(), key=lambda pair: not pair[0].startswith("val_"))
     return [[name, way] for name, way in ordered]
+
+
+def _no_metric(name: str, goal: Goal) -> InputError:
+    """The error for a name that is no metric, with the nearest of those that a search for this goal takes, or all."""
+    scores = [short for short, metric in METRICS.items() if metric in (*goal.metrics, "val_loss")]
+    known = (*scores, *SCORERS.get(goal.name, ()), *costs.NAMES)
+    return InputError(f"unknown metric '{name}'", hint=_sentence(nearest(name, known)))
 
 
 def _check_scorers(objectives: Sequence[Sequence[str]], loaded: Loaded, parts: Split, strategy: Any) -> None:
@@ -990,7 +995,7 @@ def _check_metrics(constraints: Mapping[str, float], objectives: Sequence[Sequen
 
     for name, value in constraints.items():
         if name not in KNOWN:
-            raise InputError(f"unknown metric '{name}' in a constraint", hint=_sentence(nearest(name, KNOWN)))
+            raise InputError(f"unknown metric '{name}' in a constraint", hint=_sentence(nearest(name, COSTS)))
         number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
         if not number or not math.isfinite(value):
             raise InputError(f"the constraint on '{name}' is {value!r}, not a finite number")
