@@ -3,7 +3,7 @@
 ``benchmarks/make_portfolio.py`` makes the file: it searches many data sets, trains what was best anywhere on all of
 them, and takes, one after the other, the architecture that most improves the best of those taken so far, on average
 over the data sets (greedy, as in Feurer et al. 2015). A search tries them after the starts that were chosen by hand.
-Starts go into the file that save trials on data sets that they were not made with; so far there are none.
+The file says what they are worth on data sets that they were chosen without.
 """
 
 from __future__ import annotations
