@@ -70,6 +70,15 @@ def test_a_start_beyond_the_limits_is_left_out():
     assert len(proposals) == 16
 
 
+def test_a_portfolio_follows_the_starts_and_is_not_known_to_be_good():
+    """Selection prefers starts that are known to be good where networks are alike: those of a portfolio are not."""
+    strategy = auto(PARTIAL, portfolio=(FULL,))
+    first, second = play(started(strategy, "flat"), 2)
+    assert dict(first.architecture).items() >= PARTIAL.items()
+    assert dict(second.architecture) == FULL
+    assert list(strategy.known_good()) == [PARTIAL]
+
+
 # Proxies
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from netwright import zoo
 from netwright.errors import InputError, SpaceError
 from netwright.tasks import spaces
 from netwright.tasks.spaces import find_space
@@ -90,8 +89,7 @@ def test_starts_of_another_form_of_the_space_are_left_out(monkeypatch: pytest.Mo
         {"width": 64, "depth": 9, "norm": "former", "block0": "former"},
     ]
     monkeypatch.setattr(spaces, "starts_of", lambda space: starts)
-    by_hand = len(zoo.SPACES["compact-tables"].starts)
-    found = find_space("compact-tables", **TABLES).starts[by_hand:]
+    found = find_space("compact-tables", **TABLES).portfolio
     left = {name: answer for name, answer in whole.items() if name != "width"}
     assert list(found) == [whole, {**whole, "width": 32}, left]
-    Auto(starts=found).start(space, [Objective("val_loss", "minimize")])
+    Auto(portfolio=found).start(space, [Objective("val_loss", "minimize")])

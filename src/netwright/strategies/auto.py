@@ -59,7 +59,8 @@ class Auto(Strategy):
 
     1. ``starts`` come first, as they are. Each is a mapping from decisions to answers, which may leave some open:
        these are drawn. One that breaks the limits of the space is left out; one that is none of its
-       architectures is refused before the search begins.
+       architectures is refused before the search begins. Those of the ``portfolio`` follow in the same way: they were
+       found by short trainings on other data, so they are not known to be good where they are trained whole.
     2. With ``proxies=True`` what costs nothing is asked of 48 architectures (budget ``"proxy"``: parameters,
        multiplications, whatever proxies the evaluator has), and predicted for the others. Where the first of them
        brings nothing, no more are asked. None, the default, leaves it to whoever pairs strategy and evaluator: a bench
@@ -97,6 +98,7 @@ class Auto(Strategy):
         budgets: Sequence[Budget] | None = None,
         proxies: bool | None = None,
         known: Known = (),
+        portfolio: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         if budgets is not None:
             budgets = ladder("Auto", 1, 1, 2, budgets)
@@ -106,6 +108,7 @@ class Auto(Strategy):
         self.budgets = budgets
         self.proxies = proxies
         self.known = tuple(known)
+        self.portfolio = tuple(portfolio)
 
     def known_good(self) -> Sequence[Mapping[str, Any]]:
         return self.starts
@@ -114,7 +117,7 @@ class Auto(Strategy):
         super().start(space, objectives)
         self._unseen = Unseen(space)
         self._anywhere = space.unrestricted
-        self._starts = [partial for partial in self.starts if self._fits(partial)]
+        self._starts = [partial for partial in (*self.starts, *self.portfolio) if self._fits(partial)]
         self._first = max(FIRST, len(self._starts) + OWN)
         process = GaussianProcess(space, kernel="hamming")
         self._encode = process.encode

@@ -25,11 +25,12 @@ from netwright.zoo.portfolio import starts_of
 
 @dataclass(frozen=True)
 class Found:
-    """A space, how to find it again (``origin``, JSON), and known-good answers to start from."""
+    """A space, how to find it again (``origin``, JSON), known-good answers to start from, and its portfolio."""
 
     space: SearchSpace
     origin: Mapping[str, Any]
     starts: tuple[Mapping[str, Any], ...] = field(default=())
+    portfolio: tuple[Mapping[str, Any], ...] = field(default=())
 
 
 def find_space(
@@ -72,7 +73,7 @@ def find_space(
     starts = tuple({name: answer for name, answer in start.items() if name in names} for start in entry.starts)
     # What was chosen by hand comes before the portfolio: a search of a few trials should at least have tried it.
     found = tuple(answers for start in starts_of(name) if (answers := fitting(start, space)))
-    return Found(space, {"name": name}, (*starts, *(start for start in found if start not in starts)))
+    return Found(space, {"name": name}, starts, tuple(start for start in found if start not in starts))
 
 
 def fitting(start: Mapping[str, Any], space: SearchSpace) -> dict[str, Any]:
