@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -97,9 +96,10 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if "__init__" in vars(cls):
-            before = inspect.signature(super(cls, cls).__init__).parameters.values()
-            cls.__init__ = named(vars(cls)["__init__"], before)  # type: ignore[method-assign]
+        owners = [each for each in cls.__mro__ if "__init__" in vars(each)]
+        # A constructor may be that of a mixin, too, which is no search itself.
+        if owners[0] is cls or not issubclass(owners[0], NeuralArchitectureSearch):
+            cls.__init__ = named(*(vars(each)["__init__"] for each in owners))  # type: ignore[method-assign]
 
     @named
     def __init__(

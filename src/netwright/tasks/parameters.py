@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -12,17 +12,20 @@ from netwright.errors import nearest
 Given = ParamSpec("Given")
 
 
-def named(constructor: Callable[Given, None], before: Iterable[inspect.Parameter] = ()) -> Callable[Given, None]:
-    """The constructor, whose signature names in place of ``**others`` the parameters ``before`` it.
+def named(constructor: Callable[Given, None], *following: Callable[..., None]) -> Callable[Given, None]:
+    """The constructor, whose signature names in place of ``**others`` the parameters of those ``following``.
 
     So scikit-learn, editors and help know them all. A name that is none of them is a TypeError with the nearest one.
     """
-    own = inspect.signature(constructor)
-    known = {each.name: each for each in own.parameters.values() if each.kind is not each.VAR_KEYWORD}
-    if len(known) < len(own.parameters):
-        known |= {each.name: each for each in before if each.name not in known}
-    # Those that may be given by place come first.
-    known = dict(sorted(known.items(), key=lambda pair: pair[1].kind))
+    known: dict[str, inspect.Parameter] = {}
+    for each in (constructor, *following):
+        own = inspect.signature(each).parameters.values()
+        for one in own:
+            if one.name not in known and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD):
+                # What is handed on is handed on by its name.
+                known[one.name] = one if each is constructor else one.replace(kind=one.KEYWORD_ONLY)
+        if all(one.kind is not one.VAR_KEYWORD for one in own):
+            break
 
     @wraps(constructor)
     def checked(*arguments: Given.args, **options: Given.kwargs) -> None:
@@ -33,5 +36,5 @@ def named(constructor: Callable[Given, None], before: Iterable[inspect.Parameter
         constructor(*arguments, **options)
 
     made: Any = checked
-    made.__signature__ = own.replace(parameters=list(known.values()))
+    made.__signature__ = inspect.Signature(list(known.values()))
     return checked
