@@ -87,6 +87,14 @@ def test_an_index_may_name_the_series() -> None:
     assert "day" == found.columns.date
 
 
+def test_levels_of_an_index_need_no_names() -> None:
+    """None hides another: several series were taken for one whose dates are repeated."""
+    series = pd.Series([*SOLD, *SOLD], pd.MultiIndex.from_product([["a", "b"], DAYS]))
+    with pytest.raises(DataError, match="'level 0' tells them apart"):
+        forecast.windows(series, horizon=7)
+    assert ["a", "b"] == [each.name for each in forecast.windows(series, horizon=7, series="level 0").series]
+
+
 def test_a_series_goes_on_by_date() -> None:
     """Where a network has learnt from one, it finds the days of another, whatever says them."""
     series = pd.Series(SOLD, DAYS, name="sold")

@@ -439,7 +439,8 @@ def _of_pandas(frame: Any) -> dict[str, Array]:
     levels = [index.get_level_values(place).to_series() for place in range(index.nlevels)]
     if all(level.dtype.kind in "biuf" for level in levels):
         return columns
-    return {str(level.name or "date"): _values(level) for level in levels} | columns
+    usual = ["date"] if len(levels) == 1 else [f"level {place}" for place in range(len(levels))]
+    return {str(level.name or name): _values(level) for level, name in zip(levels, usual, strict=True)} | columns
 
 
 def _values(column: Any) -> Array:
