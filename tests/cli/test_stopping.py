@@ -13,7 +13,7 @@ from netwright.cli.live import Live
 from netwright.export import folder
 from netwright.progress import Progress
 from netwright.study import selection, study
-from netwright.tasks import job
+from netwright.tasks import job, shipping
 
 SEARCH = ("search", "iris", "--max-trials", "3", "--jobs", "1", "--quiet", "--out", "run")
 
@@ -89,3 +89,45 @@ def test_a_network_that_was_retrained_stays(netwright, signals) -> None:
     assert 130 == ran.code
     assert "so far" not in ran.err
     assert before == Path("run/best/weights.safetensors").read_bytes()
+
+
+@pytest.fixture
+def stopped_after(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """``stopped_after(job, "_prepare")``: Ctrl-C comes once that function has done its work."""
+
+    def plan(owner: Any, name: str) -> None:
+        whole = getattr(owner, name)
+
+        def stopped(*arguments: Any, **options: Any) -> None:
+            whole(*arguments, **options)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(owner, name, stopped)
+
+    return plan
+
+
+@pytest.mark.parametrize("name", ["_schedule", "_prepare"])
+def test_nothing_is_left_of_what_never_began(netwright, stopped_after, name: str) -> None:
+    """No folder, in which there is nothing to go on with."""
+    stopped_after(job, name)
+    ran = netwright(*SEARCH)
+    assert (130, "netwright: stopped by Ctrl-C\n") == (ran.code, ran.err)
+    assert not Path("run").exists()
+
+
+def test_a_folder_that_was_there_stays(netwright, stopped_after) -> None:
+    """It is the user's."""
+    Path("run").mkdir()
+    Path("run/mine.txt").touch()
+    stopped_after(job, "_schedule")
+    netwright(*SEARCH)
+    assert Path("run/mine.txt").exists()
+
+
+def test_writing_goes_on_another_time(netwright, stopped_after) -> None:
+    """Where Ctrl-C comes while the final network is written it is said how."""
+    stopped_after(shipping, "ship")
+    ran = netwright(*SEARCH)
+    assert 130 == ran.code
+    assert "while writing the network: all trainings are kept. Go on with: netwright resume run" in ran.err

@@ -25,6 +25,7 @@ from netwright.durations import parse_duration
 from netwright.errors import InfeasibleError, InputError, ResourceError, StoreError, nearest
 from netwright.progress import Phase, Progress, Watch
 from netwright.study import Study
+from netwright.study.signals import Signals
 from netwright.study.study import callback_functions
 from netwright.tasks import ensembles, pacing, presets, profiles, transfer
 from netwright.tasks.checks import shorten
@@ -198,64 +199,59 @@ def search(
     device = _device(device)
     jobs = _jobs(n_jobs, parallel)
     folder, fresh = _new_folder(out, loaded.name)
-    cut, seconds = None, None
-    if limit is not None and hasattr(loaded.raw.X, "first"):
-        seconds, rows = _pace(found, baseline, loaded, parts, limit, jobs, device)
-        if rows < len(loaded.raw):
-            cut = f"the first {rows:,} of {len(loaded.raw):,} rows alone are used, to keep the time limit"
-            _announce(watch, "prepare", cut)
-            seconds *= rows / len(loaded.raw)
-            loaded, parts, found = _ready(pacing.first_rows(loaded, rows), space, seed)
-    schedule = _schedule(baseline, loaded, limit, jobs, device, seconds)
-    if dry_run:
-        schedule = Schedule(1, 1)
-    about: dict[str, Any] = {
-        "source": str(source) if y is None and isinstance(source, str | os.PathLike) else "arrays",
-        "name": loaded.name,
-        "kind": loaded.kind,
-        "target": target,
-        "space": dict(found.origin),
-        "strategy": _strategy_name(strategy),
-        "objectives": objectives,
-        "constraints": constraints,
-        "default_limit": default_limit,
-        "time_limit": limit,
-        "max_trials": max_trials,
-        "n_jobs": jobs,
-        "parallel": parallel,
-        "asynchronous": asynchronous,
-        "seed": seed,
-        "device": device,
-        "baseline": baseline,
-        "flip": loaded.flip,
-        "epochs": schedule.epochs,
-        "trial_epochs": schedule.trial_epochs,
-        "command": command,
-    }
-    if searcher is not None:
-        about["searcher"] = searcher
-    if ensemble:
-        about["ensemble"] = ensemble
-    if start_from is not None:
-        try:
-            ranking = _ranking(start_from, strategy, loaded.kind, found, start_weights)
-        except (InputError, StoreError):
-            if fresh:
-                shutil.rmtree(folder, ignore_errors=True)
-            raise
-        about["start_from"] = transfer.keep(ranking, folder)
-        _announce(watch, "prepare", transfer.told(about["start_from"]))
-    if cut is not None:
-        about["cut"] = cut
-    if latency is not None:
-        about["on"] = profiles.kept(latency, folder)
-    if "latency_ms" in asked:
-        about["where"] = _where(about.get("on"))
-    about["preprocessing"] = loaded.preprocessing
-    about["words"] = _words(loaded, strategy)
-    train = _prepare(loaded, parts, about, folder)
     study = None
     try:
+        cut, seconds = None, None
+        if limit is not None and hasattr(loaded.raw.X, "first"):
+            seconds, rows = _pace(found, baseline, loaded, parts, limit, jobs, device)
+            if rows < len(loaded.raw):
+                cut = f"the first {rows:,} of {len(loaded.raw):,} rows alone are used, to keep the time limit"
+                _announce(watch, "prepare", cut)
+                seconds *= rows / len(loaded.raw)
+                loaded, parts, found = _ready(pacing.first_rows(loaded, rows), space, seed)
+        schedule = _schedule(baseline, loaded, limit, jobs, device, seconds)
+        if dry_run:
+            schedule = Schedule(1, 1)
+        about: dict[str, Any] = {
+            "source": str(source) if y is None and isinstance(source, str | os.PathLike) else "arrays",
+            "name": loaded.name,
+            "kind": loaded.kind,
+            "target": target,
+            "space": dict(found.origin),
+            "strategy": _strategy_name(strategy),
+            "objectives": objectives,
+            "constraints": constraints,
+            "default_limit": default_limit,
+            "time_limit": limit,
+            "max_trials": max_trials,
+            "n_jobs": jobs,
+            "parallel": parallel,
+            "asynchronous": asynchronous,
+            "seed": seed,
+            "device": device,
+            "baseline": baseline,
+            "flip": loaded.flip,
+            "epochs": schedule.epochs,
+            "trial_epochs": schedule.trial_epochs,
+            "command": command,
+        }
+        if searcher is not None:
+            about["searcher"] = searcher
+        if ensemble:
+            about["ensemble"] = ensemble
+        if start_from is not None:
+            ranking = _ranking(start_from, strategy, loaded.kind, found, start_weights)
+            about["start_from"] = transfer.keep(ranking, folder)
+            _announce(watch, "prepare", transfer.told(about["start_from"]))
+        if cut is not None:
+            about["cut"] = cut
+        if latency is not None:
+            about["on"] = profiles.kept(latency, folder)
+        if "latency_ms" in asked:
+            about["where"] = _where(about.get("on"))
+        about["preprocessing"] = loaded.preprocessing
+        about["words"] = _words(loaded, strategy)
+        train = _prepare(loaded, parts, about, folder)
         if _is_one_shot(strategy):
             from netwright.tasks import one_shot
 
@@ -271,9 +267,10 @@ def search(
             about["one_shot"] = {**planned, "kept": kept}
         study, supernet = _study(about, found, train, folder, strategy, left, callbacks=callbacks)
         return _run(study, supernet, found, train, about, folder, began, limit, max_trials, jobs, watch)
-    except (InputError, InfeasibleError):
-        # Refused before anything was tried: nothing is left behind.
-        if fresh and (study is None or not study.trials):
+    except BaseException as error:
+        # Nothing is left behind of what never began, or was refused before anything was tried.
+        refused = isinstance(error, InputError | InfeasibleError)
+        if fresh and (study is None or (refused and not study.trials)):
             shutil.rmtree(folder, ignore_errors=True)
         raise
 
@@ -434,7 +431,10 @@ def _run(
         spent = time.monotonic() - began - selected.outside
         seconds = before + spent
         outcome = outcome_of(study, selected, about, folder, seconds)
-        outcome = _write(study, selected, found, train, about, folder, outcome)
+        try:
+            outcome = _write(study, selected, found, train, about, folder, outcome)
+        except KeyboardInterrupt:
+            raise study.interrupted(Signals(), " while writing the network: all trainings are kept") from None
         study.note("job", seconds=round(spent, 3))
     _announce(watch, "done", None)
     return outcome
