@@ -859,6 +859,13 @@ def test_a_folder_with_one_class(tmp_path: Path) -> None:
         read(both)
 
 
+def test_a_folder_around_that_of_the_classes(tmp_path: Path) -> None:
+    """As an archive makes it: what to give is said."""
+    save_images(tmp_path / "images" / "train", {"a": 3, "b": 3})
+    with pytest.raises(DataError, match=r"one sub-folder, train; .* Give \S*images.train, which has the classes"):
+        read(tmp_path / "images")
+
+
 @pytest.mark.parametrize(
     ("task", "options", "message"),
     [

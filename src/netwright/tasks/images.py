@@ -123,9 +123,10 @@ def check_classes(folder: Path) -> None:
     """DataError for a folder whose images are all of one class."""
     classes = visible(folder, folders=True)
     if len(classes) == 1:
+        sort = f"Sort the images by class, as in {folder.name}/cat/1.png and {folder.name}/dog/1.png"
         raise DataError(
             f"{folder} has one sub-folder, {classes[0].name}; each is a class, and a classifier needs two or more",
-            hint=f"Sort the images by class, as in {folder.name}/cat/1.png and {folder.name}/dog/1.png",
+            hint=f"Give {classes[0]}, which has the classes" if visible(classes[0], folders=True) else sort,
         )
 
 
