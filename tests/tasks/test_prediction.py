@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_array_equal
 from tests.tasks.conftest import hurry, save
 
 from netwright import tasks
@@ -98,6 +99,17 @@ def test_what_holds_no_rows(kind: str, wrong: Any) -> None:
     """It is told in a sentence what was found, for every kind of data."""
     with pytest.raises(DataError, match=r"^(X (is|of shape|has) |there is nothing to predict: X has no rows)"):
         apply(KINDS[kind]().preprocessing, wrong)
+
+
+def test_what_gives_an_array_is_rows() -> None:
+    """It need not be countable itself, as scikit-learn's checks have it."""
+
+    class Lazy:
+        def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+            return np.ones((2, 3), dtype)
+
+    loaded = KINDS["table"]()
+    assert_array_equal(apply(loaded.preprocessing, Lazy()), apply(loaded.preprocessing, np.ones((2, 3))))
 
 
 @pytest.mark.parametrize("kind", KINDS)

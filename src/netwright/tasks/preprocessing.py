@@ -80,8 +80,12 @@ def apply(preprocessing: Mapping[str, Any], X: Any, name: str = "X") -> np.ndarr
 
 
 def _rows(X: Any, name: str, kind: str) -> Any:
-    """What may hold rows: something that can be counted, in which there are some; an iterator as a list."""
+    """What may hold rows: something that can be counted, in which there are some; an iterator as a list.
+
+    What cannot be counted and is none may have an array to give.
+    """
     X = list(X) if isinstance(X, Iterator) else X
+    X = np.asarray(X) if hasattr(X, "__array__") and not hasattr(X, "__len__") else X
     named = {"several": Mapping, "forecast": Mapping, "language": str, "text": str}
     odd = isinstance(X, str | bytes | Mapping | Set) and not isinstance(X, named.get(kind, ()))
     try:
