@@ -30,7 +30,7 @@ class Made:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """Noisy rows, and three finalists drawn at random on two seeds each: six candidates, none of which is right alone."""
+    """Noisy rows, and three finalists drawn at random on two seeds each: six candidates, none right alone."""
     with pytest.MonkeyPatch.context() as patch:
         hurry(patch)
         from netwright.study import selection
