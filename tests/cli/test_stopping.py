@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.tasks.conftest import hurry
 
 from netwright.cli.live import Live
-from netwright.export import folder
 from netwright.progress import Progress
-from netwright.study import selection, study
+from netwright.study import selection
 from netwright.tasks import job, shipping
 
 SEARCH = ("search", "iris", "--max-trials", "3", "--jobs", "1", "--quiet", "--out", "run")
@@ -22,11 +22,8 @@ SEARCH = ("search", "iris", "--max-trials", "3", "--jobs", "1", "--quiet", "--ou
 def hurried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Trials and finals are short and run in this process; no second Python compares the source."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(folder, "difference", lambda *arguments: 0.0)
-    monkeypatch.setattr(study, "_usual_executor", lambda evaluator: "in_process")
-    monkeypatch.setattr(study, "FINALS", "in_process")
+    hurry(monkeypatch)
     monkeypatch.setattr(selection, "PLANS", ((1, 1, 1),))
-    monkeypatch.setattr(selection, "FEW", 0)
     monkeypatch.setattr(job, "_schedule", lambda *arguments: job.Schedule(epochs=2, trial_epochs=1))
 
 
