@@ -3,22 +3,23 @@
     python benchmarks/transfer.py [--kinds tables,text,series] [--data FOLDER] [--sets iris,wine,…] [--trials 24]
         [--searches 3] [--epochs 10] [--rows 2000] [--candidates 3] [--most 4] [--cache FOLDER]
 
-Leave-one-out: for each data set the portfolio is made of the searches on the others of its kind alone, and the ranking
-is what these searches learnt. Searches by ``auto`` of the same number of trials then begin
+Leave-one-out: for each data set the portfolio is made of the searches on the others of its kind alone, and rankings
+are what these searches learnt. Searches by ``auto`` of the same number of trials then begin
 
     nothing    from random architectures, as it does without starts
     random     from as many random architectures as the portfolio has starts: the control
     by hand    from those starts of the space that were chosen by hand
     portfolio  from the portfolio's
     ranking    from the ranking of the set that is most alike in size, its best three first
+    both       from the portfolio's, with the rankings of all other sets, each by its own ranks
 
-and of each is told after how many trials it has a validation loss as good as the quality: the median, over several
-searches, of what those from nothing end with. Never counts as one trial more than there are. The ratio is that of the
-means over the searches, to the mean of those from nothing, for each set; of the sets are told the median, and how many
-are at half or less. Aim: at most half, on at least five held-out sets; and the control near one.
-
-(A search must not be measured by the best that another one has found, and that one by itself: of two that draw alike,
-the second then needs 1.4 times the trials of the first, and is at half or less in a fifth of all cases.)
+A search knows its best network so far by a small validation part; what that network is worth is told by the loss on all
+A search knows its best network so far by a small validation part; what that network is worth is told by the loss on
+all rows that no trial saw, and of that the mean over several searches. So the luck of the best of many scores, which
+differs from search to search by more than architectures do, counts for nothing. Told is after how many trials each way
+has such a mean as low as those from nothing end with; never counts as one trial more than there are. The ratio is to
+when those from nothing had it first. Of the sets are told the median, and how many are at half or less. Aim: at most
+half, on at least five held-out sets; and the control near one.
 
 With ``--cache`` each architecture is trained once on a set, whichever search asks for it, also by the next
 call and by ``make_portfolio.py --out`` of the folder above.
@@ -36,7 +37,7 @@ import numpy as np
 from netwright.zoo.portfolio import greedy
 from transfer_sets import Found, Task, arguments, best_of, chosen, matrix, needed, print_ratios
 
-ARMS = ("random", "by hand", "portfolio", "ranking")
+ARMS = ("random", "by hand", "portfolio", "ranking", "both")
 
 
 def beginnings(tasks: list[Task], place: int, plain: list[Found], scores: np.ndarray, everyone: list[Any],
@@ -51,12 +52,22 @@ def beginnings(tasks: list[Task], place: int, plain: list[Found], scores: np.nda
     near = min(others, key=lambda row: abs(np.log(len(tasks[row].train.data) / size)))
     there = [pair for pair in plain[near] if np.isfinite(pair[1])]
     first = [start for each in best_of(there, 3) if (start := task.start(each)) is not None]
+    everything = [pair for row in others for pair in ranked(task, plain[row])]
     return {
         "random": {"starts": [task.space.sample(rng) for _ in starts]},
         "by hand": {"starts": task.by_hand},
         "portfolio": {"starts": starts},
         "ranking": {"starts": first, "known": [(dict(a), score) for a, score in there if a in task.space]},
+        "both": {"starts": starts, "known": everything},
     }
+
+
+def ranked(task: Task, found: Found) -> list[tuple[dict[str, Any], float]]:
+    """The architectures of a search on another set as they would be here, each with its rank there from 0 to 1."""
+    there = sorted((pair for pair in found if np.isfinite(pair[1])), key=lambda pair: pair[1])
+    places = np.linspace(0, 1, len(there))
+    starts = [task.start(architecture) for architecture, _ in there]
+    return [(dict(start), float(place)) for start, place in zip(starts, places, strict=True) if start is not None]
 
 
 def main(options: Any) -> None:
@@ -74,19 +85,20 @@ def main(options: Any) -> None:
         owners = [[place for place, own in enumerate(best) for _ in own] for best in found_best]
         scores = [matrix(tasks, architectures) for architectures in everyone]
         for place, task in enumerate(tasks):
-            quality = float(np.median([max(score for _, score in plain[seed][place]) for seed in seeds]))
-            counts: dict[str, list[int]] = {arm: [] for arm in ("nothing", *ARMS)}
+            courses: dict[str, list[np.ndarray]] = {arm: [] for arm in ("nothing", *ARMS)}
             for seed in seeds:
                 known = beginnings(
                     tasks, place, plain[seed], scores[seed], everyone[seed], owners[seed], seed, options.most
                 )
-                counts["nothing"].append(needed(plain[seed][place], quality))
+                courses["nothing"].append(task.course(plain[seed][place]))
                 for arm in ARMS:
-                    counts[arm].append(needed(task.search(options.trials, seed, **known[arm]), quality))
-            means = {arm: float(np.mean(some)) for arm, some in counts.items()}
+                    courses[arm].append(task.course(task.search(options.trials, seed, **known[arm])))
+            means = {arm: np.mean(some, axis=0) for arm, some in courses.items()}
+            counts = {arm: needed(mean, means["nothing"][-1]) for arm, mean in means.items()}
             for arm in ARMS:
-                ratios[arm].append(means[arm] / means["nothing"])
-            print(f"{task.name:20}" + "".join(f"{mean:11.1f}" for mean in means.values()), flush=True)
+                ratios[arm].append(counts[arm] / counts["nothing"])
+            losses = " ".join(f"{mean[-1]:.4f}" for mean in means.values())
+            print(f"{task.name:20}" + "".join(f"{n:11}" for n in counts.values()) + f"   losses {losses}", flush=True)
     print_ratios(ratios)
 
 

@@ -41,6 +41,8 @@ from netwright.tasks import audio, forecast
 from netwright.tasks.kinds import KINDS
 from netwright.tasks.readers import Loaded, from_arrays, read
 from netwright.tasks.spaces import find_space, fitting
+from netwright.training.goals import read_goal
+from netwright.training.loop import predict, standardisation
 from netwright.zoo import SPACES
 from netwright.zoo.baselines import baseline
 
@@ -104,13 +106,29 @@ class Scores:
         if file.is_file():
             kept: dict[str, float] = json.loads(file.read_text("utf-8"))
             return kept
+        weights: dict[str, Any] = {}
+        once = replace(candidate, seed=self.seed, heritage=None, on_keep=weights.update)
         with seeded(self.seed):
-            metrics = dict(self.train(replace(candidate, seed=self.seed, heritage=None)))
+            metrics = dict(self.train(once))
+        metrics["judged_loss"] = self.judged(once, weights)
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary = file.with_suffix(f".{os.getpid()}.tmp")
         temporary.write_text(json.dumps(metrics), "utf-8")
         temporary.replace(file)
         return metrics
+
+
+    def judged(self, candidate: Candidate, weights: Mapping[str, Any]) -> float:
+        """The loss of a trained network on the rows that neither its training nor its score saw."""
+        data, split = self.train.data, self.train.split
+        goal = read_goal(data.task)
+        network = candidate.network()
+        network.load_state_dict(weights)
+        rows = np.sort(np.concatenate([split.selection, split.test]))
+        center, scale = standardisation(goal, np.asarray(data.y[split.train]))
+        outputs, targets = predict(network, np.asarray(data.X[rows])), np.asarray(data.y[rows])
+        tensors = map(torch.from_numpy, (outputs, targets, center, scale))
+        return goal.scores(*tensors)["val_loss"]
 
 
 @dataclass(frozen=True)
@@ -154,6 +172,16 @@ class Task:
         except (NetwrightError, RuntimeError, ValueError) as error:
             print(f"{self.name}: {architecture} cannot be trained: {error}")
             return -np.inf
+
+    def course(self, found: Found) -> np.ndarray:
+        """After each trial the loss of the best network so far on rows that no trial saw; infinite where none is."""
+        scores, best, course = Scores(self.train, self.space, self.seed, self.cache), -np.inf, [np.inf]
+        for architecture, score in found:
+            better = score > best
+            best = max(best, score)
+            kept = scores(Candidate(architecture, self.space))["judged_loss"] if better else course[-1]
+            course.append(kept)
+        return np.array(course[1:])
 
     def start(self, answers: Mapping[str, Any], seed: int = 0) -> Architecture | None:
         """An architecture of this space with those of the answers that it has; None where a search would take none."""
@@ -200,7 +228,7 @@ def _task(name: str, kind: str, options: argparse.Namespace) -> Iterator[Task]:
             limits = {"macs": float(COSTS["macs"](network, torch.zeros(1, *data.input_shape)) // 2)}
     elif kind != "tables":
         limits = {"macs": usual_macs(found.space, data.input_shape)}
-    train = nw.evaluators.Train(data, recipe, split=parts, keep=False)
+    train = nw.evaluators.Train(data, recipe, split=parts)
     entry = SPACES[str(found.origin["name"])]
     by_hand = tuple(
         answers
@@ -286,9 +314,9 @@ def matrix(tasks: Sequence[Task], candidates: Sequence[Mapping[str, Any]]) -> np
     return np.stack(rows)
 
 
-def needed(found: Found, quality: float) -> int:
-    """After how many trials a search has a score as good as that; one more than it has trials if never."""
-    return next((place for place, (_, score) in enumerate(found, 1) if score >= quality), len(found) + 1)
+def needed(course: np.ndarray, loss: float) -> int:
+    """After how many trials a loss is as low as that; one more than there are if never."""
+    return next((place for place, each in enumerate(course, 1) if each <= loss), len(course) + 1)
 
 
 def print_ratios(ratios: Mapping[str, Sequence[float]]) -> None:

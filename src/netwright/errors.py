@@ -16,6 +16,8 @@
     ├── TooManyFailures               8   candidate after candidate failed
     └── Interrupted                 130   stopped by a signal with the state kept
 
+``DataWarning`` is no error but a warning: of data that can be used, and are perhaps not what was meant.
+
 Every message says what was found, what was expected and what to do; ``hint`` is the last of the three.
 """
 
@@ -120,6 +122,10 @@ class Interrupted(NetwrightError):
         self.code = code
         self.folder = folder
         self.at_once = at_once
+
+
+class DataWarning(UserWarning):
+    """Something of the data that a user may want to know of: an estimator's ``fit`` warns of it and goes on."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

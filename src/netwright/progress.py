@@ -16,7 +16,8 @@ class Progress:
     """A snapshot, at most a few a second and one at every trial's end.
 
     ``trials`` counts final states; ``fraction`` is the part of the phase's budget that is used, 0 to 1, None where no
-    limit is set; ``remaining`` is in seconds; ``per_minute`` counts trials that ended in the last minute.
+    limit is set; ``remaining`` is in seconds; ``per_minute`` counts trials that ended in the last minute. Each
+    ``warning``, what a user may want to know of the data, is told once, before the first trial.
     """
 
     phase: Phase
@@ -34,6 +35,7 @@ class Progress:
     fraction: float | None = None
     per_minute: float = 0.0
     message: str | None = None
+    warning: str | None = None
 
 
 Watch = Callable[[Progress], None]

@@ -77,6 +77,13 @@ def test_a_short_preparation_has_no_line() -> None:
     assert stream.getvalue().splitlines()[1:] == ["[   15s] preparing: making the supernet"]
 
 
+def test_a_warning_has_its_line_at_once() -> None:
+    """Of what is found in the data a user wants to know before the search, not after it."""
+    view, stream, _ = lines()
+    view.show([Progress("prepare", "", warning="empty: b\x1b[2J"), Progress("prepare", "", message="reading")])
+    assert stream.getvalue() == "[  0.0s] warning: empty: b\\x1b[2J\n"
+
+
 def test_a_line_for_an_improvement() -> None:
     """Score, size, counts and architecture."""
     view, stream, clock = lines()
@@ -193,9 +200,10 @@ def test_the_panel_leaves_the_terminal_as_it_was() -> None:
 
     stream = Terminal()
     view = Panel("digits", Careful(stream))
-    view.show([searching(trial(1, 0.9))])
+    view.show([Progress("prepare", "", warning="empty: b"), searching(trial(1, 0.9))])
     view.end()
     assert "searching" in stream.getvalue()
+    assert stream.getvalue().count("warning: empty: b") == 1
     assert stream.getvalue().rindex("\x1b[?25h") > stream.getvalue().rindex("\x1b[?25l")
 
 

@@ -15,7 +15,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.utils.class_weight import compute_sample_weight
 
 import netwright as nw
-from netwright.errors import DataError, InputError
+from netwright.errors import DataError, DataWarning, InputError
 from netwright.tasks.fitting import pair_of
 from netwright.tasks.job import resume, so_far
 from netwright.tasks.labels import balanced, read_labels
@@ -159,6 +159,22 @@ def test_callbacks_are_looked_at_before_the_data() -> None:
 
 
 @pytest.mark.usefixtures("quick")
+def test_what_is_odd_in_the_data_is_warned_of() -> None:
+    """By a warning of the line that fits, for a notebook has no other place for it."""
+    X, y = table()
+    frame = pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "leak": (y == "warm").astype(int), "one": 1})
+    with pytest.warns(DataWarning) as found:
+        search = nw.TabularClassifier(**SMALL).fit(frame, y)
+    assert [each.filename for each in found] == [__file__, __file__]
+    told = [str(each.message) for each in found]
+    assert told == [
+        "the same as the target in all rows: 'leak' (leave out what is not known beforehand)",
+        "the same value in all rows: 'one'",
+    ]
+    assert search.study_.warnings[:2] == tuple(told)
+
+
+@pytest.mark.usefixtures("quick")
 def test_weights_reach_the_training() -> None:
     """Rows that count nothing say nothing: with those of one class alone weighing, that class is the answer."""
     X, y = table()
@@ -215,7 +231,8 @@ def test_columns_that_are_left_out_are_told() -> None:
     pandas = pytest.importorskip("pandas")
     X, y = table()
     frame = pandas.DataFrame(X).assign(name=[f"n{i}" for i in range(80)])
-    outcome = nw.TabularClassifier(**SMALL).fit(frame.rename(columns=str), y).study_
+    with pytest.warns(DataWarning, match="left out: name"):
+        outcome = nw.TabularClassifier(**SMALL).fit(frame.rename(columns=str), y).study_
     assert outcome.warnings == ("left out: name (no value occurs twice, and it is no text)",)
 
 

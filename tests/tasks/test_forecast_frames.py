@@ -79,6 +79,22 @@ def test_numbers_in_an_index_are_no_dates() -> None:
     assert ("no column of dates was found in X: its rows are taken in their order",) == found.notes
 
 
+def test_two_columns_of_one_name_are_refused() -> None:
+    """One of them would be taken, and nobody knows which."""
+    twice = pd.concat([FRAME, FRAME["sold"] * 2], axis=1)
+    with pytest.raises(DataError, match="X has 2 columns named 'sold'"):
+        forecast.windows(twice, horizon=7, target="sold")
+
+
+def test_an_index_of_the_name_of_a_column() -> None:
+    """It is refused, unless both are dates, as after ``frame.index = frame["day"]``."""
+    both = FRAME.set_index("day", drop=False)
+    np.testing.assert_array_equal(SOLD, forecast.windows(both, horizon=7).series[0].values[0])
+    named = FRAME.set_index(pd.Index(["a"] * 105 + ["b"] * 105, name="sold"))
+    with pytest.raises(DataError, match="X has a column and an index that are called 'sold'"):
+        forecast.windows(named, horizon=7)
+
+
 def test_an_index_may_name_the_series() -> None:
     """Beside the dates."""
     index = pd.MultiIndex.from_product([["a", "b"], DAYS], names=["shop", "day"])

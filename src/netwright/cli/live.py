@@ -120,6 +120,8 @@ class Lines:
 
     def show(self, news: Sequence[Progress]) -> None:
         for progress in news:
+            if progress.warning is not None:
+                self._say(f"warning: {plain(progress.warning)}")
             if progress.phase != self._phase:
                 self._improvement()
                 self._phase = progress.phase
@@ -182,6 +184,9 @@ class Panel:
                 redirect_stderr=False,
             )
             self._live.start()
+        for progress in news:
+            if progress.warning is not None:
+                self.console.print(f"warning: {plain(progress.warning)}", style="dim")
         self._live.update(self._picture.draw(self.console.width), refresh=True)
 
     def end(self) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,13 @@ def slabs(rows: int, width: int) -> Iterator[slice]:
     step = max(1, SLAB // max(1, width))
     for start in range(0, rows, step):
         yield slice(start, min(start + step, rows))
+
+
+def check_names(names: Sequence[str], what: str) -> None:
+    """Raises DataError where two columns of ``what`` have the same name."""
+    name, count = max(Counter(names).items(), key=lambda pair: pair[1], default=("", 0))
+    if count > 1:
+        raise DataError(f"{what} has {count} columns named {shorten(name)}", hint="Give each column a name of its own")
 
 
 def check_finite(X: np.ndarray, name: str = "X") -> None:

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from netwright.errors import DataError, InfeasibleError, InputError, NetwrightError
+from netwright.errors import DataError, DataWarning, InfeasibleError, InputError, NetwrightError
+from netwright.progress import Progress
 from netwright.tasks.checks import collected, shorten
 from netwright.tasks.job import search, so_far
 from netwright.tasks.outcome import Outcome
@@ -60,7 +61,7 @@ def seed_of(random_state: Any) -> int:
 def searched(out: Path, X: Any, y: Any = None, **arguments: Any) -> Outcome:
     """The outcome of a search; of one that was stopped, or whose retraining failed, that of its best network so far."""
     try:
-        return search(X, y, out=out, **arguments)
+        return search(X, y, out=out, watch=_warn, **arguments)
     except NetwrightError as error:
         if isinstance(error, InputError | DataError | InfeasibleError) or not (out / "study.db").exists():
             raise
@@ -72,6 +73,12 @@ def searched(out: Path, X: Any, y: Any = None, **arguments: Any) -> Outcome:
             raise
         warnings.warn(f"{error.message}: the best network so far is kept, trained on a part of the data", stacklevel=3)
         return outcome
+
+
+def _warn(progress: Progress) -> None:
+    """Passes on what a search tells of its data as a warning of the line that called ``fit``."""
+    if progress.warning is not None:
+        warnings.warn(progress.warning, DataWarning, stacklevel=5)
 
 
 def is_path(X: Any) -> bool:

@@ -21,7 +21,7 @@ import numpy as np
 
 from netwright.errors import DataError, InputError, nearest
 from netwright.tasks import tables
-from netwright.tasks.checks import as_array, check_memory, collected, is_frame, is_missing, shorten
+from netwright.tasks.checks import as_array, check_memory, check_names, collected, is_frame, is_missing, shorten
 from netwright.tasks.columns import OTHER_DAY
 from netwright.tasks.kinds import Source
 
@@ -416,9 +416,9 @@ def _frame(X: Any, what: str) -> dict[str, Array]:
     """Columns by their names."""
     X = collected(X)
     if is_frame(X):
-        return _of_pandas(tables.as_pandas(X) if type(X).__module__.partition(".")[0] == "polars" else X)
+        return _of_pandas(tables.as_pandas(X) if type(X).__module__.partition(".")[0] == "polars" else X, what)
     if type(X).__module__.partition(".")[0] == "pandas" and hasattr(X, "index"):
-        return _of_pandas(X.to_frame("column 0" if X.name is None else X.name))
+        return _of_pandas(X.to_frame("column 0" if X.name is None else X.name), what)
     if isinstance(X, Mapping):
         return {str(name): np.asarray(values) for name, values in X.items()}
     array = as_array(X, what)
@@ -432,15 +432,28 @@ def _frame(X: Any, what: str) -> dict[str, Array]:
     return {f"column {place}": array[:, place] for place in range(array.shape[1])}
 
 
-def _of_pandas(frame: Any) -> dict[str, Array]:
-    """The columns of a frame, and those of its index where that holds anything but numbers, such as dates."""
-    columns = {str(name): _values(frame.iloc[:, place]) for place, name in enumerate(frame.columns)}
+def _of_pandas(frame: Any, what: str) -> dict[str, Array]:
+    """The columns of a frame, and those of its index where that holds anything but numbers, such as dates.
+
+    DataError where two of them have one name. An index of dates beside a column of that name that has dates, too, is
+    that column: ``frame.index = pandas.to_datetime(frame["date"])`` leaves both.
+    """
+    names = [str(name) for name in frame.columns]
+    check_names(names, what)
+    columns = {name: _values(frame.iloc[:, place]) for place, name in enumerate(names)}
     index = frame.index
     levels = [index.get_level_values(place).to_series() for place in range(index.nlevels)]
     if all(level.dtype.kind in "biuf" for level in levels):
         return columns
     usual = ["date"] if len(levels) == 1 else [f"level {place}" for place in range(len(levels))]
-    return {str(level.name or name): _values(level) for level, name in zip(levels, usual, strict=True)} | columns
+    beside = {str(level.name or name): _values(level) for level, name in zip(levels, usual, strict=True)}
+    for name in filter(columns.__contains__, (str(level.name) for level in levels)):
+        if not (_is_date(beside[name]) and _is_date(columns[name])):
+            raise DataError(
+                f"{what} has a column and an index that are called {shorten(name)}",
+                hint="Rename one of them, or leave the index out: frame.reset_index(drop=True)",
+            )
+    return beside | columns
 
 
 def _values(column: Any) -> Array:
@@ -494,7 +507,7 @@ def _find_date(frame: Mapping[str, Array], what: str, others: set[str | None], n
         if texts and all(OTHER_DATE.fullmatch(text) for text in texts):
             raise DataError(
                 f"{shorten(name)} of {what} looks like dates that are written otherwise: {shorten(texts[0])}",
-                hint="Write them as 2021-01-19, or take the rows in their order: --option date=none",
+                hint="Write them as 2021-01-19, or take the rows in their order: --option date=none (date= in Python)",
             )
     if not _is_array(frame):
         _note(notes, f"no column of dates was found in {what}: its rows are taken in their order")
@@ -570,7 +583,7 @@ def _check_repeated(dates: Array, others: Mapping[str, Array], what: str) -> Non
         if few and values.dtype.kind != "f" and len(set(zip(dates.tolist(), texts.tolist(), strict=True))) == rows:
             raise DataError(
                 f"{rows - moments:,} rows of {what} repeat a date, and {shorten(name)} tells them apart",
-                hint=f"Say so: --option {quote('series=' + name)}; or keep the rows of one of the series alone",
+                hint=f"Say so: --option {quote('series=' + name)} (series= in Python); or keep the rows of one alone",
             )
 
 
@@ -637,7 +650,7 @@ def _check_gaps(dates: Array, name: str, what: str) -> None:
         raise DataError(
             f"after {_day(dates[odd[0]])} comes {_day(dates[odd[0] + 1])}: the dates of {shorten(name)} in {what}"
             f" are not evenly apart{f' at {len(odd):,} places' if len(odd) > 1 else ''}",
-            hint="Add rows, sum up by weeks, or take rows as they stand: --option date=none",
+            hint="Add rows, sum up by weeks, or ignore dates: --option date=none (date= in Python)",
         )
 
 

@@ -265,6 +265,9 @@ def search(
             one_shot.check_limits(shared, train, about, latency, left)
             planned = one_shot.plan(strategy, shared, train, about, None if limit is None else left, usual)
             about["one_shot"] = {**planned, "kept": kept}
+        if watch is not None:
+            for words in about["words"]:
+                watch(Progress(phase="prepare", metric="", warning=words))
         study, supernet = _study(about, found, train, folder, strategy, left, callbacks=callbacks)
         return _run(study, supernet, found, train, about, folder, began, limit, max_trials, jobs, watch)
     except BaseException as error:

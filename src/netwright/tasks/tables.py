@@ -21,6 +21,7 @@ from netwright.tasks.checks import (
     batch,
     check_finite,
     check_memory,
+    check_names,
     collected,
     is_frame,
     numbers,
@@ -124,12 +125,7 @@ def from_frame(frame: Any, what: str = "X", words: Collection[str] | None = None
     if type(frame).__module__.partition(".")[0] == "polars":
         frame = as_pandas(collected(frame))
     names = [str(name) for name in frame.columns]
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise DataError(
-            f"{what} has {Counter(names)[twice[0]]} columns named {shorten(twice[0])}",
-            hint="Give each column a name of its own",
-        )
+    check_names(names, what)
     columns, commas, notes = [], [], []
     index = () if new else index_names(frame)
     if index and len(index) < len(names):
@@ -312,7 +308,7 @@ def read_pair(path: Path, target: str | None, na: str = "missing") -> tuple[Any,
         free = [name for name in names if name not in index] or names
         raise DataError(
             f"which column of {what} is to be predicted? It has {_listed(free)}",
-            hint=f"Name it: --target {_quoted(free[-1])}",
+            hint=f"Name it: --target {_quoted(free[-1])} (y= in Python)",
         )
     if target not in names:
         close = nearest(target, names)
@@ -352,10 +348,11 @@ def _check_there(column: Any, target: str, what: str, written: Any = None) -> No
     classes = bool(words) and column.dtype.kind not in "biuf"
     said = f" ({', '.join(words[:3])})" if words else ""
     hint = "Fill in or leave out these rows"
+    kept = "--option na=class (in Python pass the rows of pandas.read_csv(…, keep_default_na=False))"
     raise DataError(
         f"the target {shorten(target)} of {what} is missing in {len(missing):,} of {len(column):,} rows,"
         f" the first is row {missing[0] + 1}{said}",
-        hint=f"If {words[0]} is a class: --option na=class; else f{hint[1:]}" if classes else hint,
+        hint=f"If {words[0]} is a class: {kept}; else f{hint[1:]}" if classes else hint,
     )
 
 
@@ -680,12 +677,7 @@ def _check_header(path: Path) -> str:
         raise DataError(f"{path} is empty")
     separator = max(",;\t|", key=line.count)
     names = next(csv.reader([line], delimiter=separator))
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise DataError(
-            f"{path} has {Counter(names)[twice[0]]} columns named {shorten(twice[0])}",
-            hint="Give each column a name of its own",
-        )
+    check_names(names, str(path))
     return separator
 
 

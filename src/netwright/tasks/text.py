@@ -320,7 +320,8 @@ def _lengths(frame: Any, what: str) -> dict[str, float]:
         named = (*lengths, *empty)[0]
         raise DataError(f"the text column {shorten(named)} of {what} is empty in all {len(frame):,} rows")
     raise DataError(
-        f"{what} has no column of texts", hint="Give a column of strings; for columns of numbers alone: --task tables"
+        f"{what} has no column of texts",
+        hint="Give a column of strings; for numbers alone: --task tables (in Python TabularClassifier)",
     )
 
 
