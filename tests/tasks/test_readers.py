@@ -952,7 +952,7 @@ def test_a_class_that_is_called_na(tmp_path: Path, name: str) -> None:
     """Of a target it is missing or a class; the message says so and how to say which."""
     text = "x,region\n" + "1,EU\n2,NA\n3,None\n" * 4
     (tmp_path / name).write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
-    message = r"missing in 8 of 12 rows, the first is row 2 \(NA, None\)\. If NA is a class: --option na=class \(in Python"
+    message = r"missing in 8 of 12 rows, the first is row 2 \(NA, None\)\. If NA is a class: --option na=class \(in"
     with pytest.raises(DataError, match=message):
         read(tmp_path / name, target="region")
     taken = read(tmp_path / name, target="region", options={"na": "class"})
