@@ -1,19 +1,18 @@
 """What a portfolio of starts and another study's ranking save: trials until the same quality, on held-out data sets.
 
     python benchmarks/transfer.py [--kinds tables,text,series] [--data FOLDER] [--sets iris,wine,…] [--trials 24]
-        [--searches 3] [--epochs 10] [--rows 2000] [--candidates 3] [--most 4] [--cache FOLDER]
+        [--searches 3] [--epochs 10] [--rows 2000] [--candidates 3] [--most 4] [--held-out iris,…] [--cache FOLDER]
 
-Leave-one-out: for each data set the portfolio is made of the searches on the others of its kind alone, and rankings
-are what these searches learnt. Searches by ``auto`` of the same number of trials then begin
+Leave-one-out: for each data set the portfolio is made of the searches on the others of its kind alone, and the
+ranking is what one of these learnt. Searches by ``auto`` of the same number of trials then begin
 
     nothing    from random architectures, as it does without starts
     random     from as many random architectures as the portfolio has starts: the control
     by hand    from those starts of the space that were chosen by hand
     portfolio  from the portfolio's
     ranking    from the ranking of the set that is most alike in size, its best three first
-    both       from the portfolio's, with the rankings of all other sets, each by its own ranks
+    all        from those chosen by hand and then the portfolio's, as every search of a user does
 
-A search knows its best network so far by a small validation part; what that network is worth is told by the loss on all
 A search knows its best network so far by a small validation part; what that network is worth is told by the loss on
 all rows that no trial saw, and of that the mean over several searches. So the luck of the best of many scores, which
 differs from search to search by more than architectures do, counts for nothing. Told is after how many trials each way
@@ -37,7 +36,7 @@ import numpy as np
 from netwright.zoo.portfolio import greedy
 from transfer_sets import Found, Task, arguments, best_of, chosen, matrix, needed, print_ratios
 
-ARMS = ("random", "by hand", "portfolio", "ranking", "both")
+ARMS = ("random", "by hand", "portfolio", "ranking", "all")
 
 
 def beginnings(tasks: list[Task], place: int, plain: list[Found], scores: np.ndarray, everyone: list[Any],
@@ -52,22 +51,13 @@ def beginnings(tasks: list[Task], place: int, plain: list[Found], scores: np.nda
     near = min(others, key=lambda row: abs(np.log(len(tasks[row].train.data) / size)))
     there = [pair for pair in plain[near] if np.isfinite(pair[1])]
     first = [start for each in best_of(there, 3) if (start := task.start(each)) is not None]
-    everything = [pair for row in others for pair in ranked(task, plain[row])]
     return {
         "random": {"starts": [task.space.sample(rng) for _ in starts]},
         "by hand": {"starts": task.by_hand},
         "portfolio": {"starts": starts},
         "ranking": {"starts": first, "known": [(dict(a), score) for a, score in there if a in task.space]},
-        "both": {"starts": starts, "known": everything},
+        "all": {"starts": task.by_hand, "portfolio": starts},
     }
-
-
-def ranked(task: Task, found: Found) -> list[tuple[dict[str, Any], float]]:
-    """The architectures of a search on another set as they would be here, each with its rank there from 0 to 1."""
-    there = sorted((pair for pair in found if np.isfinite(pair[1])), key=lambda pair: pair[1])
-    places = np.linspace(0, 1, len(there))
-    starts = [task.start(architecture) for architecture, _ in there]
-    return [(dict(start), float(place)) for start, place in zip(starts, places, strict=True) if start is not None]
 
 
 def main(options: Any) -> None:
@@ -84,7 +74,10 @@ def main(options: Any) -> None:
         everyone = [[architecture for own in best for architecture in own] for best in found_best]
         owners = [[place for place, own in enumerate(best) for _ in own] for best in found_best]
         scores = [matrix(tasks, architectures) for architectures in everyone]
+        meant = options.held_out.split(",") if options.held_out else [task.name for task in tasks]
         for place, task in enumerate(tasks):
+            if task.name not in meant:
+                continue
             courses: dict[str, list[np.ndarray]] = {arm: [] for arm in ("nothing", *ARMS)}
             for seed in seeds:
                 known = beginnings(
@@ -105,6 +98,7 @@ def main(options: Any) -> None:
 if __name__ == "__main__":
     parser = arguments(__doc__)
     parser.add_argument("--searches", type=int, default=3, help="of each way to begin, on each set")
+    parser.add_argument("--held-out", default="", help="the sets that are searched so; all by default")
     parser.add_argument("--cache", type=Path, help="a folder where scores are kept; by default one that is removed")
     parsed = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -23,6 +23,7 @@ from netwright.tasks import job
 from netwright.tasks.job import configuration
 from netwright.tasks.prediction import Predictor
 from netwright.tasks.preprocessing import apply
+from netwright.tasks.readers import from_arrays
 from netwright.tasks.shipping import export
 from netwright.testing.toy import blobs, plane
 from netwright.training.splits import split
@@ -358,7 +359,24 @@ def test_every_strategy_goes_the_whole_way(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("rows", "batch"), [(20, 16), (150, 16), (319, 16), (320, 32), (700, 64), (1279, 64), (1280, 128), (10**6, 128)]
 )
-def test_tables_of_few_rows_have_small_batches(rows: int, batch: int) -> None:
-    """At least ten steps an epoch where batches of sixteen allow it; other kinds keep their batches."""
+def test_few_rows_have_small_batches(rows: int, batch: int) -> None:
+    """At least ten steps an epoch where batches of sixteen allow it; none larger than the recipe says."""
     assert job._recipe("tables", "tables", True, False, 3, rows).batch_size == batch
-    assert job._recipe("text", "text", True, False, 3, rows).batch_size == 64
+    assert job._recipe("text", "text", True, False, 3, rows).batch_size == min(batch, 64)
+    assert job._recipe("series", "series", True, False, 3, rows).batch_size == 16
+
+
+@pytest.mark.parametrize(
+    ("rows", "seconds", "epochs"),
+    [
+        (160, 0.1, 16),  # 40 s of search are 20 trials of 20 epochs, but a trial has two thirds of the usual 24
+        (160, 1.0, 6),  # of 20 trials 2 epochs each tell nothing: 60 steps are 6 epochs
+        (160, 2.0, 4),  # and at least 5 trials there are
+        (160, 40.0, 1),
+        (16_000, 1.0, 2),  # 2 epochs are more than 60 steps
+    ],
+)
+def test_trials_have_enough_steps_to_tell(rows: int, seconds: float, epochs: int) -> None:
+    """Of few rows rather a few trials that have learnt something than many that guess."""
+    loaded = from_arrays(np.zeros((rows, 4)) + np.arange(rows)[:, None], np.arange(rows) % 2)
+    assert job._schedule("audio", loaded, 80.0, 1, "cpu", seconds).trial_epochs == epochs

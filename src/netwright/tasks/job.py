@@ -54,9 +54,11 @@ DEFAULT_TIME_LIMIT = 600.0
 SEARCH_SHARE = 0.5
 """At least this part of a time limit is search."""
 LEAST_BATCH, LEAST_STEPS = 16, 10
-"""Batches of tables are smaller where an epoch would have fewer steps, but never smaller than this."""
+"""Batches are smaller where an epoch would have fewer steps, but never smaller than this."""
 TARGET_TRIALS = 20
 """As many full trials a search plans for; inherited weights make it about twice as many."""
+TELLING_STEPS, FEWEST_TRIALS = 60, 5
+"""A trial has so many steps rather than that there are more trials than these: after a dozen all networks guess."""
 KEPT_BACK = 0.2
 """This part of a time limit the search leaves to the retraining, whatever still runs."""
 WRITING_SECONDS = 4.0
@@ -805,7 +807,7 @@ def evaluator_of(about: Mapping[str, Any], folder: Path) -> Train:
 
 
 def _recipe(baseline: str, kind: str, classification: bool, flip: bool, epochs: int, rows: int) -> Recipe:
-    """The baseline's own recipe, so that both are trained alike; for tables of few rows in smaller batches.
+    """The baseline's own recipe, so that both are trained alike; few rows in smaller batches.
 
     An epoch of them would else be a step or two, and a trial over before it learnt anything.
     """
@@ -816,9 +818,8 @@ def _recipe(baseline: str, kind: str, classification: bool, flip: bool, epochs: 
     if kind == "images":
         others = [name for name in fields.get("augment", ()) if name != "flip"]
         fields["augment"] = tuple(others) + (("flip",) if flip else ())
-    if kind == "tables":
-        batch = max(LEAST_BATCH, 2 ** int(math.log2(max(1, rows / LEAST_STEPS))))
-        fields["batch_size"] = min(fields["batch_size"], batch)
+    batch = max(LEAST_BATCH, 2 ** int(math.log2(max(1, rows / LEAST_STEPS))))
+    fields["batch_size"] = min(fields["batch_size"], batch)
     recipe = Recipe(**fields).replace(epochs=epochs)
     return recipe if classification else recipe.replace(label_smoothing=0.0)
 
@@ -868,8 +869,11 @@ def _schedule(
     # More than a quarter is given only up to the usual epochs.
     epochs = _clamp(0.25 * limit / seconds, min(usual, _clamp(0.4 * limit / seconds, 3, usual)), 4 * usual)
     most = max(1, min(epochs // 3, 2 * usual // 3))
-    trial = _clamp(SEARCH_SHARE * limit * jobs / (TARGET_TRIALS * seconds), 1, most)
-    return Schedule(epochs, trial)
+    search = SEARCH_SHARE * limit * jobs / seconds
+    recipe = _recipe(baseline, loaded.kind, loaded.data.classes is not None, loaded.flip, 1, len(loaded.data))
+    telling = math.ceil(TELLING_STEPS * recipe.batch_size / len(loaded.data))
+    few = max(search / TARGET_TRIALS, min(telling, search / FEWEST_TRIALS))
+    return Schedule(epochs, _clamp(few, 1, most))
 
 
 def _baseline_epoch_seconds(baseline: str, loaded: Loaded, device: str) -> float:
