@@ -79,9 +79,12 @@ def test_a_short_preparation_has_no_line() -> None:
 
 def test_a_warning_has_its_line_at_once() -> None:
     """Of what is found in the data a user wants to know before the search, not after it."""
-    view, stream, _ = lines()
-    view.show([Progress("prepare", "", warning="empty: b\x1b[2J"), Progress("prepare", "", message="reading")])
+    view, stream, clock = lines()
+    view.show([Progress("prepare", "", message="reading"), Progress("prepare", "", warning="empty: b\x1b[2J")])
     assert stream.getvalue() == "[  0.0s] warning: empty: b\\x1b[2J\n"
+    clock.now += 10
+    view.show([])
+    assert stream.getvalue().splitlines()[1:] == ["[   10s] preparing: reading"]
 
 
 def test_a_line_for_an_improvement() -> None:

@@ -122,6 +122,7 @@ class Lines:
         for progress in news:
             if progress.warning is not None:
                 self._say(f"warning: {plain(progress.warning)}")
+                continue
             if progress.phase != self._phase:
                 self._improvement()
                 self._phase = progress.phase
@@ -171,8 +172,10 @@ class Panel:
     def show(self, news: Sequence[Progress]) -> None:
         from rich.live import Live as RichLive
 
+        warnings = [progress.warning for progress in news if progress.warning is not None]
         for progress in news:
-            self._picture.take(progress)
+            if progress.warning is None:
+                self._picture.take(progress)
         if not self._stream.working or not self._picture.begun:
             return
         if self._live is None:
@@ -184,9 +187,8 @@ class Panel:
                 redirect_stderr=False,
             )
             self._live.start()
-        for progress in news:
-            if progress.warning is not None:
-                self.console.print(f"warning: {plain(progress.warning)}", style="dim")
+        for warning in warnings:
+            self.console.print(f"warning: {plain(warning)}", style="dim")
         self._live.update(self._picture.draw(self.console.width), refresh=True)
 
     def end(self) -> None:
