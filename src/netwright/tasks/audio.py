@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from netwright.errors import DataError, InputError
-from netwright.tasks.checks import as_array, check_finite, check_memory, numbers, one_line, shorten
+from netwright.tasks.checks import alike, as_array, check_finite, check_memory, numbers, one_line, shorten
 from netwright.tasks.kinds import Source
 
 Array = np.ndarray[Any, Any]
@@ -101,6 +101,13 @@ def apply(constants: Mapping[str, Any], X: Any, name: str = "X") -> Array:
         made = (_whole(constants, _middle(constants, samples)) - mean) / std
         inputs[row, 0, :, : made.shape[1]] = made[:, :frames]
     return inputs
+
+
+def remarks(X: Clips, y: Array, classes: int | None) -> list[str]:
+    """A note where all recordings are the same, and where none holds a sound."""
+    if not any(each.any() for each in X.samples):
+        return [f"all {len(X):,} recordings are silent"]
+    return [f"all {len(X):,} recordings are the same"] if alike(X.samples) else []
 
 
 def describe(constants: Mapping[str, Any]) -> str:

@@ -32,6 +32,11 @@ def check_names(names: Sequence[str], what: str) -> None:
         raise DataError(f"{what} has {count} columns named {shorten(name)}", hint="Give each column a name of its own")
 
 
+def alike(rows: Sequence[np.ndarray] | np.ndarray) -> bool:
+    """Whether each of these rows, two or more, has the values of the first; two that miss a value there are alike."""
+    return len(rows) > 1 and all(np.array_equal(rows[0], row, equal_nan=row.dtype.kind == "f") for row in rows)
+
+
 def check_finite(X: np.ndarray, name: str = "X") -> None:
     """Raises DataError with the count and first place of NaN, infinity or what float32 cannot hold in ``X``."""
     if X.dtype.kind != "f":

@@ -163,7 +163,11 @@ class NeuralArchitectureSearch(BaseEstimator):  # type: ignore[misc]
         X, y = collected(X), collected(y)
         path = fitting.is_path(X)
         if path and not (y is None or isinstance(y, str)):
-            raise InputError(f"of a file or folder y is the name of a column, found {type(y).__name__}")
+            raise InputError(
+                f"X is the path {shorten(os.fspath(X))}, and of a file or folder y is the name of a column, found "
+                f"{type(y).__name__}",
+                hint=None if os.path.exists(X) else "There is no such file; rows in memory are a list or an array",
+            )
         if path and eval_set is not None:
             raise InputError("an eval_set is for arrays", hint="A folder may have its own: train and test inside")
         if fitting.is_dataset(X):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from netwright.errors import DataError, MissingExtra
-from netwright.tasks.checks import as_array, batch, check_finite, check_memory, numbers, one_line, slabs
+from netwright.tasks.checks import alike, as_array, batch, check_finite, check_memory, numbers, one_line, slabs
 
 CHANNELS = (1, 2, 3, 4)
 """A dimension of this length at the second or last place of an array is taken for the channels of images."""
@@ -95,6 +95,11 @@ def take(X: Any, name: str = "X") -> np.ndarray:
     array = numbers(batch(X, name), name)
     check_finite(array, name)
     return unflatten(array, name) if array.ndim == 2 else channels_first(array, name)
+
+
+def remarks(X: np.ndarray, y: np.ndarray, classes: int | None) -> list[str]:
+    """A note where all images are the same."""
+    return [f"all {len(X):,} images are the same"] if alike(X) else []
 
 
 def describe(constants: Mapping[str, Any]) -> str:

@@ -31,7 +31,7 @@ class Kind:
     ``targets(constants, X) -> y``      what is to be predicted, where it follows from the rows themselves
     ``split(X, seed, own) -> Split``    where rows must not be drawn at random; ``own``: a test part lies apart
     ``answers(preprocessing, outputs)`` what outputs mean, where that is neither classes, labels nor a number
-    ``remarks(X, y, classes)``          notes on columns that somebody may want to know of
+    ``remarks(X, y, classes)``          notes on rows or columns that somebody may want to know of
     ``space_for(strategy) -> name``     the space of a search that names none, where that depends on the strategy
     =================================== ================================================================================
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from netwright.errors import DataError
-from netwright.tasks.checks import as_array, check_finite, check_memory, numbers, shorten
+from netwright.tasks.checks import alike, as_array, check_finite, check_memory, numbers, shorten
 from netwright.tasks.kinds import Source
 
 
@@ -99,6 +99,11 @@ def apply(constants: Mapping[str, Any], X: Any, name: str = "X") -> np.ndarray:
     inputs = np.zeros((len(values), channels, length), dtype=np.float32)
     inputs[:, :, : values.shape[2]] = np.nan_to_num((values.astype(np.float64) - mean) / std, nan=0.0)
     return inputs
+
+
+def remarks(X: Series, y: np.ndarray, classes: int | None) -> list[str]:
+    """A note where all series are the same."""
+    return [f"all {len(X):,} series are the same"] if alike(X.values) else []
 
 
 def describe(constants: Mapping[str, Any]) -> str:
