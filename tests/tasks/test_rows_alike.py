@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from netwright.errors import InputError
+from netwright.errors import DataError, InputError
 from netwright.tasks import TextClassifier
 from netwright.tasks.audio import Clips
 from netwright.tasks.readers import from_arrays
@@ -34,6 +34,13 @@ def test_rows_that_are_alike_are_told(rows: Any, notes: tuple[str, ...]) -> None
     """Nothing can be learnt of them; one that differs is enough for silence."""
     task = {4: "image-classification", 3: "series-classification"}.get(getattr(rows, "ndim", 0), "audio-classification")
     assert from_arrays(rows, np.arange(12) % 2, task=task).notes == notes
+
+
+def test_series_of_one_step_are_none() -> None:
+    """They are the rows of a table."""
+    rows = from_arrays(OTHER[:, None, :1], np.arange(12) % 2, task="series-classification")
+    with pytest.raises(DataError, match=r"have one step, .* \(shape \(12, 1, 1\)\)\. Rows of numbers are a table"):
+        _ = rows.learned_on(np.arange(12)).data
 
 
 def test_a_single_text_is_no_path() -> None:

@@ -62,6 +62,11 @@ def take(X: Any, name: str = "X") -> Series:
 
 def learn(X: Series, places: np.ndarray | None = None) -> dict[str, Any]:
     """Mean and deviation of each channel, the longest length, whether lengths differ; at these places (None: all)."""
+    if X.shape[2] < 2:
+        raise DataError(
+            f"the series of X have one step, and nothing follows in time (shape {X.shape})",
+            hint="Rows of numbers are a table: --task tables (in Python TabularClassifier)",
+        )
     values = X.values if places is None else X.values[places]
     values = values.astype(np.float64)
     mean = np.nanmean(values, axis=(0, 2))
