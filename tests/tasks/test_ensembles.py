@@ -14,6 +14,7 @@ from tests.tasks.conftest import hurry, save
 from netwright import tasks
 from netwright.errors import InputError
 from netwright.export import load_network, read_manifest
+from netwright.tasks import job
 from netwright.tasks.prediction import Predictor
 from netwright.tasks.shipping import write
 from netwright.testing.toy import blobs
@@ -30,12 +31,16 @@ class Made:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """Noisy rows, and three finalists drawn at random on two seeds each: six candidates, none right alone."""
+    """Noisy rows, and three finalists drawn at random on two seeds each: six candidates, none right alone.
+
+    Of batches as large as these a training has few steps, so that the best is made better by others.
+    """
     with pytest.MonkeyPatch.context() as patch:
         hurry(patch)
         from netwright.study import selection
 
         patch.setattr(selection, "PLANS", ((3, 2, 2),))
+        patch.setattr(job, "LEAST_BATCH", 64)
         folder = tmp_path_factory.mktemp("ensemble")
         X, y = blobs(120)
         rng = np.random.default_rng(0)
