@@ -15,9 +15,10 @@ from typing import Any
 import psutil
 import pytest
 
-from netwright.errors import InputError
+from netwright.errors import InputError, ResourceError
 from netwright.executors import InProcess, Processes, TaskFailed, report
 from netwright.executors import processes as processes_module
+from netwright.executors.processes import MAX_RESTARTS
 from netwright.testing import check_executor
 from netwright.trial import Failure
 
@@ -388,12 +389,26 @@ def test_a_killed_nursery_is_replaced(gate: Path) -> None:
         assert executor.submit(abs, -1).result(60) == 1
 
 
-def test_a_nursery_that_cannot_start_says_why() -> None:
-    """A module that cannot be imported fails the task with its name."""
+def test_what_a_nursery_that_is_killed_at_its_start_was_sent_runs_in_the_next() -> None:
+    """No task has begun yet, so that none fails; and they run in their order."""
+    with Processes(2) as executor:
+        futures = [executor.submit(pow, number, 2) for number in range(4)]
+        nursery = executor._supervisor.nursery
+        assert nursery is not None
+        assert not nursery.ready
+        nursery.process.kill()
+        assert [0, 1, 4, 9] == [future.result(60) for future in futures]
+
+
+def test_workers_that_cannot_be_had_are_no_fault_of_a_task() -> None:
+    """What is tried again and again, and fails, is told with its reason, which is not the task's."""
     with Processes(1, preload=("no_such_module_anywhere",)) as executor:
-        error = executor.submit(abs, -1).exception(60)
-    assert isinstance(error, TaskFailed)
-    assert "No module named 'no_such_module_anywhere'" in error.failure.message
+        first, second = (executor.submit(abs, -1).exception(60) for _ in range(2))
+    for error in (first, second):
+        assert isinstance(error, ResourceError)
+        assert not isinstance(error, TaskFailed)
+        assert "No module named 'no_such_module_anywhere'" in error.message
+    assert f"ended {MAX_RESTARTS + 1} times" in str(first)
 
 
 def test_an_executor_that_is_forgotten_leaves_nothing() -> None:

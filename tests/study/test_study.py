@@ -15,7 +15,15 @@ import torch
 
 from netwright.architecture import Architecture
 from netwright.costs import Latency
-from netwright.errors import InfeasibleError, InputError, NetwrightError, StoreError, StudyInUseError, TooManyFailures
+from netwright.errors import (
+    InfeasibleError,
+    InputError,
+    NetwrightError,
+    ResourceError,
+    StoreError,
+    StudyInUseError,
+    TooManyFailures,
+)
 from netwright.evaluators.base import Candidate
 from netwright.executors import InProcess
 from netwright.space import SearchSpace, choose
@@ -438,6 +446,18 @@ def test_failures_in_a_row_end_a_study_with_their_causes() -> None:
     assert 8 == caught.value.code
 
 
+def test_a_run_that_is_to_leave_a_trial_tries_again_after_a_failure(tmp_path: Path) -> None:
+    """However short the time: what failed, now or before, is nothing to choose from."""
+
+    def fail(candidate: Candidate) -> float:
+        raise ValueError("no good")
+
+    with pytest.raises(TooManyFailures, match=r"3 trials in a row failed \(3× exception: ValueError: no good\)"):
+        make(tmp_path / "study", evaluator=fail, max_consecutive_failures=3).run(time_limit=0.001, least=1)
+    study = make(tmp_path / "study").run(time_limit=0.001, least=1)
+    assert [State.FAILED] * 3 + [State.FINISHED] == [trial.state for trial in study.trials]
+
+
 def test_two_studies_of_one_folder_do_not_run_at_once(tmp_path: Path) -> None:
     """The second is refused while the first runs, and says who has it."""
     refused: list[NetwrightError] = []
@@ -469,6 +489,32 @@ def test_equal_architectures_in_another_order_do_not_change_the_search(tmp_path:
         study = make(tmp_path / "study", strategy=Evolution(population=3, tournament=3)).run(max_trials=stop)
     ended = history(study)
     assert history(whole)[: len(ended)] == ended
+
+
+class _Deserted(InProcess):
+    """Has no workers any more after three tasks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = 3
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.left -= 1
+        if self.left >= 0:
+            return super().submit(function, *args, **kwargs)
+        future: Future[Any] = Future()
+        future.set_exception(ResourceError("No worker can be had"))
+        return future
+
+
+def test_trials_for_which_there_is_no_worker_run_when_the_search_goes_on(tmp_path: Path) -> None:
+    """They have not failed: the search ends with the reason, and its history in the end is the usual one."""
+    whole = make(tmp_path / "whole").run(max_trials=9)
+    with pytest.raises(ResourceError, match="No worker can be had"):
+        make(tmp_path / "stopped", executor=_Deserted()).run(max_trials=9)
+    study = make(tmp_path / "stopped")
+    assert [State.RUNNING] == [trial.state for trial in study.trials if trial.number not in study.history.trials]
+    assert history(whole) == history(study.run(max_trials=9))
 
 
 def test_a_claimed_duplicate_that_never_ended_ends_after_a_resume(tmp_path: Path) -> None:

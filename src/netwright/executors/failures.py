@@ -43,7 +43,15 @@ def describe_exit(status: int) -> str:
     """
     import os
 
-    code = os.waitstatus_to_exitcode(status)
+    return describe_code(os.waitstatus_to_exitcode(status))
+
+
+def describe_code(code: int) -> str:
+    """``exit 3`` or ``SIGSEGV``, for the return code of a ``subprocess.Popen``.
+
+    >>> describe_code(3), describe_code(-11)
+    ('exit 3', 'SIGSEGV')
+    """
     if code >= 0:
         return f"exit {code}"
     try:

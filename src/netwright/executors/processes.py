@@ -25,7 +25,7 @@ from typing import Any
 
 from netwright.errors import InputError, ResourceError
 from netwright.executors.channel import Channel, Frame, Garbage, Kind
-from netwright.executors.failures import TaskFailed, failure_of
+from netwright.executors.failures import TaskFailed, describe_code, failure_of
 from netwright.executors.payload import dump_arguments, dump_function, search_path
 from netwright.executors.results import decode
 from netwright.metrics import BadResult
@@ -57,7 +57,8 @@ class Processes(Executor):
     A task's result is a JSON value of at most 1 MB. A task that raises, dies, exceeds a limit or answers what JSON
     cannot hold sets :class:`TaskFailed` on its future and costs only itself. Futures are resolved, and ``on_report``
     and callbacks are called, in a thread of this object; the same future never changes again, however late a worker
-    answers.
+    answers. Where no worker can be had at all, because the process that makes them ends again and again, the future's
+    exception is a :class:`~netwright.errors.ResourceError`: it says nothing of the task.
 
     ``time_limit`` is in seconds for each task: SIGTERM at the limit, SIGKILL ``grace`` seconds later. ``memory_limit``
     is in bytes above what a worker holds at its start, its children counted in. What a task prints is kept, at most
@@ -203,7 +204,7 @@ class _Supervisor:
         self.sent: set[bytes] = set()
         self.nursery: _Link | None = None
         self.restarts = 0
-        self.broken: Failure | None = None
+        self.broken: str | None = None
         self.pauses: dict[int, threading.Event] = {}
         self.pause_numbers = itertools.count(1)
         self.pause_depth = 0
@@ -389,12 +390,12 @@ class _Supervisor:
             return
         while self.queue and len(self.running) < self.workers:
             task = self.queue.popleft()
-            if not task.future.set_running_or_notify_cancel():
+            # One that is sent again is running already.
+            if not task.future.running() and not task.future.set_running_or_notify_cancel():
                 continue
             nursery = self.link()
             if nursery is None:
-                assert self.broken is not None
-                task.future.set_exception(TaskFailed(self.broken))
+                task.future.set_exception(ResourceError(f"No worker can be had: {self.broken}", hint=_NO_WORKER))
                 continue
             if task.digest not in self.sent:
                 nursery.channel.send(Frame(Kind.FUNCTION, 0, task.digest + self.functions[task.digest]))
@@ -465,13 +466,16 @@ class _Supervisor:
             try:
                 self.nursery = _Link(self.settings)
             except OSError as error:
-                self.broken = Failure("died", f"the process that makes workers did not start: {error}")
+                self.broken = f"the process that makes them did not start ({error})"
             else:
                 self.selector.register(self.nursery.channel.socket, selectors.EVENT_READ)
         return self.nursery
 
     def bury(self, nursery: _Link) -> None:
-        """The nursery is gone; only something outside, or a candidate that kills its parent, can do that."""
+        """The nursery is gone; only something outside, or a candidate that kills its parent, can do that.
+
+        What it was sent before it was up has not begun, and is sent to the next one.
+        """
         self.selector.unregister(nursery.channel.socket)
         last = nursery.end()
         self.nursery = None
@@ -480,9 +484,11 @@ class _Supervisor:
         self.restarts += 1
         for number in list(self.pauses):
             self.paused(number)
-        if not nursery.ready or self.restarts > MAX_RESTARTS:
-            self.broken = Failure("died", f"the process that makes workers ended{': ' + last if last else ''}")
-        self.fail_running(self.broken or Failure("died", "the process that watches over the workers was killed"))
+        if self.restarts > MAX_RESTARTS:
+            self.broken = f"the process that makes them ended {self.restarts} times, at last with {last}"
+        if not nursery.ready:
+            self.queue.extendleft(self.running.pop(number) for number in sorted(self.running, reverse=True))
+        self.fail_running(Failure("died", "the process that watches over the workers was killed"))
 
     def fail_running(self, failure: Failure) -> None:
         running, self.running = self.running, {}
@@ -545,7 +551,7 @@ class _Link:
         self.channel.send(Frame(Kind.CONFIGURE, 0, json.dumps(settings).encode()))
 
     def end(self) -> str:
-        """Ends the nursery with all its workers; the last line that it complained of."""
+        """Ends the nursery with all its workers; the last line that it complained of, or else what ended it."""
         self.channel.close()
         try:
             self.process.wait(10)
@@ -560,8 +566,10 @@ class _Link:
         self.errors.seek(0)
         lines = self.errors.read()[-4000:].decode("utf-8", "replace").strip().splitlines()
         self.errors.close()
-        return lines[-1][:300] if lines else ""
+        return lines[-1][:300] if lines else describe_code(self.process.returncode)
 
+
+_NO_WORKER = "Look whether there is memory left and whether something ends processes here, then go on"
 
 _START = """\
 import json, sys

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +180,7 @@ class Driver:
             if self.signals.count:
                 self._abandon(self.settings.grace)
                 return "stopped"
-            left, enough = self.left(), self.history.counted >= self.settings.least
+            left, enough = self.left(), self._has_least()
             if enough and left is not None and left <= 0:
                 return "time limit"
             if enough and self.stop is not None and self.stop():
@@ -192,6 +193,15 @@ class Driver:
             if self.repeats >= MAX_REPEATS and not self.running:
                 return "nothing left"
             self._collect(self._tick() if left is None or left <= 0 else min(self._tick(), left))
+
+    def _has_least(self) -> bool:
+        """Whether there are as many trials as a limit has to leave; those that failed leave nothing to choose from."""
+        useful = (
+            trial
+            for trial in self.history.trials.values()
+            if trial.state is not State.FAILED and trial.proposal.budget != PROXY
+        )
+        return len(list(islice(useful, self.settings.least))) == self.settings.least
 
     def _launch(self) -> bool:
         """Sends trials out until the workers are busy; False when there was nothing to send."""
@@ -320,11 +330,11 @@ class Driver:
                 claim.proposal.architecture,
                 self.evaluation.latency,
             )
-            error = future.exception()
-        if isinstance(error, TaskFailed):
-            return error.failure
-        if error is None:
+            wait([future])
+        try:
             claim.costs = {**claim.costs, **future.result()}
+        except TaskFailed as failed:
+            return failed.failure
         return None
 
     def _submit(self, claim: Claim) -> None:
@@ -630,11 +640,11 @@ def cancel_running(executor: Executor, futures: list[Future[Any]]) -> None:
         wait(futures)
 
 
-def too_many_failures(streak: list[Trial]) -> TooManyFailures:
-    """The error that says what failed how often."""
+def too_many_failures(streak: list[Trial], *, more: str = "") -> TooManyFailures:
+    """The error that says what failed how often; ``more`` is what a search that goes on is to be given."""
     causes = Counter(str(trial.error)[:60] for trial in streak).most_common(3)
     text = "; ".join(f"{count}× {cause}" for cause, count in causes)
     return TooManyFailures(
-        f"{len(streak)} trials in a row failed ({text})",
-        hint="Mend the cause, then resume; --debug shows the tracebacks",
+        f"{len(streak)} trial{'s in a row' * (len(streak) > 1)} failed ({text})",
+        hint=f"Mend the cause, then resume{more}; --debug shows the tracebacks",
     )

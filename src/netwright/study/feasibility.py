@@ -13,6 +13,7 @@ import numpy as np
 
 from netwright.architecture import Architecture
 from netwright.errors import InfeasibleError
+from netwright.executors import TaskFailed
 from netwright.space import SearchSpace
 from netwright.study.candidates import Limit, measure_costs
 
@@ -53,8 +54,10 @@ class Feasibility:
         """The static costs; empty where they cannot be measured."""
         found = self.known.get(architecture)
         if found is None:
-            future = self.executor.submit(self._measure, architecture)
-            found = {} if future.exception() is not None else future.result()
+            try:
+                found = self.executor.submit(self._measure, architecture).result()
+            except TaskFailed:
+                found = {}
             self.known[architecture] = found
         return found
 
