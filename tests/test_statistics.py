@@ -195,6 +195,13 @@ def test_verdict_speaks_in_the_metrics_unit():
     assert "differ by less than 0.005" in equal.text
 
 
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_what_rounding_leaves_is_no_difference(sign):
+    """It is written as 0, and decides nothing."""
+    found = statistics.verdict(Difference(sign * 5.6e-17, sign * 2e-17, sign * 1e-16), 0.005)
+    assert (found.result, "(+0 score, 95 % interval +0 to +0)" in found.text) == ("equal", True)
+
+
 def test_nothing_is_equal_without_a_margin():
     """A margin of 0 asks for a proof that no data can give."""
     assert statistics.verdict(Difference(0.0, 0.0, 0.0), 0.0).result == "undecided"

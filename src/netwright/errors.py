@@ -137,3 +137,12 @@ def nearest(word: str, known: Iterable[str]) -> str:
     names = sorted(known)
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(names)}"
+
+
+def sentence(clause: str) -> str:
+    """A clause as a hint stands, with a capital at its beginning.
+
+    >>> sentence("did you mean 'evolution'?")
+    "Did you mean 'evolution'?"
+    """
+    return clause[:1].upper() + clause[1:]

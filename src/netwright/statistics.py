@@ -42,6 +42,8 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+ROUNDING = 1e-12
+"""Differences of scores below it are none: scores are of the order of 1, their sums exact to about 1e-16."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +212,9 @@ def verdict(
     """
     if not (math.isfinite(margin) and margin >= 0):
         raise InputError(f"the margin of equivalence is a finite number ≥ 0, found {margin}")
-    low, high = difference.low, difference.high
-    span = f"{difference.mean:+.4g} {metric}, {100 * level:g} % interval {low:+.4g} to {high:+.4g}"
+    # Means of scores that are the same but for their order differ by what rounding leaves: that is no difference.
+    mean, low, high = (0.0 if abs(x) < ROUNDING else x for x in (difference.mean, difference.low, difference.high))
+    span = f"{mean:+.4g} {metric}, {100 * level:g} % interval {low:+.4g} to {high:+.4g}"
     if low > 0:
         return Verdict("better", f"Better: {ours} is ahead of {theirs} ({span}).")
     if high < 0:

@@ -128,8 +128,16 @@ def test_ctrl_c_during_the_imports(module: str) -> None:
         (("serach", "digits"), r"no such command 'serach'. Did you mean 'search'? See: netwright --help"),
         (("search",), "missing argument 'DATA'. See: netwright search --help"),
         (("search", "digits", "--time-limt", "3"), "no such option: --time-limt"),
-        (("search", "digits", "--max-trials", "0"), "'--max-trials'"),
+        (
+            ("search", "digits", "--max-trials", "0"),
+            "'--max-trials': a number from 1 on was expected, found '0'. See: ",
+        ),
+        (
+            ("search", "digits", "--max-trials", "two"),
+            "'--max-trials': a whole number was expected, found 'two'. See: ",
+        ),
         (("search", "digits", "--max-trials", "1.5"), "'--max-trials'"),
+        (("search", "nope.parquet"), "no such file or folder: nope.parquet. Give the path of one that is there"),
         (("search", "digits", "--seed", "-1"), "'--seed'"),
         (("search", "digits", "--jobs", "true"), "'--jobs'"),
         (("search", "digits", "--jobs", "0"), "--jobs is a whole number of at least 1, or -1 for all cores, found 0"),

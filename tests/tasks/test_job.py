@@ -277,6 +277,20 @@ def test_a_limit_too_short_for_a_trial(tmp_path: Path) -> None:
     assert (outcome.winner.seeds, tasks.show(tmp_path / "run")["study"]["state"]) == ((1000,), "done")
 
 
+@pytest.mark.usefixtures("quick")
+def test_a_final_network_that_had_no_time_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a training that was cut short the warning has both numbers of epochs; of a whole one there is none."""
+    whole = tasks.search(*blobs(48), max_trials=1, n_jobs=1, out=tmp_path / "whole")
+    assert [] == [word for word in whole.warnings if "final network" in word]
+    monkeypatch.setattr(job, "_schedule", lambda *arguments: job.Schedule(epochs=400, trial_epochs=2))
+    hurried = tasks.search(*blobs(48), time_limit=0.001, n_jobs=1, out=tmp_path / "hurried")
+    told = [
+        re.fullmatch(r"The final network was trained for (\d+) of (\d+) epochs.*", word) for word in hurried.warnings
+    ]
+    trained, planned = map(int, next(match for match in told if match).groups())
+    assert 1 <= trained < planned / 2
+
+
 # ---- data
 
 

@@ -317,6 +317,20 @@ def test_a_model_begins_with_another_study(quick: None, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (Path("nope.txt"), "there is no file nope.txt"),
+        ("books/nope.txt", r"has 14 characters, .* To read a file give Path\('books/nope.txt'\)"),
+        ("A sentence.", r"has 11 characters, .* Give more text"),
+    ],
+)
+def test_a_file_that_is_not_there(tmp_path: Path, text: Any, message: str) -> None:
+    """A path says what is missing; a text that may be meant as one, how a path is given."""
+    with pytest.raises(InputError, match=message):
+        LanguageModel(out=tmp_path / "out").fit(text)
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"out": 3}, "out is the path of a folder or None, found 3"),

@@ -66,13 +66,17 @@ def test_targets_of_several_kinds() -> None:
     [
         (lambda X: X.update(about=X["about"][:5]), "different numbers of rows: picture 96, about 5"),
         (lambda X: X.update({"two words": X["about"]}), "an input is named by a word"),
-        (lambda X: X.clear(), "expected a mapping from names to inputs"),
         (lambda X: X["about"].__setitem__((0, 0), np.nan), "contains NaN"),
         (lambda X: X.update(title=["a b", None] * 48), r"X\['title'\] contains NaN: 48 of 96 texts .* first in row 2"),
         (lambda X: X.update(title=[None, "a b"] * 48), r"X\['title'\] contains NaN: 48 of 96 texts .* first in row 1"),
         (lambda X: X.update(title=["a b"] * 95 + [7]), r"X\['title'\] holds 7 in row 96, expected a text"),
         (lambda X: X.update(title=3), r"X\['title'\] is a int, expected rows"),
         (lambda X: X.update(title=dict.fromkeys(range(96))), r"X\['title'\] is a dict, expected rows"),
+        (
+            lambda X: X.update(beat=("serie", np.zeros((96, 4)))),
+            r"X\['beat'\] has the unknown kind 'serie'. Did you mean",
+        ),
+        (lambda X: X.clear(), "X is a mapping without any inputs"),
         (lambda X: X.update(voice=("audio", np.zeros((96, 50)), "8k")), "samples a second from 1,000 on, found '8k'"),
     ],
 )

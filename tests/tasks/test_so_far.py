@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import netwright as nw
-from netwright.errors import Interrupted, NetwrightError
+from netwright.errors import Interrupted, ResourceError, NetwrightError
 from netwright.export import read_manifest
 from netwright.study import selection
 from netwright.tasks import job, predict, resume
@@ -72,6 +72,20 @@ def test_there_is_an_answer_before_the_first_trial(constraint, monkeypatch, tmp_
         search.fit(*table())
     assert (120,) == search.predict(table()[0]).shape
     assert (search.best_.metrics["params"] <= 400) == (constraint is not None)
+    assert "Stopped early: the smallest of some networks, trained for a moment" in search.study_.text_of_verdict
+
+
+def test_where_no_worker_can_be_had_there_is_an_answer(monkeypatch, tmp_path: Path) -> None:
+    """The reason is told, and the network so far is made without workers."""
+
+    def deserted(*arguments, **options):
+        raise ResourceError("No worker can be had: the process that makes them ended 4 times")
+
+    monkeypatch.setattr(job.Study, "run", deserted)
+    search = nw.TabularClassifier(max_trials=2, n_jobs=1, out=tmp_path / "study", space="compact-tables")
+    with pytest.warns(UserWarning, match="No worker can be had.*so far"):
+        search.fit(*table())
+    assert (120,) == search.predict(table()[0]).shape
 
 
 def test_its_numbers_are_in_the_unit_that_it_was_trained_in(monkeypatch, tmp_path: Path) -> None:

@@ -194,8 +194,8 @@ def test_what_are_no_texts(X: Any, message: str) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (["same words"] * 9, "all 9 texts are alike: 'same words'"),
-        (["", " "], "the text is empty: there is no word in any"),
+        (["same words"] * 9, "the 9 texts to learn from are alike: 'same words'"),
+        (["", " "], "the text is empty: there is no word in the 2 texts to learn from"),
     ],
 )
 def test_nothing_to_learn(values: list[str], message: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import sys
 import traceback
+from typing import Any
 
 from netwright.cli.output import Careful, answer_json, plain
 from netwright.errors import Interrupted, NetwrightError
@@ -39,7 +40,7 @@ def explain(error: BaseException, verb: str = "") -> tuple[int, str, str | None]
     usage = getattr(error, "format_message", None)
     if usage is not None and hasattr(error, "exit_code"):
         command = f"netwright {verb}".strip()
-        return int(error.exit_code), _lowered(usage()), f"See: {command} --help"
+        return int(error.exit_code), _lowered(_plainly(usage(), error.__cause__)), f"See: {command} --help"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         place = f" for {error.filename}" if error.filename else ""
         return 7, f"no space left{place}", "Make room, then go on with: netwright resume DIR"
@@ -68,6 +69,22 @@ def _shortened(text: str, room: int) -> str:
     """A text without its middle where it is longer than that."""
     front = room * 2 // 3
     return text if len(text) <= room else f"{text[:front]}…{text[len(text) - (room - front - 1) :]}"
+
+
+def _plainly(text: str, cause: Any) -> str:
+    """The parser's message; where pydantic, which Typer may ask, found something wrong, in our own words."""
+    found = cause.errors()[0] if hasattr(cause, "errors") else {}
+    kind, bounds = found.get("type"), found.get("ctx", {})
+    expected = {
+        "int_parsing": "a whole number",
+        "float_parsing": "a number",
+        "greater_than_equal": f"a number from {bounds.get('ge')} on",
+        "greater_than": f"a number above {bounds.get('gt')}",
+        "less_than_equal": f"a number up to {bounds.get('le')}",
+    }.get(str(kind))
+    if expected is None:
+        return text
+    return f"{text.split(': ', 1)[0]}: {expected} was expected, found {found['input']!r}"
 
 
 def _lowered(text: str) -> str:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from netwright.errors import InputError, NetwrightError, nearest
+from netwright.errors import InputError, NetwrightError, nearest, sentence
 from netwright.strategies import STRATEGIES
 from netwright.strategies.base import Strategy
 
@@ -56,7 +56,7 @@ def read(text: str, kinds: Kinds = STRATEGIES, what: str = "strategy") -> tuple[
     reader = _Reader(text, what)
     name = reader.name()
     if name not in kinds:
-        raise InputError(f"unknown {what} '{name}'", hint=_sentence(nearest(name, kinds)))
+        raise InputError(f"unknown {what} '{name}'", hint=sentence(nearest(name, kinds)))
     positional, keyword = reader.arguments()
     return name, _bound(name, positional, keyword, kinds, what)
 
@@ -102,7 +102,7 @@ def _bound(name: str, positional: list[Any], keyword: Mapping[str, Any], kinds: 
     anything = any(p.kind is p.VAR_KEYWORD for p in parameters)
     for argument, value in keyword.items():
         if argument not in known and not anything:
-            hint = _sentence(nearest(argument, known)) if known else f"It takes none: write it as '{name}'."
+            hint = sentence(nearest(argument, known)) if known else f"It takes none: write it as '{name}'."
             raise InputError(f"{what} '{name}' has no argument '{argument}'", hint=hint)
         if argument in arguments:
             raise InputError(f"{what} '{name}': the argument '{argument}' is given twice")
@@ -202,7 +202,3 @@ class _Reader:
 
 def _count(number: int) -> str:
     return "no argument" if number == 0 else f"{number} argument{'s' * (number != 1)}"
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]

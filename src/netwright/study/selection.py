@@ -269,11 +269,13 @@ def so_far(study: Study) -> Selected | None:
     data, split = train.data, train.split
     goal = read_goal(data.task)
     trial, weights = study.best, study.weights()
+    what = "the smallest of some networks, trained for a moment"
     if trial is None or weights is None:
         trial, weights, fitted = _quick(study, train, study.folder / "weights" / "quick.safetensors")
     else:
         epochs = int(trial.metrics.get("lineage_epochs", trial.metrics.get("epochs", 1)))
         center, scale = standardisation(goal, data.y[split.train])
+        what = f"the network of trial {trial.number}"
         fitted = Fitted(trial.metrics, trial.curve, epochs, 0, trial.seconds, center=center, scale=scale)
     network = study.space.build(trial.architecture)
     network.load_state_dict(dict(load_weights(weights).state))
@@ -282,7 +284,7 @@ def so_far(study: Study) -> Selected | None:
     named, unnamed = _named(train.scorers, answers, targets, data.task)
     scored = _scored_of("so far", goal.credits(answers, targets)[None], (), trial.metrics, trial.seconds, goal)
     epochs = fitted.epochs
-    text = f"Stopped early: the network of trial {trial.number}, {epochs} epochs; no baseline was trained beside it."
+    text = f"Stopped early: {what}, {epochs} epoch{'s' * (epochs != 1)}; no baseline was trained beside it."
     if study.ancestors:
         text += " It may go back to weights of another study, and these to rows that it is judged on here."
     return Selected(
@@ -712,16 +714,18 @@ class _Selection:
         """
         noted = self.study.noted("refits")
         count = noted[-1]["count"] if noted else plan.refit_seeds
+        own = epoch_seconds(self.study, [trial])
+        # One that was promoted has trained in the trials before it, too.
+        least = max(trial.seconds, own * trial.metrics.get("lineage_epochs", 0.0))
 
         def trainings() -> list[Training]:
             return [
-                Training("refit", trial.architecture, FIRST_SEED + seed, plan.epochs, least=trial.seconds)
+                Training("refit", trial.architecture, FIRST_SEED + seed, plan.epochs, least=least)
                 for seed in range(count)
             ]
 
         left = self._left()
         if not noted and left is not None:
-            own = epoch_seconds(self.study, [trial])
             while count > 1 and _rounds(count, self.n_jobs) * plan.epochs * own > left:
                 count -= 1
         records = self._train(trainings(), "refit", left)
@@ -930,7 +934,7 @@ def nothing_found(study: Study) -> NetwrightError:
     failed = [trial for trial in trials if trial.state is State.FAILED]
     others = [trial for trial in trials if trial.state is not State.FAILED]
     if failed and not others:
-        return too_many_failures(failed)
+        return too_many_failures(failed, more=" with more trials or more time")
     asked = " and ".join(str(limit) for limit in study.limits)
     measured = [trial for trial in others if any(limit.metric in trial.metrics for limit in study.limits)]
     if not measured:
@@ -942,7 +946,8 @@ def nothing_found(study: Study) -> NetwrightError:
         if limit.metric in nearest.metrics
     )
     return InfeasibleError(
-        f"none of {len(trials)} trials meets {asked}; the nearest, trial {nearest.number}, has {has}",
+        f"none of {len(trials)} trial{'s' * (len(trials) != 1)} meets {asked};"
+        f" the nearest, trial {nearest.number}, has {has}",
         hint="Loosen the limit, or search for longer",
     )
 

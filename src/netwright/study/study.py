@@ -184,7 +184,7 @@ class Study:
         ``max_trials`` counts the trials of the study that ended (not proxies), ``time_limit`` (seconds, or ``"10m"``)
         all its runs together; with neither it runs until the strategy has nothing left. ``n_jobs`` is the number of
         workers, at most ``parallel`` of them busy. ``stop`` is asked between trials. Neither a limit of time nor that
-        ends a run before ``least`` trials have ended (proxies do not count).
+        ends a run before ``least`` trials have ended (proxies and failures do not count).
 
         Raises InfeasibleError when nothing meets the constraints, InputError for a cost that cannot be measured on this
         host, TooManyFailures, StudyInUseError, StoreError, and Interrupted after a signal: everything that ended is

@@ -22,7 +22,7 @@ import numpy as np
 from netwright import costs
 from netwright.arguments import as_workers
 from netwright.durations import parse_duration
-from netwright.errors import InfeasibleError, InputError, ResourceError, StoreError, nearest
+from netwright.errors import InfeasibleError, InputError, ResourceError, StoreError, nearest, sentence
 from netwright.progress import Phase, Progress, Watch
 from netwright.study import Study
 from netwright.study.signals import Signals
@@ -445,6 +445,14 @@ def _run(
     return outcome
 
 
+def _hurried(selected: Selected) -> list[str]:
+    """Says that the time did not reach for the training that the network found was to have."""
+    trained, planned = selected.fitted["epochs"], selected.plan.epochs
+    if 2 * trained >= planned:
+        return []
+    return [f"The final network was trained for {trained} of {planned} epochs, for want of time. Give it more time."]
+
+
 def outcome_of(study: Study, selected: Selected, about: Mapping[str, Any], folder: Path, seconds: float) -> Outcome:
     """What a search ends with, after its selection; ``seconds`` are those of all its runs."""
     from netwright.zoo import trees
@@ -473,6 +481,7 @@ def outcome_of(study: Study, selected: Selected, about: Mapping[str, Any], folde
             *about.get("words", ()),
             *([about["cut"]] if "cut" in about else ()),
             *(word for note in study.noted("health")[-1:] for word in note["words"]),
+            *_hurried(selected),
         ),
         tree=None if tree is None else trees.text(tree),
         together=None if selected.together is None else selected.together.scored,
@@ -938,7 +947,7 @@ def _no_metric(name: str, goal: Goal) -> InputError:
     """The error for a name that is no metric, with the nearest of those that a search for this goal takes, or all."""
     scores = [short for short, metric in METRICS.items() if metric in (*goal.metrics, "val_loss")]
     known = (*scores, *SCORERS.get(goal.name, ()), *costs.NAMES)
-    return InputError(f"unknown metric '{name}'", hint=_sentence(nearest(name, known)))
+    return InputError(f"unknown metric '{name}'", hint=sentence(nearest(name, known)))
 
 
 def _check_scorers(objectives: Sequence[Sequence[str]], loaded: Loaded, parts: Split, strategy: Any) -> None:
@@ -1002,7 +1011,7 @@ def _check_metrics(constraints: Mapping[str, float], objectives: Sequence[Sequen
 
     for name, value in constraints.items():
         if name not in KNOWN:
-            raise InputError(f"unknown metric '{name}' in a constraint", hint=_sentence(nearest(name, COSTS)))
+            raise InputError(f"unknown metric '{name}' in a constraint", hint=sentence(nearest(name, COSTS)))
         number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
         if not number or not math.isfinite(value):
             raise InputError(f"the constraint on '{name}' is {value!r}, not a finite number")
@@ -1060,7 +1069,3 @@ def _announce(watch: Watch | None, phase: Phase, message: str | None) -> None:
 
 def _clamp(value: float, low: int, high: int) -> int:
     return int(max(low, min(high, value)))
-
-
-def _sentence(clause: str) -> str:
-    return clause[:1].upper() + clause[1:]

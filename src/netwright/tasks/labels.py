@@ -177,7 +177,9 @@ def read_weights(weights: Any, rows: int) -> np.ndarray:
     """How much each row counts in training, checked: ``"balanced"`` is not one, see :func:`balanced`."""
     values = _flat(as_array(_plain(weights), "sample_weight"), "sample_weight")
     if len(values) != rows:
-        raise DataError(f"X has {rows:,} rows and sample_weight has {len(values):,} values")
+        raise DataError(
+            f"X has {rows:,} rows and sample_weight has {len(values):,} values", hint="Give one weight a row"
+        )
     if values.dtype.kind == "O":
         values = _settle(values, "sample_weight")
     if values.dtype.kind not in "biuf":
@@ -207,7 +209,10 @@ def balanced(labels: Labels, weights: Mapping[Any, float] | None = None) -> Labe
         named = {name if name in known else texts.get(name, name): value for name, value in weights.items()}
         unknown = [name for name in named if name not in known]
         if unknown:
-            raise InputError(f"class_weight names the class {shorten(unknown[0])}, which y has not")
+            raise InputError(
+                f"class_weight names the class {shorten(unknown[0])}, which y has not",
+                hint=f"y has {', '.join(map(shorten, known[:10]))}{', …' * (len(known) > 10)}",
+            )
         for name, value in named.items():
             number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
             if not (number and 0 <= value < np.inf):

@@ -55,10 +55,11 @@ class Text:
         names, places = _cut(text, tokens)
         needed = MIN_WINDOWS * window + 1
         if len(places) < needed:
+            looks = "\n" not in text and Path(text).suffix[1:].isalnum()
             raise DataError(
                 f"{name} has {len(places):,} {tokens}, a search for a language model needs at least {needed:,}"
                 f" ({MIN_WINDOWS} windows of {window})",
-                hint="Give more text, or put several files into one",
+                hint=f"To read a file give Path({shorten(text)})" if looks else "Give more text, or put files together",
             )
         if len(names) < 2:
             raise DataError(f"{name} consists of {shorten(names[0])} alone", hint="There is nothing to predict")
@@ -193,6 +194,8 @@ def read_text(path: Path, target: str | None = None) -> str:
         raise InputError(f"--target names a column of a CSV file, {path} is read as text", hint="Leave it out")
     if path.is_dir():
         raise DataError(f"{path} is a folder, a language model learns from a file of text", hint="Name the file")
+    if not path.exists():
+        raise InputError(f"there is no file {path}", hint="Give the path of a file of text")
     return _decoded(path.read_bytes(), str(path))
 
 

@@ -108,7 +108,7 @@ class Outcome:
             )
             for row in rows
         ]
-        counts = f"{self.trials} trials"
+        counts = f"{self.trials} trial{'s' * (self.trials != 1)}"
         extra = [
             f"{count} {word}"
             for count, word in ((self.failed, "failed"), (self.reused, "reused"), (self.infeasible, "over a limit"))

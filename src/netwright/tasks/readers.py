@@ -25,7 +25,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from netwright.errors import DataError, InputError, nearest
+from netwright.errors import DataError, InputError, nearest, sentence
 from netwright.tasks import images, tables
 from netwright.tasks.checks import as_array, check_memory, collected, is_frame, one_line, shorten
 from netwright.tasks.idx import find_pair, is_idx, labels_beside, read_idx
@@ -222,7 +222,7 @@ def read_new(source: str | os.PathLike[str], preprocessing: dict[str, Any]) -> n
 def parse_task(task: str) -> tuple[str | None, Goal | None]:
     """What a name of ``TASKS`` fixes: the kind of data and what is predicted, None where the data decide."""
     if task not in TASKS:
-        raise InputError(f"unknown task {shorten(task)}", hint=_sentence(nearest(str(task), TASKS)))
+        raise InputError(f"unknown task {shorten(task)}", hint=sentence(nearest(str(task), TASKS)))
     return TASKS[task]
 
 
@@ -296,7 +296,10 @@ def _test_part(X_test: Any, y_test: Any, raw: Raw, names: tuple[str, str, str, s
         odd = ""
         if isinstance(inputs, Table) and isinstance(raw.X, Table):
             odd = f": {_odd_columns(inputs.names, raw.X.names)}"
-        raise DataError(f"{part} of shape {inputs.shape} does not fit {names[0]} of shape {raw.X.shape}{odd}")
+        raise DataError(
+            f"{part} of shape {inputs.shape} does not fit {names[0]} of shape {raw.X.shape}{odd}",
+            hint=f"Give both the same {'columns' if odd else 'shape'}",
+        )
     y = code(y_test, raw.labels, rows=len(inputs), name=names[3], X=names[2])
     if raw.labels.parts:
         parts = tuple((key, replace(each, y=y[:, place])) for place, (key, each) in enumerate(raw.labels.parts))
@@ -470,14 +473,16 @@ def _plain_inputs(X: np.ndarray, path: Path) -> np.ndarray:
 def _check_exists(path: Path) -> None:
     if path.is_dir() or path.is_file():
         if path.is_file() and path.stat().st_size == 0:
-            raise DataError(f"{path} is empty")
+            raise DataError(f"{path} is empty", hint="Is it the right file, and was it written to its end?")
         return
     if path.exists():
         raise InputError(f"{path} is neither a file nor a folder")
     word = str(path)
-    close = nearest(word, BUNDLED) if os.sep not in word and "." not in word else ""
+    close = nearest(word, BUNDLED)
+    if os.sep in word or path.suffix:
+        raise InputError(f"no such file or folder: {word}", hint="Give the path of one that is there")
     hint = (
-        _sentence(close)
+        sentence(close)
         if close.startswith("did")
         else f"Give one of {', '.join(BUNDLED)}, or the path of a file or folder"
     )
@@ -502,7 +507,7 @@ def _no_options(options: Mapping[str, Any] | None, kind: str | None, known: Sequ
     """InputError for an option that is left of those that are not ``known``."""
     if options:
         name = next(iter(options))
-        other = _sentence(nearest(name, known)) if known else "Leave it out"
+        other = sentence(nearest(name, known)) if known else "Leave it out"
         raise InputError(
             f"the option '{name}' is not one of {kind or 'such data'}",
             hint="A horizon is that of a forecast: --task forecast" if name == "horizon" else other,
@@ -640,7 +645,3 @@ def _broken(path: Path, error: Exception, part: str = "") -> DataError:
             hint="Save arrays of numbers or strings",
         )
     return DataError(f"{part}{path} is damaged or cut off: {one_line(error, 60)}", hint="Write or fetch it again")
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from netwright.errors import DataError, InputError
+from netwright.errors import DataError, InputError, nearest, sentence
 from netwright.tasks.checks import is_frame, shorten
 
 
@@ -41,11 +41,15 @@ def take(X: Any, name: str = "X") -> Several:
     """
     if isinstance(X, Several):
         return X
-    if not isinstance(X, Mapping) or not X:
+    if isinstance(X, Mapping) and not X:
+        raise DataError(f"{name} is a mapping without any inputs", hint=f'{name}={{"picture": images, "about": table}}')
+    if not isinstance(X, Mapping):
         raise DataError(
             f"{name} is a {type(X).__name__}, expected a mapping from names to inputs",
             hint=f'{name}={{"picture": images, "about": table}}',
         )
+    for key, value in X.items():
+        _check_kind(value, f"{name}[{key!r}]")
     _check_lengths(X, name)
     return Several({_named(key): _part(value, f"{name}[{key!r}]") for key, value in X.items()})
 
@@ -119,6 +123,15 @@ def _is_said(value: Any) -> bool:
     if not (isinstance(value, tuple) and value and isinstance(value[0], str) and value[0] in _kinds()):
         return False
     return len(value) == 2 or (len(value) == 3 and value[0] == "audio")
+
+
+def _check_kind(value: Any, name: str) -> None:
+    """Refuses ``("serie", beats)``, which is not two rows."""
+    if not isinstance(value, tuple) or len(value) not in (2, 3) or _is_said(value):
+        return
+    kind, rows = value[:2]
+    if isinstance(kind, str) and hasattr(rows, "__len__") and not isinstance(rows, str):
+        raise InputError(f"{name} has the unknown kind {kind!r}", hint=sentence(nearest(kind, _kinds())))
 
 
 def _part(value: Any, name: str) -> Any:

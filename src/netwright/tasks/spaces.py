@@ -15,7 +15,15 @@ from typing import Any
 import numpy as np
 
 from netwright import zoo
-from netwright.errors import ArchitectureError, InfeasibleError, InputError, NetwrightError, SpaceError, nearest
+from netwright.errors import (
+    ArchitectureError,
+    InfeasibleError,
+    InputError,
+    NetwrightError,
+    SpaceError,
+    nearest,
+    sentence,
+)
 from netwright.space import SearchSpace, arguments_for
 from netwright.tasks.kinds import KINDS
 from netwright.tasks.preprocessing import facts
@@ -60,7 +68,7 @@ def find_space(
     if ".py" in name:
         return _from_file(name, given)
     if name not in zoo.SPACES:
-        raise InputError(f"unknown space '{name}'", hint=_sentence(nearest(name, zoo.SPACES)))
+        raise InputError(f"unknown space '{name}'", hint=sentence(nearest(name, zoo.SPACES)))
     entry = zoo.SPACES[name]
     if entry.kind != kind:
         known = ", ".join(each for each, other in zoo.SPACES.items() if other.kind == kind)
@@ -142,7 +150,7 @@ def _from_file(text: str, given: Mapping[str, Any]) -> Found:
     module = _load(path)
     if not hasattr(module, attribute):
         known = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
-        raise InputError(f"{path} has no '{attribute}'", hint=_sentence(nearest(attribute, known)))
+        raise InputError(f"{path} has no '{attribute}'", hint=sentence(nearest(attribute, known)))
     network = getattr(module, attribute)
     origin = {"file": f"{path.resolve()}:{attribute}", "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     if isinstance(network, SearchSpace):
@@ -196,7 +204,3 @@ def _line(path: Path, error: BaseException) -> int | None:
 def _space(network: Any, given: Mapping[str, Any]) -> SearchSpace:
     network = aware(network, given)
     return SearchSpace(network, **arguments_for(network, **given))
-
-
-def _sentence(clause: str) -> str:
-    return clause[:1].upper() + clause[1:]

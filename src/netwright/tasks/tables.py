@@ -289,7 +289,7 @@ def read_csv(path: Path, words: Collection[str] | None = ()) -> Any:
             hint="Each line needs as many values as the first one has names",
         ) from None
     if not len(frame):
-        raise DataError(f"{path} has a header line and no rows")
+        raise DataError(f"{path} has a header line and no rows", hint="Is it the right file?")
     return frame
 
 

@@ -112,11 +112,13 @@ def learn(X: Texts, places: np.ndarray | None = None) -> dict[str, Any]:
     texts = [words_of(value) if pairs is None else _pieces(pairs, value) for value in values.tolist()]
     if not any(texts):
         raise DataError(
-            f"{_where(X)} is empty: there is no word in any of {len(texts):,} rows", hint="Is it the right column?"
+            f"{_where(X)} is empty: there is no word in the {len(texts):,} texts to learn from",
+            hint="Is it the right column?",
         )
     if len(texts) > 1 and all(text == texts[0] for text in texts):
         raise DataError(
-            f"all {len(texts):,} texts are alike: {shorten(str(values[0]))}", hint="There is nothing to learn from them"
+            f"the {len(texts):,} texts to learn from are alike: {shorten(str(values[0]))}",
+            hint="There is nothing to learn from them",
         )
     counts = Counter(word for text in texts for word in text)
     length = int(np.ceil(np.percentile([len(text) for text in texts], LENGTHS)))

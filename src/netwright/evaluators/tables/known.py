@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright import strict_json
-from netwright.errors import InputError, nearest
+from netwright.errors import InputError, nearest, sentence
 from netwright.evaluators.tables.own import read_json, read_npz, table_of_arrays
 from netwright.evaluators.tables.table import Curves, Table
 
@@ -59,7 +59,7 @@ def open_table(name: str | os.PathLike[str]) -> Table:
     known = TABLES.get(text)
     if known is None:
         names = [*TABLES, *imported_names()]
-        raise InputError(f"no table is called '{text}'", hint=_sentence(nearest(text, names)))
+        raise InputError(f"no table is called '{text}'", hint=sentence(nearest(text, names)))
     # Folders alone, and few: a line has little room beside the hint.
     looked = [str(place) for place in places(known) if place.name != (known.folder or known.name)][:3]
     raise InputError(
@@ -154,10 +154,6 @@ def _refuse_existing(out: Path) -> None:
     # Not Path.exists, which raises in a folder that may not be entered.
     if os.path.lexists(out):
         raise InputError(f"there is a file {out} already", hint="Choose another --out or --name, or remove it")
-
-
-def _sentence(clause: str) -> str:
-    return clause[:1].upper() + clause[1:]
 
 
 def _is_json(path: Path) -> bool:
