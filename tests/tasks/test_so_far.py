@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import netwright as nw
-from netwright.errors import Interrupted, ResourceError, NetwrightError
+from netwright.errors import Interrupted, NetwrightError, ResourceError
 from netwright.export import read_manifest
 from netwright.study import selection
 from netwright.tasks import job, predict, resume
