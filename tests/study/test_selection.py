@@ -30,10 +30,12 @@ from netwright.study.selection import (
     ranked,
     select,
 )
+from netwright.testing import toy
 from netwright.testing.toy import blobs
 from netwright.training import Data, split
 from netwright.training.recipes import Recipe
 from netwright.training.splits import Split
+from netwright.trial import Proposal, State, Trial
 
 RECIPE = Recipe.images().replace(epochs=12, augment=())
 
@@ -572,3 +574,18 @@ def test_trainings_share_the_time_by_their_epochs() -> None:
     assert selection_module._ends(100.0, 10.0, [32, 8], 1) == [108.0, 110.0]
     assert selection_module._ends(100.0, 10.0, [32, 8, 8, 8], 2) == [108.0, 108.0, 110.0, 110.0]
     assert selection_module._ends(100.0, None, [3], 1) == [None]
+
+
+def test_what_a_promoted_trial_took_has_its_first_steps() -> None:
+    """The trials of its own architecture that it went on from; a parent that is another one is none of them."""
+    one, other = (toy.SPACES["conditional"]().sample(np.random.default_rng(seed)) for seed in (0, 1))
+    assert one != other
+    chain = [(other, None, 5.0), (one, 0, 1.0), (one, 1, 2.0), (one, 2, 4.0)]
+    trials = {
+        number: Trial(number, Proposal(architecture, inherits=parent), State.FINISHED, {}, seconds=seconds)
+        for number, (architecture, parent, seconds) in enumerate(chain)
+    }
+    study: Any = SimpleNamespace(history=SimpleNamespace(trials=trials))
+    assert [5.0, 1.0, 3.0, 7.0] == [
+        selection_module._seconds_with_promotions(study, trial) for trial in trials.values()
+    ]

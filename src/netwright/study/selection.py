@@ -714,9 +714,7 @@ class _Selection:
         """
         noted = self.study.noted("refits")
         count = noted[-1]["count"] if noted else plan.refit_seeds
-        own = epoch_seconds(self.study, [trial])
-        # One that was promoted has trained in the trials before it, too.
-        least = max(trial.seconds, own * trial.metrics.get("lineage_epochs", 0.0))
+        least = _seconds_with_promotions(self.study, trial)
 
         def trainings() -> list[Training]:
             return [
@@ -726,6 +724,7 @@ class _Selection:
 
         left = self._left()
         if not noted and left is not None:
+            own = epoch_seconds(self.study, [trial])
             while count > 1 and _rounds(count, self.n_jobs) * plan.epochs * own > left:
                 count -= 1
         records = self._train(trainings(), "refit", left)
@@ -977,6 +976,14 @@ def epoch_seconds(study: Study, trials: Sequence[Trial]) -> float:
     scale = -(-len(split.development) // batch) / -(-len(split.train) // batch)
     rates = [trial.seconds / max(1.0, trial.metrics.get("epochs", 1.0)) for trial in trials if trial.seconds > 0]
     return float(np.median(rates)) * scale if rates else 0.0
+
+
+def _seconds_with_promotions(study: Study, trial: Trial) -> float:
+    """What the trial took, with the trials of the same architecture that it went on from."""
+    seconds, parent = trial.seconds, trial.proposal.inherits
+    while parent is not None and (before := study.history.trials[parent]).architecture == trial.architecture:
+        seconds, parent = seconds + before.seconds, before.proposal.inherits
+    return seconds
 
 
 def train_final(
