@@ -4,8 +4,12 @@
         [--sets iris,wine,…] [--trials 24] [--epochs 10] [--rows 2000] [--candidates 3] [--most 4] [--seed 0] [--file F]
 
 Searches each set, trains the best of each search on all sets of its kind, and takes a few that complement each other
-(``netwright.zoo.portfolio``). Each search is a study in FOLDER, and each score is kept there: ended at any moment, the
-same command goes on. What other spaces have in the file stays.
+(``netwright.zoo.portfolio``). With ``--pool N`` the candidates are N random architectures instead, and are judged by
+the rows that neither training nor validation saw; their starts come before those chosen by hand where they are worth
+more on sets that they were chosen without.
+
+Each search is a study in FOLDER, and each score is kept there: ended at any moment, the same command goes on. What
+other spaces have in the file stays.
 
 Printed, and kept with the starts: on each set what the starts are worth that were chosen without it, beside the best
 of those chosen by hand, from 0 (the worst of the candidates) to 1 (the best). ``transfer.py`` says what they save.
@@ -34,7 +38,12 @@ def made(tasks: list[Task], options: argparse.Namespace) -> dict[str, Any]:
     """The starts for the space of these sets, with where they come from."""
     candidates: list[Mapping[str, Any]] = []
     owners: list[int] = []
-    for place, task in enumerate(tasks):
+    metric = "judged_loss" if options.pool else "val_loss"
+    if options.pool:
+        rng = np.random.default_rng(options.seed)
+        candidates = [tasks[0].space.sample(rng) for _ in range(options.pool)]
+        owners = [-1] * options.pool
+    for place, task in enumerate(tasks if not options.pool else ()):
         store = options.out / f"{task.kind}-{task.name}-{options.trials}-{options.epochs}-{options.rows}-{options.seed}"
         found = task.search(options.trials, options.seed, store=store)
         best = best_of(found, options.candidates)
@@ -43,7 +52,7 @@ def made(tasks: list[Task], options: argparse.Namespace) -> dict[str, Any]:
         print(f"{task.name}: {max(score for _, score in found):.4f} after {len(found)} trials", flush=True)
     known = {json.dumps(dict(start), sort_keys=True): start for task in tasks for start in task.by_hand}
     by_hand = list(known.values())
-    every = matrix(tasks, [*candidates, *by_hand])
+    every = matrix(tasks, [*candidates, *by_hand], metric)
     scores, rivals = every[:, : len(candidates)], every[:, len(candidates) :]
     taken = greedy(scores, options.most)
     low, high = scores.min(1), scores.max(1)
@@ -62,15 +71,22 @@ def made(tasks: list[Task], options: argparse.Namespace) -> dict[str, Any]:
     return {
         "starts": [dict(sorted(candidates[place].items())) for place in taken],
         "data": sets,
-        "metric": "validation loss, with its sign turned",
+        "metric": f"{'loss on rows that no trial saw' if options.pool else 'validation loss'}, with its sign turned",
+        "leads": bool(options.pool) and len(by_hand) > 0 and _leads(sets),
         "architectures": len(candidates),
-        "trials": options.trials,
+        "trials": options.pool or options.trials,
         "epochs": options.epochs,
         "seeds": [options.seed],
         "version": nw.__version__,
         "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
         "command": "python " + " ".join(["benchmarks/make_portfolio.py", *_told(sys.argv[1:])]),
     }
+
+
+def _leads(sets: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether the starts are worth more on sets that they were chosen without than those chosen by hand are."""
+    means = [np.mean([each[way] for each in sets.values()]) for way in ("left_out", "by_hand_there")]
+    return bool(means[0] > means[1])
 
 
 def _told(words: list[str]) -> list[str]:
@@ -101,6 +117,7 @@ def main(options: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = arguments(__doc__)
     parser.add_argument("--out", type=Path, required=True, help="where searches and scores are kept")
+    parser.add_argument("--pool", type=int, default=0, help="take so many random architectures instead of searching")
     parser.add_argument("--file", type=Path, default=FILE, help="what is written")
     parsed = parser.parse_args()
     parsed.cache = parsed.out / "scores"

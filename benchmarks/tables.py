@@ -11,7 +11,7 @@ model; on average within half a point of gradient boosting's accuracy, and withi
 ``--data`` is the folder with adult_train.csv.gz (https://archive.ics.uci.edu/dataset/2), spambase.csv.gz
 (https://archive.ics.uci.edu/dataset/94) and california_housing.csv.gz, each with a line of names; without it the sets
 that come with scikit-learn are used alone. By name (``--sets``) it also knows satellite, letters, dna, vowel, vehicle
-and boston_housing (the R package mlbench) and household_income (kernlab), which nothing here was made on, as in
+and boston_housing (the R package mlbench) and household_income (kernlab), read from CSV files as written by
 ``Rscript -e 'data(DNA, package = "mlbench"); write.csv(DNA, gzfile("dna.csv.gz"), row.names = FALSE)'``.
 """
 
@@ -45,7 +45,7 @@ FILES = {
     "spambase": ("spambase.csv.gz", "type"),
     "california_housing": ("california_housing.csv.gz", "median_house_value"),
 }
-FRESH = {
+MORE = {
     "satellite": ("satellite.csv.gz", "classes"),
     "letters": ("letterrecognition.csv.gz", "lettr"),
     "dna": ("dna.csv.gz", "Class"),
@@ -54,7 +54,7 @@ FRESH = {
     "boston_housing": ("bostonhousing.csv.gz", "medv"),
     "household_income": ("income.csv.gz", "INCOME"),
 }
-"""Nothing here was made or tuned on these: they tell what is worth anything elsewhere."""
+"""By name alone."""
 BUNDLED = ("breast_cancer", "wine", "diabetes", "digits", "iris")
 NUMBERS = ("california_housing", "diabetes", "boston_housing")
 """The sets whose target is a number."""
@@ -62,9 +62,9 @@ NUMBERS = ("california_housing", "diabetes", "boston_housing")
 
 def rows(name: str, folder: Path | None) -> tuple[pandas.DataFrame, Any]:
     """The columns of a set, and its target."""
-    if name in FILES or name in FRESH:
+    if name in FILES or name in MORE:
         assert folder is not None, f"{name} is read from --data"
-        file, target = (FILES | FRESH)[name]
+        file, target = (FILES | MORE)[name]
         frame = pandas.read_csv(folder / file)
         return frame.drop(columns=target), frame[target].to_numpy()
     bunch = getattr(datasets, f"load_{name}")(as_frame=True)

@@ -4,15 +4,14 @@
         [--searches 3] [--epochs 10] [--rows 2000] [--candidates 3] [--most 4] [--held-out iris,…] [--cache FOLDER]
 
 Leave-one-out: for each data set the portfolio is made of the searches on the others of its kind alone, and the
-ranking is what one of these learnt; nothing is learnt of the sets that are called fresh in ``transfer_sets.py``.
-Searches by ``auto`` of the same number of trials then begin
+ranking is what one of these learnt. Searches by ``auto`` of the same number of trials then begin
 
     nothing    from random architectures, as it does without starts
     random     from as many random architectures as the portfolio has starts: the control
     by hand    from those starts of the space that were chosen by hand
     portfolio  from the portfolio's
     ranking    from the ranking of the set that is most alike in size, its best three first
-    all        from those chosen by hand and then the portfolio's, as every search of a user does
+    all        from those chosen by hand and the portfolio's, in the order of a user's search
 
 A search knows its best network so far by a small validation part; what that network is worth is told by the loss on
 all rows that no trial saw, and of that the mean over several searches. So the luck of the best of many scores, which
@@ -34,8 +33,8 @@ from typing import Any
 
 import numpy as np
 
-from netwright.zoo.portfolio import greedy
-from transfer_sets import FRESH, Found, Task, arguments, best_of, chosen, matrix, needed, print_ratios
+from netwright.zoo.portfolio import greedy, leads
+from transfer_sets import Found, Task, arguments, best_of, chosen, matrix, needed, print_ratios
 
 ARMS = ("random", "by hand", "portfolio", "ranking", "all")
 
@@ -43,7 +42,7 @@ ARMS = ("random", "by hand", "portfolio", "ranking", "all")
 def beginnings(tasks: list[Task], place: int, plain: list[Found], scores: np.ndarray, everyone: list[Any],
                owners: list[int], seed: int, most: int) -> dict[str, Mapping[str, Any]]:  # fmt: skip
     """What each search on the set at ``place`` begins with, of which the searches on the others alone decide."""
-    task, others = tasks[place], [row for row in range(len(scores)) if row != place]
+    task, others = tasks[place], [row for row in range(len(tasks)) if row != place]
     columns = [column for column, owner in enumerate(owners) if owner != place]
     taken = greedy(scores[np.ix_(others, columns)], most)
     starts = [start for each in taken if (start := task.start(everyone[columns[each]])) is not None]
@@ -57,7 +56,7 @@ def beginnings(tasks: list[Task], place: int, plain: list[Found], scores: np.nda
         "by hand": {"starts": task.by_hand},
         "portfolio": {"starts": starts},
         "ranking": {"starts": first, "known": [(dict(a), score) for a, score in there if a in task.space]},
-        "all": {"starts": task.by_hand, "portfolio": starts},
+        "all": {"starts": task.by_hand, "portfolio": starts, "lead": leads(task.space_name)},
     }
 
 
@@ -66,29 +65,27 @@ def main(options: Any) -> None:
     ratios: dict[str, list[float]] = {arm: [] for arm in ARMS}
     seeds = range(options.searches)
     print(f"{'held out':20}" + "".join(f"{arm:>11}" for arm in ("nothing", *ARMS)) + f"   of {options.trials} trials")
-    for kind, tasks in chosen(options):
-        # Of fresh sets nobody learns anything; they come last.
-        known = [task for task in tasks if task.name not in FRESH.get(kind, ())]
-        if len(known) + (len(tasks) > len(known)) < 2:
+    for _, tasks in chosen(options):
+        if len(tasks) < 2:
             print("of one set alone nothing can be held out")
             continue
-        plain = [[task.search(options.trials, seed) for task in known] for seed in seeds]
+        plain = [[task.search(options.trials, seed) for task in tasks] for seed in seeds]
         found_best = [[best_of(found, options.candidates) for found in some] for some in plain]
         everyone = [[architecture for own in best for architecture in own] for best in found_best]
         owners = [[place for place, own in enumerate(best) for _ in own] for best in found_best]
-        scores = [matrix(known, architectures) for architectures in everyone]
+        scores = [matrix(tasks, architectures) for architectures in everyone]
         meant = options.held_out.split(",") if options.held_out else [task.name for task in tasks]
         for place, task in enumerate(tasks):
             if task.name not in meant:
                 continue
             courses: dict[str, list[np.ndarray]] = {arm: [] for arm in ("nothing", *ARMS)}
             for seed in seeds:
-                starts = beginnings(
+                known = beginnings(
                     tasks, place, plain[seed], scores[seed], everyone[seed], owners[seed], seed, options.most
                 )
-                courses["nothing"].append(task.course(task.search(options.trials, seed)))
+                courses["nothing"].append(task.course(plain[seed][place]))
                 for arm in ARMS:
-                    courses[arm].append(task.course(task.search(options.trials, seed, **starts[arm])))
+                    courses[arm].append(task.course(task.search(options.trials, seed, **known[arm])))
             means = {arm: np.mean(some, axis=0) for arm, some in courses.items()}
             counts = {arm: needed(mean, means["nothing"][-1]) for arm, mean in means.items()}
             for arm in ARMS:

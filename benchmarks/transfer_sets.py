@@ -5,12 +5,13 @@ whatever number, it is the same, and it is trained for once. So a search that be
 with one from nothing by what it tries, and not by the luck of a training.
 
 Sets of tables and images come with scikit-learn and with Debian's package ``dataset-fashion-mnist``; others are read
-from a folder (``--data``, or $NETWRIGHT_DATA): ``tabular/*.csv.gz``, ``text_classification/sentences.tsv.gz`` (see
-``text.py``), ``time_series/*.npz`` (see ``series.py``) and ``time_series/univariate/*.csv`` (see ``forecast.py``; the
-others are of the packages aeon and sktime), ``fsdd/fsdd.npz`` (spoken digits, see ``examples/audio.py``: each speaker
-is a set). Of each at most so many rows are taken (``--rows``), drawn once; of a series to forecast so many steps. None
-are rows that ``tables.py`` and ``text.py`` test on with the seed 0, of the test part of series, images or sounds, or of
-the last fifth of a series to forecast: starts that were chosen on them would be no news there. Of kinds that a search
+from a folder (``--data``, or $NETWRIGHT_DATA): ``tabular/*.csv.gz`` (see ``tables.py``),
+``text_classification/sentences.tsv.gz`` (see ``text.py``), ``time_series/*.npz`` (see ``series.py``) and
+``time_series/univariate/*.csv`` (see ``forecast.py``; the others are of the packages aeon and sktime),
+``fsdd/fsdd.npz`` (spoken digits, see ``examples/audio.py``: each speaker is a set). Of each at most so many rows are
+taken (``--rows``), drawn once; of a series to forecast so many steps. None are rows that ``tables.py`` and ``text.py``
+test on with the seed 0, of the test part of series, images or sounds, or of the last fifth of a series to forecast:
+starts that were chosen on them would be no news there. Of kinds that a search
 sets no limit on MACs for, tables apart, architectures with more than half of the space have are left out: the largest
 make the most of a few epochs, and cost every user's search the most.
 """
@@ -48,7 +49,8 @@ from netwright.zoo.baselines import baseline
 
 SETS = {
     "tables": (
-        "iris", "wine", "breast_cancer", "digits", "diabetes", "spambase", "adult", "california_housing",
+        "iris", "wine", "breast_cancer", "digits", "diabetes", "spambase", "adult", "california_housing", "satellite",
+        "letters", "dna", "vowel", "vehicle", "boston_housing", "household_income",
     ),
     "text": ("MR", "TREC", "SST2"),
     "series": (
@@ -59,10 +61,6 @@ SETS = {
     "audio": ("george", "jackson", "lucas", "nicolas", "theo", "yweweler"),
     "forecast": ("airline", "lynx", "bus", "rail", "shampoo", "scripts", "consumption", "seatbelts"),
 }  # fmt: skip
-FRESH = {
-    "tables": ("satellite", "letters", "dna", "vowel", "vehicle", "boston_housing", "household_income"),
-}
-"""Sets of which no start is made, by name alone (``--sets``): see ``tables.py`` for where they are from."""
 FORECASTS = {
     "airline": ("univariate/Airline.csv", "Passengers", 12),
     "lynx": ("univariate/Lynx.csv", "0", 10),
@@ -164,14 +162,12 @@ class Task:
         study.run(max_trials=trials, n_jobs=1)
         return [(trial.architecture, -trial.metrics.get("val_loss", np.inf)) for trial in study.trials]
 
-    def score(self, architecture: Architecture) -> float:
-        """The same for one architecture; the lowest for what breaks a limit or cannot be trained."""
+    def score(self, architecture: Architecture, metric: str = "val_loss") -> float:
+        """Minus a loss of one architecture; the lowest for what breaks a limit or cannot be trained."""
         if not within(self.limits, self.space, self.train.data.input_shape, architecture):
             return -np.inf
         try:
-            return -Scores(self.train, self.space, self.seed, self.cache)(Candidate(architecture, self.space))[
-                "val_loss"
-            ]
+            return -Scores(self.train, self.space, self.seed, self.cache)(Candidate(architecture, self.space))[metric]
         except (NetwrightError, RuntimeError, ValueError) as error:
             print(f"{self.name}: {architecture} cannot be trained: {error}")
             return -np.inf
@@ -305,12 +301,12 @@ def best_of(found: Found, count: int) -> list[Architecture]:
     return list(dict.fromkeys(architecture for architecture, _ in ordered))[:count]
 
 
-def matrix(tasks: Sequence[Task], candidates: Sequence[Mapping[str, Any]]) -> np.ndarray:
+def matrix(tasks: Sequence[Task], candidates: Sequence[Mapping[str, Any]], metric: str = "val_loss") -> np.ndarray:
     """The score of each candidate on each data set; what a set cannot train is as bad there as the worst."""
     rows = []
     for task in tasks:
         starts = [task.start(candidate) for candidate in candidates]
-        row = np.array([-np.inf if start is None else task.score(start) for start in starts])
+        row = np.array([-np.inf if start is None else task.score(start, metric) for start in starts])
         if not np.isfinite(row).any():
             raise SystemExit(f"{task.name}: none of the candidates can be trained on it")
         rows.append(np.where(np.isfinite(row), row, row[np.isfinite(row)].min()))
@@ -353,10 +349,9 @@ def chosen(options: argparse.Namespace) -> Iterator[tuple[str, list[Task]]]:
     wanted = [name for name in options.sets.split(",") if name]
     kinds = options.kinds.split(",")
     unknown = [kind for kind in kinds if kind not in SETS]
-    known = {kind: (*names, *(name for name in FRESH.get(kind, ()) if name in wanted)) for kind, names in SETS.items()}
-    unknown += [name for name in wanted if not any(name in known[kind] for kind in kinds if kind in SETS)]
+    unknown += [name for name in wanted if not any(name in SETS[kind] for kind in kinds if kind in SETS)]
     if unknown:
         raise SystemExit(f"'{unknown[0]}' is neither a kind ({', '.join(SETS)}) nor a set of {options.kinds}")
     torch.set_num_threads(1)
     for kind in kinds:
-        yield kind, tasks_of([name for name in known[kind] if not wanted or name in wanted], kind, options)
+        yield kind, tasks_of([name for name in SETS[kind] if not wanted or name in wanted], kind, options)

@@ -532,8 +532,8 @@ class Memory(nn.Module):
 def noisy_study(noise: float, lr: float = 0.05) -> nw.Study:
     """Two classes that one pixel tells apart, with so many labels turned round."""
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(1500, 1, 6, 6)).astype(np.float32)
-    y = (X[:, 0, 0, 0] > 0) ^ (rng.random(1500) < noise)
+    X = rng.normal(size=(900, 1, 6, 6)).astype(np.float32)
+    y = (X[:, 0, 0, 0] > 0) ^ (rng.random(900) < noise)
     data = Data(X, y.astype(np.int64), ("left", "right"))
     train = Train(data, RECIPE.replace(lr=lr, batch_size=32), split=split(data.y, 0), epochs=2)
     space = nw.SearchSpace(Memory, input_shape=(1, 6, 6), classes=2)
@@ -557,9 +557,9 @@ def test_what_is_learnt_by_heart_trains_for_a_quarter_of_the_epochs() -> None:
 def test_what_is_not_learnt_by_heart_trains_for_all_epochs() -> None:
     """And a plan that was given is kept to."""
     study = noisy_study(0.0, lr=0.0003)
-    assert select(study, epochs=64, baseline="digits").fitted["epochs"] == 64
+    assert select(study, epochs=32, baseline="digits").fitted["epochs"] == 32
     study = noisy_study(0.3)
-    assert select(study, plan=Plan(2, 1, 1, 64), baseline="digits").fitted["epochs"] == 64
+    assert select(study, plan=Plan(2, 1, 1, 32), baseline="digits").fitted["epochs"] == 32
 
 
 def test_a_plan_knows_what_the_shorter_trainings_take() -> None:

@@ -506,6 +506,14 @@ def test_training_ends_with_its_seconds(monkeypatch, a_step, seconds, epochs):
     assert network.steps == 5 * epochs
 
 
+def test_what_comes_once_is_no_part_of_the_next_epochs(monkeypatch):
+    """Of a first epoch of .9 s some .5 s do not come again: it is not the last one."""
+    network = Clock(lambda step: 0.54 if step == 0 else 0.09)
+    assert network.train_for(monkeypatch, 2.0).epochs == 3
+    network = Clock(lambda step: 0.18)
+    assert network.train_for(monkeypatch, 2.0).epochs == 2
+
+
 def test_a_shorter_training_goes_the_whole_way_of_its_schedule(monkeypatch):
     """The learning rate falls from where it is to the end in the steps that are left, without a leap."""
     network = Clock(lambda step: 1.0)

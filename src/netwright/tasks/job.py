@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from netwright.evaluators.train import Train
     from netwright.strategies.base import Strategy
     from netwright.strategies.oneshot.one_shot import OneShot
-    from netwright.study.selection import Selected
+    from netwright.study.selection import Scored, Selected
     from netwright.training.data import Data
     from netwright.training.goals import Goal
     from netwright.training.recipes import Recipe
@@ -207,7 +207,8 @@ def search(
         if limit is not None and hasattr(loaded.raw.X, "first"):
             seconds, rows = _pace(found, baseline, loaded, parts, limit, jobs, device)
             if rows < len(loaded.raw):
-                cut = f"the first {rows:,} of {len(loaded.raw):,} rows alone are used, to keep the time limit"
+                unit = "windows" if loaded.kind == "language" else "rows"
+                cut = f"the first {rows:,} of {len(loaded.raw):,} {unit} alone are used, to keep the time limit"
                 _announce(watch, "prepare", cut)
                 seconds *= rows / len(loaded.raw)
                 loaded, parts, found = _ready(pacing.first_rows(loaded, rows), space, seed)
@@ -453,6 +454,21 @@ def _hurried(selected: Selected) -> list[str]:
     return [f"The final network was trained for {trained} of {planned} epochs, for want of time. Give it more time."]
 
 
+def _blind(study: Study, winner: Scored) -> list[str]:
+    """Says that a network that tells classes is not shown to be better than one that always gives the same answer."""
+    train: Any = getattr(study.evaluator, "train", study.evaluator)
+    if train.data.task != "classification":
+        return []
+    targets = train.test.y if train.test is not None else train.data.y[train.split.test]
+    share = float(np.bincount(np.asarray(targets)).max() / len(targets))
+    if winner.low > share:
+        return []
+    return [
+        f"The network found is not shown to be better than always answering the most frequent class:"
+        f" accuracy {winner.score:.4f} and {share:.4f}."
+    ]
+
+
 def outcome_of(study: Study, selected: Selected, about: Mapping[str, Any], folder: Path, seconds: float) -> Outcome:
     """What a search ends with, after its selection; ``seconds`` are those of all its runs."""
     from netwright.zoo import trees
@@ -482,6 +498,7 @@ def outcome_of(study: Study, selected: Selected, about: Mapping[str, Any], folde
             *([about["cut"]] if "cut" in about else ()),
             *(word for note in study.noted("health")[-1:] for word in note["words"]),
             *_hurried(selected),
+            *_blind(study, selected.winner),
         ),
         tree=None if tree is None else trees.text(tree),
         together=None if selected.together is None else selected.together.scored,
@@ -683,7 +700,7 @@ def _strategy(text: str, about: Mapping[str, Any], found: Found) -> Strategy:
 
     name, arguments = read_strategy(text)
     if name == "auto":
-        return Auto(**{"starts": found.starts, "portfolio": found.portfolio, **arguments})
+        return Auto(**{"starts": found.starts, "portfolio": found.portfolio, "lead": found.lead, **arguments})
     kind: Any = STRATEGIES[name]
     if not getattr(kind, "multi_fidelity", False) or arguments.keys() & {"min_budget", "max_budget", "budgets"}:
         return make(text)

@@ -161,4 +161,6 @@ def _check_lengths(X: Mapping[str, Any], name: str) -> None:
     lengths = {key: len(value) for key, value in rows.items() if hasattr(value, "__len__")}
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"{key} {length:,}" for key, length in lengths.items())
-        raise DataError(f"the inputs of {name} have different numbers of rows: {listed}")
+        raise DataError(
+            f"the inputs of {name} have different numbers of rows: {listed}", hint="Give one row an example in each"
+        )

@@ -113,7 +113,7 @@ def learn(X: Texts, places: np.ndarray | None = None) -> dict[str, Any]:
     if not any(texts):
         raise DataError(
             f"{_where(X)} is empty: there is no word in the {len(texts):,} texts to learn from",
-            hint="Is it the right column?",
+            hint="Give texts with words" if not X.columns else "Is it the right column?",
         )
     if len(texts) > 1 and all(text == texts[0] for text in texts):
         raise DataError(
@@ -320,7 +320,10 @@ def _lengths(frame: Any, what: str) -> dict[str, float]:
         return lengths
     if lengths or empty:
         named = (*lengths, *empty)[0]
-        raise DataError(f"the text column {shorten(named)} of {what} is empty in all {len(frame):,} rows")
+        raise DataError(
+            f"the text column {shorten(named)} of {what} is empty in all {len(frame):,} rows",
+            hint="Is it the right column?",
+        )
     raise DataError(
         f"{what} has no column of texts",
         hint="Give a column of strings; for numbers alone: --task tables (in Python TabularClassifier)",

@@ -34,6 +34,8 @@ Array = np.ndarray[Any, Any]
 Loss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 EVALUATION_BATCH = 256
+ONCE_SECONDS = 0.5
+"""Up to so much of the first epoch is what comes once in a process, and says nothing of the next one."""
 EVEN = 16
 """The number of rows of features in a batch of an evaluation is a multiple of this."""
 
@@ -281,7 +283,10 @@ def _epochs(
         loss = float(total) / seen
         if not math.isfinite(loss):
             raise FloatingPointError(f"the training loss is {loss} in epoch {epoch} of {epochs} (lr={recipe.lr:g})")
-        durations.append(time.perf_counter() - began)
+        took = time.perf_counter() - began
+        # The first one has what comes once, such as the choice of kernels: of a long one it is little.
+        once = 0.0 if durations or took > 4 * ONCE_SECONDS else min(ONCE_SECONDS, 0.75 * took)
+        durations.append(took - once)
         # Where the schedule has come to its end nothing is added, even if there were time by now.
         if ends is not None and epoch < epochs:
             # Medians: one slow epoch says nothing; three in a row say that the machine has become slower.
