@@ -233,7 +233,19 @@ def test_columns_that_are_left_out_are_told() -> None:
     frame = pandas.DataFrame(X).assign(name=[f"n{i}" for i in range(80)])
     with pytest.warns(DataWarning, match="left out: name"):
         outcome = nw.TabularClassifier(**SMALL).fit(frame.rename(columns=str), y).study_
-    assert outcome.warnings == ("left out: name (no value occurs twice, and it is no text)",)
+    assert outcome.warnings[0] == "left out: name (no value occurs twice, and it is no text)"
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_network_that_answers_blindly_is_told_of() -> None:
+    """What tells nothing of the target is no better than the most frequent class; what tells all of it is."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(200, 3)), np.repeat(["cold", "warm"], 100)
+    blind = nw.TabularClassifier(**SMALL).fit(X, rng.permutation(y)).study_
+    told = [word for word in blind.warnings if "always answering the most frequent class: accuracy" in word]
+    assert (len(told), told[0].endswith("and 0.5000.")) == (1, True)
+    seeing = nw.TabularClassifier(**SMALL).fit(np.column_stack([X, (y == "warm") + 0.1 * X[:, 0]]), y).study_
+    assert "most frequent" not in " ".join(seeing.warnings)
 
 
 @pytest.mark.slow

@@ -461,7 +461,8 @@ def _blind(study: Study, winner: Scored) -> list[str]:
         return []
     targets = train.test.y if train.test is not None else train.data.y[train.split.test]
     share = float(np.bincount(np.asarray(targets)).max() / len(targets))
-    if winner.low > share:
+    # Of one class alone nothing can be shown.
+    if winner.low > share or share == 1.0:
         return []
     return [
         f"The network found is not shown to be better than always answering the most frequent class:"
