@@ -5,8 +5,7 @@
 
 Searches each set, trains the best of each search on all sets of its kind, and takes a few that complement each other
 (``netwright.zoo.portfolio``). With ``--pool N`` the candidates are N random architectures instead, and are judged by
-the rows that neither training nor validation saw; their starts come before those chosen by hand where they are worth
-more on sets that they were chosen without.
+the rows that neither training nor validation saw.
 
 Each search is a study in FOLDER, and each score is kept there: ended at any moment, the same command goes on. What
 other spaces have in the file stays.
@@ -72,7 +71,6 @@ def made(tasks: list[Task], options: argparse.Namespace) -> dict[str, Any]:
         "starts": [dict(sorted(candidates[place].items())) for place in taken],
         "data": sets,
         "metric": f"{'loss on rows that no trial saw' if options.pool else 'validation loss'}, with its sign turned",
-        "leads": bool(options.pool) and len(by_hand) > 0 and _leads(sets),
         "architectures": len(candidates),
         "trials": options.pool or options.trials,
         "epochs": options.epochs,
@@ -81,12 +79,6 @@ def made(tasks: list[Task], options: argparse.Namespace) -> dict[str, Any]:
         "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
         "command": "python " + " ".join(["benchmarks/make_portfolio.py", *_told(sys.argv[1:])]),
     }
-
-
-def _leads(sets: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether the starts are worth more on sets that they were chosen without than those chosen by hand are."""
-    means = [np.mean([each[way] for each in sets.values()]) for way in ("left_out", "by_hand_there")]
-    return bool(means[0] > means[1])
 
 
 def _told(words: list[str]) -> list[str]:

@@ -10,7 +10,7 @@ same for searches that try some starts first and draw from the pool afterwards:
 
     by hand    the starts of the space that were chosen by hand
     left out   the portfolio that ``make_portfolio.py --pool`` makes of all other sets (leave-one-out)
-    all        the first one chosen by hand, the portfolio, the others chosen by hand: as a user's search does
+    all        those chosen by hand and then the portfolio, as a user's search does
 
 Told is after how many trials each has the mean loss that random search has after ``--trials``, and the ratio. Aim: at
 most half, on at least five sets.
@@ -72,7 +72,7 @@ def main(options: Any) -> None:
             taken = greedy(-pools[others, :, 1], options.most) if others else []
             by_hand = [task.start(each) for each in task.by_hand]
             found = [task.start(drawn[each]) for each in taken]
-            arms = dict(zip(ARMS, (by_hand, found, [*by_hand[:1], *found, *by_hand[1:]]), strict=True))
+            arms = dict(zip(ARMS, (by_hand, found, [*by_hand, *found]), strict=True))
             random = mean_course(pools[place], pools[place][:0], options.trials)
             counts = []
             for arm, starts in arms.items():

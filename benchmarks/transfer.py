@@ -33,7 +33,7 @@ from typing import Any
 
 import numpy as np
 
-from netwright.zoo.portfolio import greedy, leads
+from netwright.zoo.portfolio import greedy
 from transfer_sets import Found, Task, arguments, best_of, chosen, matrix, needed, print_ratios
 
 ARMS = ("random", "by hand", "portfolio", "ranking", "all")
@@ -56,7 +56,7 @@ def beginnings(tasks: list[Task], place: int, plain: list[Found], scores: np.nda
         "by hand": {"starts": task.by_hand},
         "portfolio": {"starts": starts},
         "ranking": {"starts": first, "known": [(dict(a), score) for a, score in there if a in task.space]},
-        "all": {"starts": task.by_hand, "portfolio": starts, "lead": leads(task.space_name)},
+        "all": {"starts": task.by_hand, "portfolio": starts},
     }
 
 

@@ -79,15 +79,6 @@ def test_a_portfolio_follows_the_starts_and_is_not_known_to_be_good():
     assert list(strategy.known_good()) == [PARTIAL]
 
 
-def test_a_portfolio_that_leads_follows_the_first_start():
-    """The others that were chosen by hand come after it."""
-    other = {**FULL, "width": 3}
-    strategy = Auto((PARTIAL, other), portfolio=(FULL,), lead=True)
-    first, second, third = play(started(strategy, "flat"), 3)
-    assert dict(first.architecture).items() >= PARTIAL.items()
-    assert [dict(second.architecture), dict(third.architecture)] == [FULL, other]
-
-
 # Proxies
 
 

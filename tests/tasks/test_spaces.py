@@ -74,13 +74,6 @@ def test_a_missing_file_says_what_is_expected(here: Path) -> None:
         find_space("nope.py:Net", **TABLES)
 
 
-def test_a_portfolio_leads_where_its_file_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The space knows, and the search is told."""
-    monkeypatch.setattr(spaces, "leads", lambda space: space == "compact-tables")
-    assert find_space("compact-tables", **TABLES).lead
-    assert not find_space("tables", **TABLES).lead
-
-
 def test_starts_of_another_form_of_the_space_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """By name: an answer that is none any more, and a start whose answers exclude each other or are mostly strange."""
     from netwright.strategies import Auto

@@ -9,7 +9,7 @@ import pytest
 
 from netwright.errors import InputError
 from netwright.zoo import SPACES
-from netwright.zoo.portfolio import greedy, leads, left_out, read_portfolio, starts_of
+from netwright.zoo.portfolio import greedy, left_out, read_portfolio, starts_of
 
 
 def test_the_first_is_the_best_on_average_and_the_next_complements_it():
@@ -47,16 +47,6 @@ def test_the_file_says_where_its_starts_come_from():
         assert name in SPACES
         assert {"starts", "data", "seeds", "date", "command", "trials", "epochs", "version", "metric"} <= made.keys()
         assert len(made["starts"]) == len(starts_of(name)) > 0
-
-
-def test_starts_lead_where_they_are_worth_more_than_those_chosen_by_hand():
-    """On the sets of the file, each left out in its turn; a file of former versions says nothing of it."""
-    for name, made in read_portfolio()["spaces"].items():
-        means = [np.mean([each[way] for each in made["data"].values()]) for way in ("left_out", "by_hand_there")]
-        assert leads(name) == bool(made.get("leads"))
-        assert not leads(name) or means[0] > means[1]
-    assert leads("tables")
-    assert not leads("no such space")
 
 
 def test_a_space_without_a_portfolio_has_no_starts_from_it():

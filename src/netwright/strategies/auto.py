@@ -60,8 +60,7 @@ class Auto(Strategy):
     1. ``starts`` come first, as they are. Each is a mapping from decisions to answers, which may leave some open:
        these are drawn. One that breaks the limits of the space is left out; one that is none of its
        architectures is refused before the search begins. Those of the ``portfolio`` follow in the same way: they were
-       found by short trainings on other data, so they are not known to be good where they are trained whole. With
-       ``lead`` they come right after the first of the ``starts``.
+       found by short trainings on other data, so they are not known to be good where they are trained whole.
     2. With ``proxies=True`` what costs nothing is asked of 48 architectures (budget ``"proxy"``: parameters,
        multiplications, whatever proxies the evaluator has), and predicted for the others. Where the first of them
        brings nothing, no more are asked. None, the default, leaves it to whoever pairs strategy and evaluator: a bench
@@ -100,7 +99,6 @@ class Auto(Strategy):
         proxies: bool | None = None,
         known: Known = (),
         portfolio: Sequence[Mapping[str, Any]] = (),
-        lead: bool = False,
     ) -> None:
         if budgets is not None:
             budgets = ladder("Auto", 1, 1, 2, budgets)
@@ -111,7 +109,6 @@ class Auto(Strategy):
         self.proxies = proxies
         self.known = tuple(known)
         self.portfolio = tuple(portfolio)
-        self.lead = lead
 
     def known_good(self) -> Sequence[Mapping[str, Any]]:
         return self.starts
@@ -120,7 +117,7 @@ class Auto(Strategy):
         super().start(space, objectives)
         self._unseen = Unseen(space)
         self._anywhere = space.unrestricted
-        self._starts = [partial for partial in self._order() if self._fits(partial)]
+        self._starts = [partial for partial in (*self.starts, *self.portfolio) if self._fits(partial)]
         self._first = max(FIRST, len(self._starts) + OWN)
         process = GaussianProcess(space, kernel="hamming")
         self._encode = process.encode
@@ -168,10 +165,6 @@ class Auto(Strategy):
         return [trial.number for level in self._levels for trial in level.heirs()]
 
     # Where it begins
-
-    def _order(self) -> tuple[Mapping[str, Any], ...]:
-        first = 1 if self.lead else len(self.starts)
-        return (*self.starts[:first], *self.portfolio, *self.starts[first:])
 
     def _fits(self, partial: Mapping[str, Any]) -> bool:
         """Whether a start keeps the limits of the space; what is drawn for the check is thrown away."""

@@ -62,7 +62,7 @@ class Training:
     fold: int | None = None
     """Which part of a cross-validation judges it; it trains on the others. None: the selection data judge it."""
     least: float = field(default=0.0, compare=False)
-    """Seconds that it may train even where they do not fit into the time: what its trial took, or would on its rows."""
+    """Seconds that it may train even where they do not fit into the time: as long as the trial did."""
 
     @property
     def key(self) -> str:
@@ -714,8 +714,7 @@ class _Selection:
         """
         noted = self.study.noted("refits")
         count = noted[-1]["count"] if noted else plan.refit_seeds
-        rows = len(self.train.split.development) / max(1, len(self.train.split.train))
-        least = rows * _seconds_with_promotions(self.study, trial)
+        least = _seconds_with_promotions(self.study, trial)
 
         def trainings() -> list[Training]:
             return [

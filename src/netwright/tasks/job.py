@@ -701,7 +701,7 @@ def _strategy(text: str, about: Mapping[str, Any], found: Found) -> Strategy:
 
     name, arguments = read_strategy(text)
     if name == "auto":
-        return Auto(**{"starts": found.starts, "portfolio": found.portfolio, "lead": found.lead, **arguments})
+        return Auto(**{"starts": found.starts, "portfolio": found.portfolio, **arguments})
     kind: Any = STRATEGIES[name]
     if not getattr(kind, "multi_fidelity", False) or arguments.keys() & {"min_budget", "max_budget", "budgets"}:
         return make(text)

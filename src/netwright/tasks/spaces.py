@@ -28,7 +28,7 @@ from netwright.space import SearchSpace, arguments_for
 from netwright.tasks.kinds import KINDS
 from netwright.tasks.preprocessing import facts
 from netwright.zoo.categories import aware
-from netwright.zoo.portfolio import leads, starts_of
+from netwright.zoo.portfolio import starts_of
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,6 @@ class Found:
     origin: Mapping[str, Any]
     starts: tuple[Mapping[str, Any], ...] = field(default=())
     portfolio: tuple[Mapping[str, Any], ...] = field(default=())
-    lead: bool = False
-    """Whether the portfolio comes before all but the first of ``starts``."""
 
 
 def find_space(
@@ -81,10 +79,10 @@ def find_space(
     names = {decision.name for decision in space.decisions}
     # A start may speak of decisions that only larger inputs have.
     starts = tuple({name: answer for name, answer in start.items() if name in names} for start in entry.starts)
-    # What was chosen by hand comes before the portfolio, unless that is known to be worth more: a search of a few
-    # trials should at least have tried it.
+    # What was chosen by hand comes before the portfolio: a search of a few trials should at least have tried it,
+    # and what was found costs more time a trial.
     found = tuple(answers for start in starts_of(name) if (answers := fitting(start, space)))
-    return Found(space, {"name": name}, starts, tuple(start for start in found if start not in starts), leads(name))
+    return Found(space, {"name": name}, starts, tuple(start for start in found if start not in starts))
 
 
 def fitting(start: Mapping[str, Any], space: SearchSpace) -> dict[str, Any]:

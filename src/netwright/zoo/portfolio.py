@@ -42,14 +42,6 @@ def starts_of(space: str) -> tuple[Mapping[str, Any], ...]:
     return tuple(dict(Architecture.from_value(start)) for start in starts)
 
 
-def leads(space: str) -> bool:
-    """Whether those starts are tried right after the first one chosen by hand, for they are worth more than the others.
-
-    On data sets that they were chosen without; ``benchmarks/starts.py`` says what it saves.
-    """
-    return bool(read_portfolio()["spaces"].get(space, {}).get("leads", False))
-
-
 def greedy(scores: NDArray[np.float64], count: int) -> list[int]:
     """Which columns of ``scores`` (data sets, architectures) complement each other, the first one first.
 
