@@ -393,11 +393,30 @@ def test_what_a_nursery_that_is_killed_at_its_start_was_sent_runs_in_the_next() 
     """No task has begun yet, so that none fails; and they run in their order."""
     with Processes(2) as executor:
         futures = [executor.submit(pow, number, 2) for number in range(4)]
-        nursery = executor._supervisor.nursery
-        assert nursery is not None
+        nursery: Any = executor._supervisor.nursery
         assert not nursery.ready
         nursery.process.kill()
         assert [0, 1, 4, 9] == [future.result(60) for future in futures]
+
+
+def test_what_was_ended_is_not_sent_to_the_next_nursery() -> None:
+    """A task that was ended while its nursery came up fails with it; and one that waits to be sent again can be."""
+    with Processes(1) as executor:
+        future = executor.submit(time.sleep, 600)
+        nursery: Any = executor._supervisor.nursery
+        while not future.running():
+            time.sleep(0.001)
+        executor._supervisor.end([future])
+        while not executor._supervisor.ending:
+            time.sleep(0.001)
+        assert not nursery.ready
+        nursery.process.kill()
+        assert isinstance(future.exception(20), TaskFailed)
+        assert 1 == executor.submit(abs, -1).result(60)
+    again: Future[Any] = Future()
+    again.set_running_or_notify_cancel()
+    processes_module._drop(processes_module._Task(1, again, b"", None, b""))
+    assert isinstance(again.exception(0), TaskFailed)
 
 
 def test_workers_that_cannot_be_had_are_no_fault_of_a_task() -> None:

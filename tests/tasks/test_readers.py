@@ -646,7 +646,7 @@ def test_unknown_task() -> None:
     [
         ("", "no data named"),
         ("digit", r"no such file or folder, and no bundled data set: digit\. Did you mean 'digits'\?"),
-        ("iriss2024", r"no such file or folder, and no bundled data set: iriss2024\. (Did|Give)"),
+        ("no-such-data", r"no such file or folder, and no bundled data set: no-such-data\. Give one of digits"),
         ("no/such.csv", r"no such file or folder: no/such\.csv\. Give the path of one that is there"),
         ("a\0b", "no such file or folder"),
         ("n" * 300, "cannot read n+: File name too long"),

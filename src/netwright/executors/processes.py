@@ -199,6 +199,7 @@ class _Supervisor:
         self.commands: SimpleQueue[tuple[str, Any]] = SimpleQueue()
         self.queue: deque[_Task] = deque()
         self.running: dict[int, _Task] = {}
+        self.ending: set[int] = set()
         self.functions: dict[bytes, bytes] = {}
         self.forgotten: set[bytes] = set()
         self.sent: set[bytes] = set()
@@ -369,20 +370,19 @@ class _Supervisor:
 
     def cancel(self) -> None:
         for task in self.queue:
-            task.future.cancel()
-            task.future.set_running_or_notify_cancel()
+            _drop(task)
         self.queue.clear()
 
     def end_tasks(self, unwanted: set[int]) -> None:
         waiting, self.queue = self.queue, deque()
         for task in waiting:
             if id(task.future) in unwanted:
-                task.future.cancel()
-                task.future.set_running_or_notify_cancel()
+                _drop(task)
             else:
                 self.queue.append(task)
         for task in self.running.values():
             if id(task.future) in unwanted and self.nursery is not None:
+                self.ending.add(task.number)
                 self.nursery.channel.send(Frame(Kind.END, task.number))
 
     def dispatch(self) -> None:
@@ -444,6 +444,7 @@ class _Supervisor:
             _log.warning("%s reports of a task were dropped: they came faster than they were read", frame.body.decode())
         elif frame.kind is Kind.OUTCOME:
             self.restarts = 0
+            self.ending.discard(frame.number)
             resolve(self.running.pop(frame.number).future, frame.body)
 
     def tell_report(self, task: _Task, body: bytes) -> None:
@@ -487,11 +488,13 @@ class _Supervisor:
         if self.restarts > MAX_RESTARTS:
             self.broken = f"the process that makes them ended {self.restarts} times, at last with {last}"
         if not nursery.ready:
-            self.queue.extendleft(self.running.pop(number) for number in sorted(self.running, reverse=True))
+            wanted = sorted(self.running.keys() - self.ending, reverse=True)
+            self.queue.extendleft(self.running.pop(number) for number in wanted)
         self.fail_running(Failure("died", "the process that watches over the workers was killed"))
 
     def fail_running(self, failure: Failure) -> None:
         running, self.running = self.running, {}
+        self.ending.clear()
         for task in running.values():
             task.future.set_exception(TaskFailed(failure))
 
@@ -577,6 +580,14 @@ sys.path[:] = json.loads(sys.argv[2])
 from netwright.executors.nursery import main
 main(int(sys.argv[1]))
 """
+
+
+def _drop(task: _Task) -> None:
+    """Cancels a task that waits; one that waits to be sent again counts as running, and fails."""
+    if not task.future.cancel():
+        task.future.set_exception(TaskFailed(Failure("died", "it was ended before it began")))
+    else:
+        task.future.set_running_or_notify_cancel()
 
 
 def resolve(future: Future[Any], outcome: bytes) -> None:

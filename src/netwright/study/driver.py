@@ -321,20 +321,19 @@ class Driver:
         from netwright.study.candidates import measure_costs
 
         pause = getattr(self.executor, "pause", nullcontext)
-        with pause():
-            future = self.feasibility.executor.submit(
-                measure_costs,
-                self.evaluation.space,
-                self.feasibility.input_shape,
-                self.settings.measured,
-                claim.proposal.architecture,
-                self.evaluation.latency,
-            )
-            wait([future])
         try:
-            claim.costs = {**claim.costs, **future.result()}
+            with pause():
+                costs = self.feasibility.executor.submit(
+                    measure_costs,
+                    self.evaluation.space,
+                    self.feasibility.input_shape,
+                    self.settings.measured,
+                    claim.proposal.architecture,
+                    self.evaluation.latency,
+                ).result()
         except TaskFailed as failed:
             return failed.failure
+        claim.costs = {**claim.costs, **costs}
         return None
 
     def _submit(self, claim: Claim) -> None:

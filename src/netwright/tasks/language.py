@@ -55,7 +55,7 @@ class Text:
         names, places = _cut(text, tokens)
         needed = MIN_WINDOWS * window + 1
         if len(places) < needed:
-            looks = "\n" not in text and Path(text).suffix[1:].isalnum()
+            looks = len(text.split()) == 1 and Path(text).suffix[1:].isalnum()
             raise DataError(
                 f"{name} has {len(places):,} {tokens}, a search for a language model needs at least {needed:,}"
                 f" ({MIN_WINDOWS} windows of {window})",

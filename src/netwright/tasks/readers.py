@@ -478,9 +478,9 @@ def _check_exists(path: Path) -> None:
     if path.exists():
         raise InputError(f"{path} is neither a file nor a folder")
     word = str(path)
-    close = nearest(word, BUNDLED)
     if os.sep in word or path.suffix:
         raise InputError(f"no such file or folder: {word}", hint="Give the path of one that is there")
+    close = nearest(word, BUNDLED)
     hint = (
         sentence(close)
         if close.startswith("did")

@@ -41,13 +41,14 @@ def take(X: Any, name: str = "X") -> Several:
     """
     if isinstance(X, Several):
         return X
-    if isinstance(X, Mapping) and not X:
-        raise DataError(f"{name} is a mapping without any inputs", hint=f'{name}={{"picture": images, "about": table}}')
-    if not isinstance(X, Mapping):
-        raise DataError(
-            f"{name} is a {type(X).__name__}, expected a mapping from names to inputs",
-            hint=f'{name}={{"picture": images, "about": table}}',
+    if not isinstance(X, Mapping) or not X:
+        empty = isinstance(X, Mapping)
+        found = (
+            "a mapping without any inputs"
+            if empty
+            else f"a {type(X).__name__}, expected a mapping from names to inputs"
         )
+        raise DataError(f"{name} is {found}", hint=f'{name}={{"picture": images, "about": table}}')
     for key, value in X.items():
         _check_kind(value, f"{name}[{key!r}]")
     _check_lengths(X, name)
